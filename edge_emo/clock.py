@@ -1,0 +1,87 @@
+"""One clock per session, injected into everything that needs the time.
+
+Session time is an integer number of nanoseconds that begins near 0 when the session opens.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """The session's time."""
+
+    def now_ns(self) -> int:
+        """Return nanoseconds since the session began."""
+
+    def wait_until_ns(self, t_ns: int, stop: threading.Event) -> bool:
+        """Wait until ``t_ns`` or until ``stop`` is set; return False when it was ``stop``."""
+
+
+class MonotonicClock:
+    """Live time: the system's monotonic clock, shifted so that the session begins at 0."""
+
+    def __init__(self) -> None:
+        self._epoch_ns = time.monotonic_ns()
+
+    def now_ns(self) -> int:
+        """Return nanoseconds since this clock was made."""
+        return time.monotonic_ns() - self._epoch_ns
+
+    def wait_until_ns(self, t_ns: int, stop: threading.Event) -> bool:
+        """Wait in real time until ``t_ns``; return False at once when ``stop`` is set."""
+        remaining_ns = t_ns - self.now_ns()
+        if remaining_ns <= 0:
+            return not stop.is_set()
+        return not stop.wait(remaining_ns / 1e9)
+
+
+class ManualClock:
+    """Time that stands still until a test advances it. Waiting threads wake when it passes."""
+
+    def __init__(self, start_ns: int = 0) -> None:
+        self._now_ns = start_ns
+        self._changed = threading.Condition()
+
+    def now_ns(self) -> int:
+        """Return the time last set."""
+        return self._now_ns
+
+    def advance_to(self, t_ns: int) -> None:
+        """Move to ``t_ns`` unless time is there or later; time never runs backwards."""
+        with self._changed:
+            self._now_ns = max(self._now_ns, t_ns)
+            self._changed.notify_all()
+
+    def advance(self, seconds: float) -> None:
+        """Move forward by ``seconds``."""
+        self.advance_to(self._now_ns + round(seconds * 1e9))
+
+    def wait_until_ns(self, t_ns: int, stop: threading.Event) -> bool:
+        """Wait until somebody advances the clock to ``t_ns``; False when ``stop`` is set."""
+        with self._changed:
+            while self._now_ns < t_ns and not stop.is_set():
+                self._changed.wait(0.02)
+        return not stop.is_set()
+
+
+class ReplayClock(ManualClock):
+    """Time taken from the recording: the engine moves it to each originating time.
+
+    Nobody waits on it, so a replay runs as fast as the machine allows and no result depends
+    on how fast that is. With ``speed`` above 0 waits take real time divided by ``speed``;
+    results are the same.
+    """
+
+    def __init__(self, speed: float = 0.0) -> None:
+        super().__init__()
+        self._speed = speed
+        self._wall = MonotonicClock()
+
+    def wait_until_ns(self, t_ns: int, stop: threading.Event) -> bool:
+        """Return at once, or pace by real time when a speed was given."""
+        if self._speed <= 0:
+            return not stop.is_set()
+        return self._wall.wait_until_ns(round(t_ns / self._speed), stop)

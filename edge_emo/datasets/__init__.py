@@ -1,0 +1,1 @@
+"""Corpora and the one table of clips that training, calibration and evaluation read."""

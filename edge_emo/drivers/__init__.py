@@ -1,0 +1,1 @@
+"""Devices: one vendor per file, all behind the contract in base.py."""

@@ -1,0 +1,1 @@
+"""EEG boards and signal files."""

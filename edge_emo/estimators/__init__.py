@@ -1,0 +1,1 @@
+"""One estimator per modality: chunks in, predictions out."""

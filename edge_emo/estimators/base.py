@@ -1,0 +1,79 @@
+"""The contract of every estimator: chunks of one stream in, predictions of one modality out.
+
+The work is split in two so that each part can be measured: ``features`` cuts windows and
+computes what the model reads; ``predict`` runs the model.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edge_emo.types import Chunk, Kind, Modality, Prediction, StreamInfo
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a model reads of one window.
+
+    Attributes:
+        t_ns: Originating time of the window's first sample.
+        duration_ns: Length of the window; 0 for a frame.
+        quality: 0 … 1, judged from the signal.
+        tensors: Model inputs by the names in the manifest, batch axis included.
+        reason: None, or why the window cannot be estimated ("no face", "clipped"); then
+            ``tensors`` is empty and the prediction abstains with this reason.
+    """
+
+    t_ns: int
+    duration_ns: int
+    quality: float
+    tensors: Mapping[str, npt.NDArray[Any]]
+    reason: str | None = None
+
+
+class Estimator(ABC):
+    """Estimates one modality from one stream. Used by one thread at a time.
+
+    Attributes:
+        modality: What it gives.
+        kind: The kind of stream it reads.
+        model_id: The package it runs.
+    """
+
+    modality: Modality
+    kind: Kind
+    model_id: str
+
+    @abstractmethod
+    def start(self, info: StreamInfo) -> None:
+        """Prepare for a stream as its driver opened it; forgets everything before.
+
+        Raises:
+            ConfigError: The stream cannot feed this model (rate, channels).
+        """
+
+    @abstractmethod
+    def features(self, chunk: Chunk) -> list[Features]:
+        """Take a chunk; return the features of each window that it completes, often none."""
+
+    @abstractmethod
+    def predict(self, features: Features) -> Prediction:
+        """Run the model on one window's features, or abstain with its reason."""
+
+    @abstractmethod
+    def clip(self, chunk: Chunk) -> Prediction:
+        """Estimate a whole clip given as one chunk, as ``edge-emo evaluate`` does.
+
+        An image is taken to be a face crop; sound and signals are cut into the same windows
+        as live and their posteriors are averaged.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the model; idempotent."""

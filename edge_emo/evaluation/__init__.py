@@ -1,0 +1,1 @@
+"""Metrics of an exported model on a manifest of clips."""

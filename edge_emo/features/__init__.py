@@ -1,0 +1,1 @@
+"""Arithmetic between samples and tensors."""

@@ -1,0 +1,1 @@
+"""Session folders: writing them crash-safe, and reading them back."""

@@ -1,0 +1,1 @@
+"""One file per format that a recorded stream is stored in."""

@@ -1,0 +1,199 @@
+"""Addresses, and the tables that turn a name into a class.
+
+An address is ``name:rest?key=value&key=value``, the same in code, in TOML and on the command
+line. A table maps a name to ``"module:Class"``; nothing is imported until it is asked for.
+Entry points of the table's group extend it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edge_emo.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A parsed address.
+
+    Attributes:
+        name: Row of the table, such as ``opencv``.
+        rest: What the driver is pointed at: an index, a path, a URL. May be empty.
+        options: Options after ``?``, as text.
+    """
+
+    name: str
+    rest: str
+    options: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Parse ``name:rest?key=value``.
+
+        Raises:
+            ConfigError: There is no ``name:``, or an option has no ``=``.
+        """
+        name, colon, tail = text.partition(":")
+        if not colon or not name.replace("_", "").replace("-", "").isalnum():
+            raise ConfigError(
+                f"address {text!r} has no driver name",
+                hint="write name:rest, such as opencv:0 or wav:clip.wav; see: edge-emo devices",
+            )
+        rest, mark, query = tail.rpartition("?")
+        if not mark:
+            return cls(name, tail, {})
+        return cls(name, rest, _parse_options(text, query))
+
+    def __str__(self) -> str:
+        """Return the address as it is written."""
+        query = "&".join(f"{key}={value}" for key, value in self.options.items())
+        return f"{self.name}:{self.rest}" + (f"?{query}" if query else "")
+
+
+def _parse_options(text: str, query: str) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for part in filter(None, query.split("&")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise ConfigError(f"option {part!r} of address {text!r} has no value")
+        options[key] = value
+    return options
+
+
+class Table:
+    """Names of one sort of plug-in, and where each is implemented."""
+
+    def __init__(self, group: str, rows: Mapping[str, str]) -> None:
+        self.group = group
+        self._rows = dict(rows)
+
+    def names(self) -> list[str]:
+        """Return every name, built in first, plug-ins after."""
+        plugins = [point.name for point in entry_points(group=self.group)]
+        return [*self._rows, *sorted(name for name in plugins if name not in self._rows)]
+
+    def load(self, name: str) -> Any:
+        """Import and return what ``name`` stands for.
+
+        Raises:
+            ConfigError: No such name; the hint lists those that exist.
+        """
+        if name in self._rows:
+            module, _, attribute = self._rows[name].partition(":")
+            return getattr(importlib.import_module(module), attribute)
+        for point in entry_points(group=self.group, name=name):
+            return point.load()
+        raise ConfigError(
+            f"there is no {name!r} in {self.group}", hint=f"choose from: {', '.join(self.names())}"
+        )
+
+
+DRIVERS = Table(
+    "edge_emo.drivers",
+    {
+        "camera.opencv": "edge_emo.drivers.camera.opencv:OpenCvCamera",
+        "camera.virtual": "edge_emo.drivers.virtual:VirtualCamera",
+        "camera.replay": "edge_emo.drivers.replay:ReplayCamera",
+        "microphone.portaudio": "edge_emo.drivers.microphone.portaudio:PortAudioMicrophone",
+        "microphone.wav": "edge_emo.drivers.microphone.wav:SoundFileMicrophone",
+        "microphone.virtual": "edge_emo.drivers.virtual:VirtualMicrophone",
+        "microphone.replay": "edge_emo.drivers.replay:ReplayMicrophone",
+        "eeg.brainflow": "edge_emo.drivers.eeg.brainflow:BrainFlowEeg",
+        "eeg.cyton": "edge_emo.drivers.eeg.cyton:CytonEeg",
+        "eeg.npz": "edge_emo.drivers.eeg.npz:NpzEeg",
+        "eeg.virtual": "edge_emo.drivers.virtual:VirtualEeg",
+        "eeg.replay": "edge_emo.drivers.replay:ReplayEeg",
+        "text.text": "edge_emo.drivers.text.lines:TextLines",
+        "text.push": "edge_emo.drivers.text.push:PushedText",
+        "text.replay": "edge_emo.drivers.replay:ReplayText",
+    },
+)
+"""Drivers, named ``kind.name``: the name in an address, and the kind of stream it serves."""
+
+BACKENDS = Table(
+    "edge_emo.backends",
+    {
+        "litert": "edge_emo.runtime.litert:LiteRtBackend",
+        "onnx": "edge_emo.runtime.onnx:OnnxBackend",
+        "openvino": "edge_emo.runtime.openvino:OpenVinoBackend",
+    },
+)
+
+SINKS = Table(
+    "edge_emo.sinks",
+    {
+        "console": "edge_emo.sinks.console:ConsoleSink",
+        "jsonl": "edge_emo.sinks.jsonl:JsonLinesSink",
+        "csv": "edge_emo.sinks.csv:CsvSink",
+        "record": "edge_emo.sinks.record:RecordSink",
+    },
+)
+
+
+def construct(factory: Callable[..., T], address: Address) -> T:
+    """Call ``factory(rest, **options)``, each option converted to its parameter's type.
+
+    Args:
+        factory: A class or function whose first parameter is the address's rest, and whose
+            keyword parameters are annotated with str, int, float, bool or Path (or None).
+        address: Where to take the arguments from.
+
+    Raises:
+        ConfigError: An unknown option, or a value that cannot be converted.
+    """
+    known = _option_types(factory)
+    unknown = sorted(set(address.options) - set(known))
+    if unknown:
+        raise ConfigError(
+            f"{address.name}: has no option {unknown[0]!r}",
+            hint=f"its options: {', '.join(known) or 'none'}",
+        )
+    arguments = {
+        key: convert(value, known[key], f"{address.name}:?{key}")
+        for key, value in address.options.items()
+    }
+    return factory(address.rest, **arguments)
+
+
+def _option_types(factory: Callable[..., Any]) -> dict[str, Any]:
+    function = factory.__init__ if inspect.isclass(factory) else factory  # type: ignore[misc]  # an __init__ read off a class, never an instance
+    hints = typing.get_type_hints(function)
+    parameters = list(inspect.signature(factory).parameters.values())[1:]
+    return {parameter.name: hints[parameter.name] for parameter in parameters}
+
+
+_WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def convert(value: str, annotation: Any, where: str) -> Any:
+    """Convert text to an annotated type; ``where`` names the option in the error.
+
+    Raises:
+        ConfigError: The text is no such value.
+    """
+    plain = _without_none(annotation)
+    try:
+        if plain is bool:
+            return _WORDS[value.lower()]
+        if plain in (int, float, str, Path):
+            return plain(value)
+    except (ValueError, KeyError):
+        raise ConfigError(f"{where} = {value!r} is not a valid {plain.__name__}") from None
+    raise ConfigError(f"{where} cannot be written in an address")
+
+
+def _without_none(annotation: Any) -> Any:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        members = [part for part in typing.get_args(annotation) if part is not type(None)]
+        return members[0]
+    return annotation

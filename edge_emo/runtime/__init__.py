@@ -1,0 +1,1 @@
+"""Backends: compiled models, tensors in, tensors out."""

@@ -1,0 +1,68 @@
+"""The contract of every backend: tensors in, tensors out, checked against the manifest."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from edge_emo.manifest import ModelFile, ModelPackage
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Tensors = Mapping[str, "npt.NDArray[Any]"]
+
+
+class LoadedModel(ABC):
+    """A model ready to run. Used by one thread at a time."""
+
+    backend: ClassVar[str]
+
+    @abstractmethod
+    def run(self, inputs: Tensors) -> Tensors:
+        """Run once.
+
+        Args:
+            inputs: One array per input of the manifest, of its shape and dtype.
+
+        Returns:
+            One array per output, by the manifest's names. Valid until the next call.
+
+        Raises:
+            ModelMismatchError: A name, shape or dtype is not the manifest's.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the model; idempotent."""
+
+
+class Backend(ABC):
+    """One way to run compiled files.
+
+    Attributes:
+        name: Its name in the tables, in manifests and on the command line.
+        formats: File formats that it runs, best first.
+    """
+
+    name: ClassVar[str]
+    formats: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def probe(self) -> str:
+        """Return the version that works here.
+
+        Raises:
+            UnavailableError: It does not work here; the hint is the command that mends it.
+        """
+
+    @abstractmethod
+    def load(self, package: ModelPackage, file: ModelFile, *, threads: int = 1) -> LoadedModel:
+        """Load one file of a package whose hash was checked.
+
+        Raises:
+            UnavailableError: The backend does not work here.
+            ModelMismatchError: The file's tensors differ from the manifest.
+            ModelError: The file cannot be compiled here, or not in time.
+        """

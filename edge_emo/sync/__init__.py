@@ -1,0 +1,1 @@
+"""Time: mailboxes, clock fits, rings, windows, joins and health."""

@@ -1,0 +1,80 @@
+"""The optional packages: what each is for, which extra brings it, and how to load it.
+
+Nothing here is imported until :func:`load` is called, so a missing package costs nothing until
+it is needed, and then ends in one sentence with the line that installs it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+
+from edge_emo.errors import UnavailableError
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """One optional package.
+
+    Attributes:
+        module: Name to import.
+        extra: Extra of this project that installs it; empty when it is a core dependency.
+        purpose: What edge_emo uses it for.
+        note: What else it takes: a system package, a platform limit. May be empty.
+    """
+
+    module: str
+    extra: str
+    purpose: str
+    note: str = ""
+
+    @property
+    def install(self) -> str:
+        """The command that installs it."""
+        return f"pip install 'edge-emo[{self.extra}]'" if self.extra else "pip install edge-emo"
+
+
+_ROWS = (
+    Vendor("numpy", "", "arithmetic"),
+    Vendor("cv2", "", "camera, images"),
+    Vendor("ai_edge_litert", "", "LiteRT backend"),
+    Vendor("tflite_runtime", "", "LiteRT backend on systems without ai-edge-litert"),
+    Vendor("onnxruntime", "onnx", "ONNX Runtime backend"),
+    Vendor("openvino", "openvino", "OpenVINO backend"),
+    Vendor("pyaudio", "mic", "microphone", "first: sudo apt-get install portaudio19-dev gcc"),
+    Vendor("soundfile", "audio", "sound files other than WAV"),
+    Vendor("brainflow", "eeg", "EEG boards", "its wheel holds no Linux aarch64 library"),
+    Vendor("serial", "bridge", "serial ports: cyton, bridge"),
+    Vendor("matplotlib", "demo", "the portrait of the demonstration"),
+)
+
+VENDORS: Mapping[str, Vendor] = {row.module: row for row in _ROWS}
+
+
+def load(module: str) -> ModuleType:
+    """Import an optional package.
+
+    Args:
+        module: Name of a row of :data:`VENDORS`, or of a submodule of one.
+
+    Returns:
+        The imported module.
+
+    Raises:
+        UnavailableError: It is not installed, or its native library does not load; the hint
+            is the command that mends it.
+    """
+    vendor = VENDORS[module.partition(".")[0]]
+    try:
+        return importlib.import_module(module)
+    except (ImportError, OSError) as error:
+        hint = f"{vendor.note}; then: {vendor.install}" if vendor.note else vendor.install
+        raise UnavailableError(f"{vendor.purpose} needs {module}: {error}", hint=hint) from error
+
+
+def installed(module: str) -> bool:
+    """Tell whether ``module`` can be found, without importing it."""
+    return importlib.util.find_spec(module) is not None
