@@ -166,7 +166,7 @@ def construct(factory: Callable[..., T], address: Address) -> T:
 
 
 def _option_types(factory: Callable[..., Any]) -> dict[str, Any]:
-    function = factory.__init__ if inspect.isclass(factory) else factory  # type: ignore[misc]  # an __init__ read off a class, never an instance
+    function = vars(factory).get("__init__", factory) if inspect.isclass(factory) else factory
     hints = typing.get_type_hints(function)
     parameters = list(inspect.signature(factory).parameters.values())[1:]
     return {parameter.name: hints[parameter.name] for parameter in parameters}

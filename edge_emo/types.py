@@ -151,7 +151,7 @@ class Window:
     @property
     def duration_ns(self) -> int:
         """Length in nanoseconds."""
-        return round(self.data.shape[0] * 1e9 / self.rate_hz)
+        return round(int(self.data.shape[0]) * 1e9 / self.rate_hz)
 
 
 @dataclass(frozen=True, slots=True)
