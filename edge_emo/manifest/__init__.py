@@ -1,0 +1,27 @@
+"""Model packages: the folder, its ``model.toml``, and the check of every file before it is read.
+
+A package is a folder ``<id>/`` with ``model.toml``, the model card, the metrics and the compiled
+files. Parsing is strict: an unknown key, a missing key and a wrong type are each an error that
+names the file and the key.
+"""
+
+from __future__ import annotations
+
+from edge_emo.manifest.find import check_license_policy as check_license_policy
+from edge_emo.manifest.find import default_dirs as default_dirs
+from edge_emo.manifest.find import find_package as find_package
+from edge_emo.manifest.find import list_packages as list_packages
+from edge_emo.manifest.read import read_package as read_package
+from edge_emo.manifest.values import DIMENSIONS as DIMENSIONS
+from edge_emo.manifest.values import FORMATS as FORMATS
+from edge_emo.manifest.values import LICENSE_POLICIES as LICENSE_POLICIES
+from edge_emo.manifest.values import MANIFEST as MANIFEST
+from edge_emo.manifest.values import PRECISIONS as PRECISIONS
+from edge_emo.manifest.values import Corpus as Corpus
+from edge_emo.manifest.values import DimensionTable as DimensionTable
+from edge_emo.manifest.values import Licence as Licence
+from edge_emo.manifest.values import ModelFile as ModelFile
+from edge_emo.manifest.values import ModelPackage as ModelPackage
+from edge_emo.manifest.values import ReferenceMetrics as ReferenceMetrics
+from edge_emo.manifest.values import TensorSpec as TensorSpec
+from edge_emo.manifest.values import is_dimensional as is_dimensional

@@ -1,0 +1,111 @@
+"""Where packages are, which one a name means, and whether its licence allows the use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_emo.errors import ConfigError, ModelError, ModelNotFoundError
+from edge_emo.manifest.read import read_package
+from edge_emo.manifest.values import LICENSE_POLICIES, MANIFEST, ModelPackage
+from edge_emo.types import MODALITIES
+
+
+def default_dirs() -> tuple[Path, ...]:
+    """Return where shipped packages are: a checkout's ``models/``, or the installed ones."""
+    inside = Path(__file__).resolve().parents[1]
+    places = (inside.parent / "models", inside / "_models")
+    return tuple(place for place in places if place.is_dir())[:1]
+
+
+def list_packages(extra_dirs: Sequence[str | Path] = ()) -> list[ModelPackage]:
+    """Read every package, the user's own first; the first of two with one id counts.
+
+    Args:
+        extra_dirs: The user's own folders of packages.
+
+    Raises:
+        ConfigError: One of ``extra_dirs`` is no folder.
+        ModelError: A manifest is wrong.
+    """
+    found: dict[str, ModelPackage] = {}
+    for place in _search_path(extra_dirs):
+        for manifest in sorted(place.glob(f"*/{MANIFEST}")):
+            found.setdefault(manifest.parent.name, read_package(manifest.parent))
+    return list(found.values())
+
+
+def find_package(name: str, extra_dirs: Sequence[str | Path] = ()) -> ModelPackage:
+    """Return the package with this id, or the default package of this modality.
+
+    Args:
+        name: ``face-fer-small``, or ``face``.
+        extra_dirs: The user's own folders of packages, searched first.
+
+    Raises:
+        ModelNotFoundError: No package has this id; no package is the modality's default.
+        ModelError: Its manifest is wrong.
+    """
+    if name in MODALITIES:
+        return _default_of(name, extra_dirs)
+    for place in _search_path(extra_dirs):
+        if (place / name / MANIFEST).is_file():
+            return read_package(place / name)
+    raise _not_found(f"no model package is called {name!r}", extra_dirs)
+
+
+def check_license_policy(package: ModelPackage, policy: str) -> None:
+    """Refuse weights that the policy does not allow.
+
+    Args:
+        package: The package about to be used.
+        policy: ``any``, or ``commercial``: only weights whose corpora all allow it.
+
+    Raises:
+        ConfigError: There is no such policy.
+        ModelError: The weights are not licensed for commercial use.
+    """
+    if policy not in LICENSE_POLICIES:
+        raise ConfigError(
+            f"license_policy = {policy!r} is unknown",
+            hint=f"choose from: {', '.join(LICENSE_POLICIES)}",
+        )
+    if policy == "commercial" and not package.licence.commercial:
+        raise ModelError(
+            f"model package {package.id} is not licensed for commercial use: "
+            f"{package.licence.weights}",
+            hint="name a package that is (see: edge-emo models), or set license_policy = 'any'",
+        )
+
+
+def _search_path(extra_dirs: Sequence[str | Path]) -> tuple[Path, ...]:
+    own = tuple(Path(place) for place in extra_dirs)
+    for place in own:
+        if not place.is_dir():
+            raise ConfigError(
+                f"model folder {place} does not exist",
+                hint="name the folder that holds the packages, not a package itself",
+            )
+    return (*own, *default_dirs())
+
+
+def _default_of(modality: str, extra_dirs: Sequence[str | Path]) -> ModelPackage:
+    for place in _search_path(extra_dirs):
+        packages = [read_package(path.parent) for path in sorted(place.glob(f"*/{MANIFEST}"))]
+        defaults = [pkg for pkg in packages if pkg.modality == modality and pkg.default]
+        if len(defaults) > 1:
+            names = ", ".join(package.id for package in defaults)
+            raise ModelError(
+                f"{place} holds several default packages for {modality}: {names}",
+                hint="leave default = true in one model.toml",
+            )
+        if defaults:
+            return defaults[0]
+    raise _not_found(f"no model package is the default for {modality}", extra_dirs)
+
+
+def _not_found(message: str, extra_dirs: Sequence[str | Path]) -> ModelNotFoundError:
+    places = _search_path(extra_dirs)
+    ids = [path.parent.name for place in places for path in sorted(place.glob(f"*/{MANIFEST}"))]
+    have = f"choose from: {', '.join(ids)}" if ids else "no model package is installed"
+    return ModelNotFoundError(message, hint=f"{have}; see: edge-emo models")

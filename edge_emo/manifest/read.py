@@ -1,0 +1,207 @@
+"""From ``model.toml`` to a :class:`ModelPackage`, refusing whatever is not as described."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from edge_emo.errors import ModelError, ModelNotFoundError
+from edge_emo.manifest.table import Table
+from edge_emo.manifest.values import (
+    DIMENSIONS,
+    DTYPES,
+    FORMATS,
+    MANIFEST,
+    PRECISIONS,
+    REINSTALL,
+    Corpus,
+    DimensionTable,
+    Licence,
+    ModelFile,
+    ModelPackage,
+    ReferenceMetrics,
+    TensorSpec,
+    is_dimensional,
+)
+from edge_emo.types import MODALITIES, Modality
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def read_package(folder: str | Path) -> ModelPackage:
+    """Read one package's ``model.toml``; no other file is touched.
+
+    Raises:
+        ModelNotFoundError: There is no ``model.toml``.
+        ModelError: It is not TOML, or a key is unknown, missing, of a wrong type or value.
+    """
+    manifest = Path(folder) / MANIFEST
+    try:
+        content = tomllib.loads(manifest.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelNotFoundError(f"{manifest} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{manifest} is not TOML: {error}", hint=REINSTALL) from error
+    package = _read_manifest(Table(manifest, "", content), manifest.parent)
+    _check_consistency(package, manifest)
+    return package
+
+
+def _read_manifest(top: Table, folder: Path) -> ModelPackage:
+    package = ModelPackage(
+        folder=folder,
+        id=top.take("id", str, _is_id),
+        version=top.take("version", str, bool),
+        modality=_modality(top),
+        default=top.optional("default", bool, False),
+        summary=top.take("summary", str, bool),
+        licence=_read_licence(top.table("licence")),
+        files=tuple(_read_file(row) for row in top.tables("files")),
+        inputs=tuple(_read_tensor(row) for row in top.tables("inputs")),
+        outputs=tuple(_read_tensor(row) for row in top.tables("outputs")),
+        features=top.optional("features", dict, {}),
+        temperature=_single(top, "calibration", "temperature", lambda t: 0 < t < math.inf),
+        dimensions=_read_dimensions(top.table("dimensions")),
+        reliability=_single(top, "fusion", "reliability", lambda r: 0.0 <= r <= 1.0),
+        metrics=tuple(_read_metrics(row) for row in top.tables("metrics", required=False)),
+    )
+    top.done()
+    return package
+
+
+def _is_id(text: str) -> bool:
+    return re.fullmatch(r"[a-z0-9][a-z0-9._-]*", text) is not None
+
+
+def _modality(top: Table) -> Modality:
+    word = top.choice("modality", MODALITIES)
+    return next(modality for modality in MODALITIES if modality == word)
+
+
+def _single(top: Table, section: str, key: str, check: Callable[[float], bool]) -> float:
+    table = top.table(section)
+    value = table.take(key, float, check)
+    table.done()
+    return value
+
+
+def _read_licence(table: Table) -> Licence:
+    weights = table.take("weights", str, bool)
+    commercial = table.take("commercial", bool)
+    corpora = []
+    for row in table.tables("corpora"):
+        corpora.append(Corpus(row.take("name", str, bool), row.take("licence", str, bool)))
+        row.done()
+    table.done()
+    return Licence(weights, commercial, tuple(corpora))
+
+
+def _read_file(row: Table) -> ModelFile:
+    file = ModelFile(
+        path=row.take("path", str, _inside_folder),
+        format=row.choice("format", FORMATS),
+        precision=row.choice("precision", PRECISIONS),
+        bytes=row.take("bytes", int, lambda size: size > 0),
+        sha256=row.take("sha256", str, lambda s: re.fullmatch(r"[0-9a-f]{64}", s) is not None),
+    )
+    row.done()
+    return file
+
+
+def _inside_folder(text: str) -> bool:
+    path = PurePosixPath(text)
+    return bool(text) and not path.is_absolute() and ".." not in path.parts and "\\" not in text
+
+
+def _read_tensor(row: Table) -> TensorSpec:
+    shape = row.take("shape", list)
+    if not shape or not all(type(size) is int and size > 0 for size in shape):
+        raise row.fail("shape", f"= {shape!r} is no list of sizes")
+    spec = TensorSpec(
+        name=row.take("name", str, bool),
+        shape=tuple(shape),
+        layout=row.take("layout", str, lambda text: len(text) == len(shape)),
+        dtype=row.choice("dtype", DTYPES),
+        colour=row.choice("colour", ("grey", "rgb", "bgr")) if row.has("colour") else None,
+        labels=row.names("labels"),
+    )
+    if spec.labels and len(spec.labels) != spec.shape[-1]:
+        raise row.fail("labels", f"has {len(spec.labels)} names for an axis of {spec.shape[-1]}")
+    row.done()
+    return spec
+
+
+def _read_dimensions(table: Table) -> DimensionTable:
+    source = table.choice("source", ("mapping", "model"))
+    given = {name: table.table(name).values() for name in DIMENSIONS if table.has(name)}
+    if source == "model" and given:
+        raise table.fail("source", "= 'model' leaves no place for a table of labels")
+    table.done()
+    return DimensionTable("model" if source == "model" else "mapping", **given)
+
+
+def _read_metrics(row: Table) -> ReferenceMetrics:
+    def share(value: float) -> bool:
+        return 0.0 <= value <= 1.0
+
+    metrics = ReferenceMetrics(
+        split=row.take("split", str, bool),
+        backend=row.take("backend", str, bool),
+        n=row.take("n", int, lambda n: n >= 0),
+        accuracy=row.take("accuracy", float, share),
+        unweighted_average_recall=row.take("unweighted_average_recall", float, share),
+        macro_f1=row.take("macro_f1", float, share),
+        expected_calibration_error=row.take("expected_calibration_error", float, share),
+        precision=row.optional("precision", str, ""),
+    )
+    row.done()
+    return metrics
+
+
+def _check_consistency(package: ModelPackage, manifest: Path) -> None:
+    for problem in _contradictions(package):
+        raise ModelError(f"{manifest}: {problem}", hint=REINSTALL)
+
+
+def _contradictions(package: ModelPackage) -> list[str]:
+    """Return what is wrong between keys that are each right alone."""
+    problems = []
+    if package.id != package.folder.resolve().name:
+        problems.append(f"id = {package.id!r} is not the folder's name")
+    for key in ("inputs", "outputs"):
+        names = [spec.name for spec in getattr(package, key)]
+        if len(set(names)) != len(names):
+            problems.append(f"{key} use one name twice")
+    if not any(spec.labels and not is_dimensional(spec) for spec in package.outputs):
+        problems.append("outputs have no tensor with labels")
+    else:
+        problems.extend(_dimension_problems(package))
+    return problems + _file_problems(package.files)
+
+
+def _dimension_problems(package: ModelPackage) -> list[str]:
+    problems = []
+    for name in DIMENSIONS:
+        table = getattr(package.dimensions, name)
+        if table is not None and set(table) != set(package.labels):
+            odd = ", ".join(sorted(set(table) ^ set(package.labels)))
+            problems.append(f"dimensions.{name} and the labels differ in: {odd}")
+    if package.dimensions.source == "model" and not any(map(is_dimensional, package.outputs)):
+        problems.append("dimensions.source = 'model', but no output is labelled with dimensions")
+    return problems
+
+
+def _file_problems(files: tuple[ModelFile, ...]) -> list[str]:
+    paths = {file.path: file.format for file in files}
+    problems = [] if len(paths) == len(files) else ["files name one path twice"]
+    for path in (file.path for file in files if file.format == "openvino-ir"):
+        weights = str(PurePosixPath(path).with_suffix(".bin"))
+        if paths.get(weights) != "openvino-bin":
+            problems.append(f"files list {path} without {weights} of format openvino-bin")
+    return problems

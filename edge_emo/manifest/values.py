@@ -1,0 +1,223 @@
+"""What a manifest holds, and the check of a package's files before they are parsed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from edge_emo.errors import ModelIntegrityError
+from edge_emo.types import Modality
+
+MANIFEST = "model.toml"
+FORMATS = ("tflite", "onnx", "openvino-ir", "openvino-bin")
+"""``openvino-ir`` is the .xml; its weights are a file of their own of format ``openvino-bin``."""
+PRECISIONS = ("float32", "float16", "int8")
+DTYPES = ("float32", "float16", "int8", "uint8", "int32", "int64")
+DIMENSIONS = ("valence", "arousal", "dominance")
+REINSTALL = "reinstall the package, or restore the folder from where it came"
+LICENSE_POLICIES = ("any", "commercial")
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A training corpus.
+
+    Attributes:
+        name: Its name.
+        licence: Its licence, SPDX or words.
+    """
+
+    name: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """What the weights may be used for.
+
+    Attributes:
+        weights: Licence of the weights, SPDX or words.
+        commercial: True when every corpus allows commercial use of what was trained on it.
+        corpora: The training corpora.
+    """
+
+    weights: str
+    commercial: bool
+    corpora: tuple[Corpus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One compiled file.
+
+    Attributes:
+        path: Relative to the package's folder, with forward slashes.
+        format: One of :data:`FORMATS`.
+        precision: One of :data:`PRECISIONS`: what the weights are stored as.
+        bytes: Size in bytes.
+        sha256: SHA-256 in lower-case hexadecimal.
+    """
+
+    path: str
+    format: str
+    precision: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One input or output.
+
+    Attributes:
+        name: The name that estimators use.
+        shape: Size of each axis, batch axis included.
+        layout: One letter per axis, such as ``NCHW``.
+        dtype: NumPy's name of the element type.
+        colour: ``grey``, ``rgb`` or ``bgr`` for pictures, else None.
+        labels: Names along the last axis, in order; empty when it has none.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    layout: str
+    dtype: str
+    colour: str | None = None
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionTable:
+    """How a posterior becomes valence, arousal and dominance.
+
+    Attributes:
+        source: ``mapping``: the expected value of the tables below under the posterior.
+            ``model``: the model has an output whose labels are the dimensions' names.
+        valence: Value in −1 … 1 of each label, or None when the labels do not give it.
+        arousal: Likewise.
+        dominance: Likewise.
+    """
+
+    source: Literal["mapping", "model"]
+    valence: Mapping[str, float] | None = None
+    arousal: Mapping[str, float] | None = None
+    dominance: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceMetrics:
+    """What ``edge-emo evaluate`` measured on an exported file, copied from metrics.json.
+
+    Attributes:
+        split: The clips in words.
+        backend: The backend that ran.
+        n: Number of clips.
+        accuracy: 0 … 1; an abstention counts as an error.
+        unweighted_average_recall: 0 … 1.
+        macro_f1: 0 … 1.
+        expected_calibration_error: 0 … 1.
+        precision: Precision of the file that ran; empty when not said.
+    """
+
+    split: str
+    backend: str
+    n: int
+    accuracy: float
+    unweighted_average_recall: float
+    macro_f1: float
+    expected_calibration_error: float
+    precision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPackage:
+    """A model package as its ``model.toml`` describes it.
+
+    Attributes:
+        folder: Where it is.
+        id: Its name, equal to the folder's.
+        version: Version of the weights.
+        modality: What it estimates.
+        default: True for the package that the modality's name stands for.
+        summary: One sentence.
+        licence: Licence of weights and corpora.
+        files: Compiled files.
+        inputs: Input tensors.
+        outputs: Output tensors.
+        features: Parameters of the feature code, read by the estimator.
+        temperature: Divides the logits before softmax (probability calibration).
+        dimensions: How labels become dimensions.
+        reliability: Weight of its vote in the fusion, 0 … 1.
+        metrics: What was measured.
+    """
+
+    folder: Path
+    id: str
+    version: str
+    modality: Modality
+    default: bool
+    summary: str
+    licence: Licence
+    files: tuple[ModelFile, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    features: Mapping[str, Any]
+    temperature: float
+    dimensions: DimensionTable
+    reliability: float
+    metrics: tuple[ReferenceMetrics, ...] = ()
+
+    @property
+    def categories(self) -> TensorSpec:
+        """The output that carries one logit per label."""
+        return next(spec for spec in self.outputs if spec.labels and not is_dimensional(spec))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names in the order of the logits."""
+        return self.categories.labels
+
+    def path(self, file: ModelFile) -> Path:
+        """Return where a file of this package is."""
+        return self.folder / file.path
+
+    def verify(self, file: ModelFile) -> Path:
+        """Check size, then SHA-256, of a file (and of the weights that belong to an .xml).
+
+        Returns:
+            Where the file is; only now may it be parsed.
+
+        Raises:
+            ModelIntegrityError: It is missing, or is not the file that the manifest describes.
+        """
+        path = self.path(file)
+        _check_bytes(self, file, path)
+        if file.format == "openvino-ir":
+            weights = str(PurePosixPath(file.path).with_suffix(".bin"))
+            self.verify(next(other for other in self.files if other.path == weights))
+        return path
+
+
+def is_dimensional(spec: TensorSpec) -> bool:
+    """Tell whether an output gives valence, arousal or dominance itself."""
+    return bool(spec.labels) and set(spec.labels) <= set(DIMENSIONS)
+
+
+def _check_bytes(package: ModelPackage, file: ModelFile, path: Path) -> None:
+    try:
+        size = path.stat().st_size
+        found = f"{size} bytes, not {file.bytes}"
+        if size == file.bytes:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            found = f"SHA-256 {digest}, not {file.sha256}"
+            if digest == file.sha256:
+                return
+    except OSError as error:
+        found = f"cannot be read: {error.strerror}"
+    raise ModelIntegrityError(
+        f"{path} is not the file that {package.id} {package.version} describes: {found}",
+        hint=REINSTALL,
+    )
