@@ -166,7 +166,8 @@ def construct(factory: Callable[..., T], address: Address) -> T:
 
 
 def _option_types(factory: Callable[..., Any]) -> dict[str, Any]:
-    function = vars(factory).get("__init__", factory) if inspect.isclass(factory) else factory
+    is_class = inspect.isclass(factory)
+    function = inspect.getattr_static(factory, "__init__") if is_class else factory
     hints = typing.get_type_hints(function)
     parameters = list(inspect.signature(factory).parameters.values())[1:]
     return {parameter.name: hints[parameter.name] for parameter in parameters}

@@ -1,0 +1,193 @@
+"""The thread that owns one driver: it opens, reads, stamps nothing itself, and reconnects.
+
+A driver may hang in a vendor's library. Its thread is a daemon that nobody waits for without a
+time-out; one that does not come back is abandoned and says so.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge_emo.clock import Clock
+from edge_emo.drivers.base import Driver
+from edge_emo.errors import DeviceError, DeviceLostError, DeviceTimeoutError, EdgeEmoError
+from edge_emo.types import Chunk, StreamInfo
+
+BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+"""Waits between attempts to reconnect; the last one repeats."""
+
+
+class Status(enum.Enum):
+    """Where a capture is in its life."""
+
+    OPENING = "opening"
+    OPEN = "open"
+    LOST = "lost"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One chunk on its way to the engine.
+
+    Attributes:
+        chunk: The chunk as the driver stamped it.
+        info: The stream as the driver opened it.
+        generation: How often the driver was opened before; a change tells of a reconnection.
+        dropped: Samples that the device itself reported lost so far.
+    """
+
+    chunk: Chunk
+    info: StreamInfo
+    generation: int
+    dropped: int
+
+    @property
+    def end_ns(self) -> int:
+        """Originating time just after the chunk's last sample."""
+        return self.chunk.end_ns
+
+
+class Capture:
+    """Runs one driver in a thread of its own.
+
+    Args:
+        driver: A driver that is not open.
+        clock: The session clock.
+        deliver: Takes each delivery; returns False when nobody wants more.
+        ended: Called once, when nothing more will come.
+        patient: A device that is missing at the start is waited for like a lost one.
+        read_timeout_s: How long one read waits.
+        silence_s: A live device that delivers nothing for this long counts as lost.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        clock: Clock,
+        deliver: Callable[[Delivery], bool],
+        ended: Callable[[], None],
+        *,
+        patient: bool = False,
+        read_timeout_s: float = 0.5,
+        silence_s: float = 3.0,
+    ) -> None:
+        self.driver = driver
+        self.status = Status.OPENING
+        self.info: StreamInfo | None = None
+        self.error: EdgeEmoError | None = None
+        self.reconnects = 0
+        self.cpu_ns = 0
+        self._clock = clock
+        self._deliver = deliver
+        self._ended = ended
+        self._patient = patient
+        self._read_timeout_s = read_timeout_s
+        self._silence_ns = round(silence_s * 1e9)
+        self._stop = threading.Event()
+        self._settled = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, name=f"capture-{driver.kind}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Start the thread; it opens the device."""
+        self._thread.start()
+
+    def wait_open(self, timeout_s: float) -> None:
+        """Wait until the device is open, or is waited for, or has failed.
+
+        Raises:
+            EdgeEmoError: What the driver's ``open`` raised.
+            DeviceTimeoutError: It is still opening after ``timeout_s``.
+        """
+        if not self._settled.wait(timeout_s):
+            raise DeviceTimeoutError(
+                f"the {self.driver.kind} did not open within {timeout_s:g} s",
+                hint="check the cable or the URL, or try: edge-emo devices",
+            )
+        if self.status is Status.FAILED and self.error:
+            raise self.error
+
+    def stop(self, timeout_s: float = 2.0) -> bool:
+        """Stop the thread and close the device.
+
+        Returns:
+            False when the device hangs and was abandoned; its threads are daemons.
+        """
+        self._stop.set()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self._serve()
+        finally:
+            self._settled.set()
+            self._ended()
+            self.driver.close()
+            self.cpu_ns = time.thread_time_ns()
+
+    def _serve(self) -> None:
+        attempt = 0
+        while not self._stop.is_set():
+            try:
+                self.info = self._open()
+                attempt = 0
+                self._read_all(self.info)
+            except EdgeEmoError as error:
+                self.error = error
+                if not self._may_retry(error):
+                    self.status = Status.FAILED
+                    return
+                self._back_off(attempt)
+                attempt += 1
+            else:
+                return
+
+    def _open(self) -> StreamInfo:
+        info = self.driver.open(self._clock)
+        self.status, self.error = Status.OPEN, None
+        self._settled.set()
+        return info
+
+    def _may_retry(self, error: EdgeEmoError) -> bool:
+        opened_before = self.info is not None
+        return isinstance(error, DeviceError) and (opened_before or self._patient)
+
+    def _back_off(self, attempt: int) -> None:
+        self.status = Status.LOST
+        self._settled.set()
+        self.driver.close()
+        self.reconnects += 1
+        self._stop.wait(BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)])
+
+    def _read_all(self, info: StreamInfo) -> None:
+        newest_ns = self._clock.now_ns()
+        while not self._stop.is_set():
+            try:
+                chunk = self.driver.read(self._read_timeout_s)
+            except DeviceTimeoutError:
+                self._check_silence(info, newest_ns)
+                continue
+            if chunk is None:
+                self.status = Status.ENDED
+                return
+            newest_ns = self._clock.now_ns()
+            delivery = Delivery(chunk, info, self.reconnects, self.driver.dropped)
+            self.cpu_ns = time.thread_time_ns()
+            if not self._deliver(delivery):
+                return
+
+    def _check_silence(self, info: StreamInfo, newest_ns: int) -> None:
+        silent_ns = self._clock.now_ns() - newest_ns
+        if info.live and info.kind != "text" and silent_ns > self._silence_ns:
+            raise DeviceLostError(
+                f"{info.device} delivered nothing for {silent_ns / 1e9:.1f} s",
+                hint="check its cable; it is opened again by itself",
+            )

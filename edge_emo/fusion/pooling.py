@@ -1,0 +1,162 @@
+"""Pooling of posteriors, and the fusion that is built on it.
+
+Log-linear pooling (Genest & Zidek, "Combining probability distributions", Statistical Science
+1986): p(c) ∝ Π_m p_m(c)^w_m. A vote of weight below 1 is flattened, so one poor vote alone gives
+little confidence; independent votes that agree sharpen each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from edge_emo.fusion.base import LIFETIME_S, Fused, Fusion, Pool, Trust, Vote
+from edge_emo.fusion.smoothing import AffectSmoother, Smoothing
+from edge_emo.types import (
+    CATEGORIES,
+    EXPRESSED,
+    FELT,
+    Affect,
+    Modality,
+    Posterior,
+    Prediction,
+)
+
+_FLOOR = 1e-4
+"""Least probability that a vote may give, so that no single model can veto a label."""
+
+
+class LogLinearPool(Pool):
+    """Weighted geometric mean, normalised."""
+
+    def pool(self, votes: list[Vote]) -> Posterior:
+        """Combine votes; a label that a vote does not name gets that vote's mean log probability.
+
+        Args:
+            votes: At least one.
+
+        Returns:
+            Posterior over the union of names, categories first and in their order.
+        """
+        names = _union(votes)
+        scores = dict.fromkeys(names, 0.0)
+        for vote in votes:
+            logs = _logs(vote)
+            absent = sum(logs.values()) / len(logs)
+            for name in names:
+                scores[name] += vote.weight * logs.get(name, absent)
+        return _normalised(names, scores)
+
+
+def _union(votes: list[Vote]) -> tuple[str, ...]:
+    named = {name for vote in votes for name in vote.prediction.posterior or ()}
+    first = [name for name in CATEGORIES if name in named]
+    return (*first, *sorted(named.difference(first)))
+
+
+def _logs(vote: Vote) -> dict[str, float]:
+    posterior = vote.prediction.posterior or {}
+    return {name: math.log(max(p, _FLOOR)) for name, p in posterior.items()}
+
+
+def _normalised(names: tuple[str, ...], scores: Mapping[str, float]) -> Posterior:
+    top = max(scores.values())
+    raised = [math.exp(scores[name] - top) for name in names]
+    total = sum(raised)
+    return Posterior(names, tuple(value / total for value in raised))
+
+
+class PooledFusion(Fusion):
+    """Fuses each side by a pool, then smooths it.
+
+    Args:
+        trust: Reliability and lifetime by modality; what is missing counts fully and ages at
+            the default pace.
+        pool: How posteriors combine.
+        smoothing: Time constants and hysteresis.
+    """
+
+    def __init__(
+        self,
+        trust: Mapping[Modality, Trust] | None = None,
+        pool: Pool | None = None,
+        smoothing: Smoothing | None = None,
+    ) -> None:
+        self._trust = dict(trust or {})
+        self._pool = pool or LogLinearPool()
+        self._newest: dict[Modality, Prediction] = {}
+        self._expressed = AffectSmoother(smoothing or Smoothing())
+        self._felt = AffectSmoother(smoothing or Smoothing())
+
+    def update(self, prediction: Prediction) -> None:
+        """Take a prediction; an abstention stops its modality from counting."""
+        self._newest[prediction.modality] = prediction
+
+    def lost(self, modality: Modality) -> None:
+        """Stop counting ``modality``."""
+        self._newest.pop(modality, None)
+
+    def fuse(self, t_ns: int) -> Fused:
+        """Return both sides at ``t_ns``."""
+        expressed = self._side(EXPRESSED, self._expressed, t_ns)
+        felt = self._side(FELT, self._felt, t_ns)
+        reason = "" if expressed or felt else self._reason(t_ns)
+        return Fused(expressed, felt, divergence(expressed, felt), reason)
+
+    def _side(
+        self, modalities: tuple[Modality, ...], smoother: AffectSmoother, t_ns: int
+    ) -> Affect | None:
+        votes = [vote for name in modalities if (vote := self._vote(name, t_ns))]
+        if not votes:
+            smoother.reset()
+            return None
+        age_ns = t_ns - max(vote.prediction.end_ns for vote in votes)
+        dimensions = {name: _mean(votes, name) for name in ("valence", "arousal", "dominance")}
+        return smoother.step(self._pool.pool(votes), dimensions, t_ns, max(age_ns, 0))
+
+    def _vote(self, modality: Modality, t_ns: int) -> Vote | None:
+        prediction = self._newest.get(modality)
+        if prediction is None or prediction.posterior is None:
+            return None
+        weight = self._weight(prediction, t_ns)
+        return Vote(prediction, weight) if weight > 0 else None
+
+    def _weight(self, prediction: Prediction, t_ns: int) -> float:
+        trust = self._trust.get(prediction.modality) or Trust(
+            lifetime_s=LIFETIME_S[prediction.modality]
+        )
+        age = max(t_ns - prediction.end_ns, 0) / 1e9 / trust.lifetime_s
+        return 0.0 if age > 3.0 else trust.reliability * prediction.quality * math.exp(-age)
+
+    def _reason(self, t_ns: int) -> str:
+        reasons = []
+        for modality, prediction in self._newest.items():
+            age_s = (t_ns - prediction.end_ns) / 1e9
+            stale = f"nothing for {age_s:.1f} s" if age_s > 0 else "no weight"
+            reasons.append(f"{modality}: {prediction.abstained or stale}")
+        return "; ".join(reasons) or "no evidence yet"
+
+
+def _mean(votes: list[Vote], dimension: str) -> float | None:
+    pairs = [(vote.weight, getattr(vote.prediction, dimension)) for vote in votes]
+    known = [(weight, value) for weight, value in pairs if value is not None]
+    if not known:
+        return None
+    return float(sum(w * v for w, v in known) / sum(w for w, _ in known))
+
+
+def divergence(expressed: Affect | None, felt: Affect | None) -> float | None:
+    """Return how far what is expressed lies from what is felt, 0 (same) … 1 (opposite).
+
+    Half the mean absolute difference over the dimensions (valence, arousal, dominance) that
+    both sides have; None when either side is None or they share no dimension.
+    """
+    if expressed is None or felt is None:
+        return None
+    pairs = [
+        (expressed.valence, felt.valence),
+        (expressed.arousal, felt.arousal),
+        (expressed.dominance, felt.dominance),
+    ]
+    gaps = [abs(one - other) / 2 for one, other in pairs if one is not None and other is not None]
+    return sum(gaps) / len(gaps) if gaps else None

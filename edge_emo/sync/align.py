@@ -1,0 +1,90 @@
+"""Two ways to join streams: reproducibly, by originating time; or at once, with what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Generic, Protocol, TypeVar
+
+from edge_emo.sync.delivery import Bell, Mailbox
+
+
+class Timed(Protocol):
+    """Anything with an originating time."""
+
+    @property
+    def end_ns(self) -> int:
+        """Originating time just after its last sample."""
+
+
+T = TypeVar("T", bound=Timed)
+
+
+class Join(Protocol[T]):
+    """The order in which one thread serves several mailboxes."""
+
+    def take(self) -> list[tuple[str, T]]:
+        """Return what can be served now, in order, each with the name of its stream."""
+
+    def wait(self, timeout_s: float | None) -> None:
+        """Wait until :meth:`take` may have something, or the time is over."""
+
+    def finished(self, name: str) -> bool:
+        """Tell whether stream ``name`` has ended and all of it was taken."""
+
+    @property
+    def ended(self) -> bool:
+        """True when every stream has finished."""
+
+
+class _Boxes(Generic[T]):
+    def __init__(self, boxes: Mapping[str, Mailbox[T]], bell: Bell) -> None:
+        self._boxes = dict(sorted(boxes.items()))
+        self._bell = bell
+
+    def wait(self, timeout_s: float | None) -> None:
+        self._bell.wait(timeout_s)
+
+    def finished(self, name: str) -> bool:
+        return self._boxes[name].finished
+
+    @property
+    def ended(self) -> bool:
+        return all(box.finished for box in self._boxes.values())
+
+
+class LatestJoin(_Boxes[T]):
+    """Never waits for a stream: what is there is served, oldest first. For live use."""
+
+    def take(self) -> list[tuple[str, T]]:
+        """Return everything that waits, ordered by originating time."""
+        found = [(name, item) for name, box in self._boxes.items() for item in _drain(box)]
+        return sorted(found, key=lambda pair: pair[1].end_ns)
+
+
+class ReproducibleJoin(_Boxes[T]):
+    """Serves strictly by originating time, and waits until the order is certain.
+
+    Whatever the speed of the threads that fill the mailboxes, the order is the same, so that
+    the same recording gives the same states. Equal times are ordered by the stream's name.
+    """
+
+    def take(self) -> list[tuple[str, T]]:
+        """Return the next items whose order no later arrival can change; at most a few."""
+        found: list[tuple[str, T]] = []
+        while len(found) < 64:
+            heads = {name: box.peek() for name, box in self._boxes.items() if not box.finished}
+            known = [(item.end_ns, name) for name, item in heads.items() if item is not None]
+            if not known or len(known) < len(heads):
+                break
+            name = min(known)[1]
+            found += [(name, item) for item in [self._boxes[name].take()] if item is not None]
+            if self._boxes[name].finished:
+                break
+        return found
+
+
+def _drain(box: Mailbox[T]) -> list[T]:
+    items: list[T] = []
+    while (item := box.take()) is not None:
+        items.append(item)
+    return items
