@@ -1,0 +1,194 @@
+"""The manifest of clips: JSON lines, one clip a line, read and written here and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from edge_emo.errors import DatasetError
+from edge_emo.types import MODALITIES, Modality
+
+Perspective = Literal["expressed", "felt", "reader", "writer"]
+PERSPECTIVES = ("expressed", "felt", "reader", "writer")
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One labelled piece of evidence.
+
+    Attributes:
+        clip: Its name, unique in a manifest.
+        modality: What it is evidence of.
+        corpus: The corpus that it is from.
+        path: File, relative to the manifest or to a root; None for text.
+        start_s: Where it begins in the file; None for its beginning.
+        end_s: Where it ends in the file; None for its end.
+        speaker: Speaker or subject, with the corpus in front.
+        split: Part of the corpus, such as ``train``.
+        language: ISO 639-1 code.
+        text: The text itself, or a transcript.
+        label: One of the seven categories, or a label that a package names for itself.
+        votes: Weight of each label where raters disagree.
+        valence: −1 … +1.
+        arousal: −1 … +1.
+        dominance: −1 … +1.
+        intensity: 0 … 1.
+        perspective: Whose view the label is.
+        licence: Licence of the corpus.
+    """
+
+    clip: str
+    modality: Modality
+    corpus: str | None = None
+    path: str | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    speaker: str | None = None
+    split: str | None = None
+    language: str | None = None
+    text: str | None = None
+    label: str | None = None
+    votes: Mapping[str, float] | None = None
+    valence: float | None = None
+    arousal: float | None = None
+    dominance: float | None = None
+    intensity: float | None = None
+    perspective: Perspective | None = None
+    licence: str | None = None
+
+
+def read_clips(manifest: str | Path) -> list[Clip]:
+    """Read a manifest of clips.
+
+    Keys that would be null may be absent; empty lines are skipped.
+
+    Raises:
+        DatasetError: A line is no JSON object, has an unknown key, a value that cannot be, or
+            a clip name that was there before; the message names file and line.
+    """
+    path = Path(manifest)
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")  # str.splitlines splits within text
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from error
+    seen: dict[str, Clip] = {}
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            clip = _read_line(line, f"{path}:{number}")
+            if clip.clip in seen:
+                raise DatasetError(f"{path}:{number}: clip {clip.clip!r} was there before")
+            seen[clip.clip] = clip
+    return list(seen.values())
+
+
+def write_clips(manifest: str | Path, clips: Iterable[Clip]) -> None:
+    """Write a manifest of clips, every key on every line in the documented order.
+
+    Raises:
+        DatasetError: A value cannot be; nothing is written.
+    """
+    lines = []
+    for number, clip in enumerate(clips, start=1):
+        row = {key: asdict(clip)[key] for key in _WRITTEN_ORDER}
+        check_clip(row, f"{manifest}:{number}")
+        lines.append(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+    Path(manifest).write_text("".join(lines), encoding="utf-8")
+
+
+def check_clip(row: Mapping[str, Any], where: str) -> Clip:
+    """Turn one row into a clip.
+
+    Args:
+        row: Keys and values as in JSON.
+        where: File and line, for the message.
+
+    Raises:
+        DatasetError: An unknown key, a missing one, or a value that cannot be.
+    """
+    for key in row:
+        if key not in _CHECKS:
+            raise DatasetError(f"{where}: unknown key {key!r}", hint=f"keys: {', '.join(_CHECKS)}")
+    for key in ("clip", "modality"):
+        if row.get(key) is None:
+            raise DatasetError(f"{where}: {key} is missing")
+    for key, value in row.items():
+        words, check = _CHECKS[key]
+        if value is not None and not check(value):
+            raise DatasetError(f"{where}: {key} = {value!r} is no {words}")
+    clip = Clip(**row)
+    _check_together(clip, where)
+    return clip
+
+
+_WRITTEN_ORDER = (
+    *("clip", "corpus", "modality", "path", "start_s", "end_s", "speaker", "split", "language"),
+    *("text", "label", "votes", "valence", "arousal", "dominance", "intensity", "perspective"),
+    "licence",
+)
+
+
+def _read_line(line: str, where: str) -> Clip:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DatasetError(f"{where}: not JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise DatasetError(f"{where}: not a JSON object")
+    return check_clip(cast("dict[str, Any]", row), where)
+
+
+def _check_together(clip: Clip, where: str) -> None:
+    needed = "text" if clip.modality == "text" else "path"
+    if getattr(clip, needed) is None:
+        raise DatasetError(f"{where}: a {clip.modality} clip needs a {needed}")
+    if clip.end_s is not None and clip.end_s <= (clip.start_s or 0.0):
+        raise DatasetError(f"{where}: end_s = {clip.end_s} is not after its start")
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _between(low: float, high: float) -> Callable[[Any], bool]:
+    def check(value: Any) -> bool:
+        return type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+
+    return check
+
+
+def _is_votes(value: Any) -> bool:
+    if not isinstance(value, Mapping) or not all(map(_is_name, value)):
+        return False
+    weights = list(value.values())
+    return all(map(_between(0.0, math.inf), weights)) and sum(weights) > 0
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and value in words
+
+
+_SECONDS = ("time in seconds", _between(0.0, math.inf))
+_DIMENSION = ("number in −1 … 1", _between(-1.0, 1.0))
+_NAME = ("name", _is_name)
+_CHECKS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    field.name: _NAME for field in fields(Clip)
+} | {
+    "modality": (f"modality ({', '.join(MODALITIES)})", _one_of(MODALITIES)),
+    "start_s": _SECONDS,
+    "end_s": _SECONDS,
+    "text": ("text", _is_text),
+    "votes": ("table of label and weight", _is_votes),
+    "valence": _DIMENSION,
+    "arousal": _DIMENSION,
+    "dominance": _DIMENSION,
+    "intensity": ("number in 0 … 1", _between(0.0, 1.0)),
+    "perspective": (f"perspective ({', '.join(PERSPECTIVES)})", _one_of(PERSPECTIVES)),
+}
