@@ -1,0 +1,212 @@
+"""The model card: card.md from model.toml and metrics.json, no figure from anywhere else.
+
+python tools/train/card.py models/face-fer-small
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+try:
+    import tomllib
+except ModuleNotFoundError:
+    import tomli as tomllib
+
+WORDS = ("data", "split", "intended_use", "not_for", "limits")
+"""Keys of ``words`` in metrics.json; each holds one text or a list of texts."""
+
+FIGURES = (
+    ("n", "clips"),
+    ("accuracy", "accuracy"),
+    ("unweighted_average_recall", "unweighted average recall"),
+    ("macro_f1", "macro F1"),
+    ("roc_auc", "ROC AUC"),
+    ("expected_calibration_error", "expected calibration error"),
+    ("abstained", "abstained"),
+    ("inference_ms_p50", "inference p50, ms"),
+    ("inference_ms_p95", "inference p95, ms"),
+)
+
+
+def write_card(folder: Path) -> None:
+    """Write ``card.md`` of a model package.
+
+    Args:
+        folder: Holds ``model.toml`` and ``metrics.json``.
+    """
+    model = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    words = metrics.get("words", {})
+    parts = [
+        f"# {model['id']} {model['version']}",
+        model["summary"],
+        _section("Intended use", _texts(words.get("intended_use"))),
+        _section("Not for", _texts(words.get("not_for"))),
+        _section("Input and output", _tensors(model)),
+        _section("Data and licences", [*_texts(words.get("data")), *_licences(model)]),
+        _section("Split", _texts(words.get("split"))),
+        _section("Accuracy", _accuracy(metrics)),
+        _section("Confusion", _confusions(metrics)),
+        _section("Calibration", _calibration(model, metrics)),
+        _section("Valence, arousal, dominance", _dimensions(model)),
+        _section("Limits", _texts(words.get("limits"))),
+        _section("Files", _files(model, metrics)),
+        _section("Training", _training(metrics)),
+        _section("What was tried", _tried(metrics)),
+    ]
+    text = "\n\n".join(part for part in parts if part)
+    (folder / "card.md").write_text(text + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Write the card of each folder named on the command line."""
+    for folder in sys.argv[1:]:
+        write_card(Path(folder))
+
+
+def _section(title: str, lines: Sequence[str]) -> str:
+    return f"## {title}\n\n" + "\n".join(lines) if lines else ""
+
+
+def _texts(value: str | Sequence[str] | None) -> list[str]:
+    if not value:
+        return []
+    return [value] if isinstance(value, str) else [f"- {line}" for line in value]
+
+
+def _tensors(model: Mapping[str, Any]) -> list[str]:
+    rows = [
+        [t["name"], "×".join(map(str, t["shape"])), t["layout"], t["dtype"], _labels(t)]
+        for t in (*model["inputs"], *model["outputs"])
+    ]
+    return _table(["tensor", "shape", "layout", "dtype", "labels or colour"], rows)
+
+
+def _labels(tensor: Mapping[str, Any]) -> str:
+    return ", ".join(tensor.get("labels", ())) or str(tensor.get("colour", ""))
+
+
+def _licences(model: Mapping[str, Any]) -> list[str]:
+    licence = model["licence"]
+    rows = [[c["name"], c["licence"]] for c in licence["corpora"]]
+    use = "allowed" if licence["commercial"] else "not allowed"
+    return [
+        "",
+        *_table(["corpus", "licence"], rows),
+        "",
+        f"Weights: {licence['weights']}. Commercial use: {use}.",
+    ]
+
+
+def _accuracy(metrics: Mapping[str, Any]) -> list[str]:
+    runs = metrics.get("evaluations", [])
+    if not runs:
+        return ["Not measured yet."]
+    present = [(key, title) for key, title in FIGURES if any(_known(r.get(key)) for r in runs)]
+    rows = [
+        [run["split"], run["backend"], *(_number(run.get(key)) for key, _ in present)]
+        for run in runs
+    ]
+    return [
+        "Measured by `edge-emo evaluate` on the exported files; an abstention counts as an error.",
+        "",
+        *_table(["clips of", "backend", *(title for _, title in present)], rows),
+    ]
+
+
+def _confusions(metrics: Mapping[str, Any]) -> list[str]:
+    lines: list[str] = []
+    seen = set()
+    for run in metrics.get("evaluations", []):
+        if run["split"] in seen or not run.get("confusion"):
+            continue
+        seen.add(run["split"])
+        rows = [
+            [f"**{label}**", *map(str, row)]
+            for label, row in zip(run["labels"], run["confusion"], strict=True)
+        ]
+        head = ["true ↓ estimated →", *run["labels"]]
+        lines += [f"{run['split']}, {run['backend']}:", "", *_table(head, rows), ""]
+    return lines[:-1]
+
+
+def _calibration(model: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
+    temperature = model["calibration"]["temperature"]
+    lines = [f"Posterior = softmax(logits / {temperature}), fitted on validation data."]
+    lines += [
+        f"Expected calibration error, {run['split']}, {run['backend']}: "
+        f"{_number(run['expected_calibration_error'])}."
+        for run in metrics.get("evaluations", [])
+        if _known(run.get("expected_calibration_error"))
+    ]
+    return ["\n".join(lines)]
+
+
+def _dimensions(model: Mapping[str, Any]) -> list[str]:
+    table = model.get("dimensions", {})
+    if table.get("source") != "mapping":
+        return ["The network's own outputs."] if table else []
+    names = [name for name in ("valence", "arousal", "dominance") if name in table]
+    labels = list(dict.fromkeys(label for name in names for label in table[name]))
+    rows = [[label, *(str(table[name].get(label, "")) for name in names)] for label in labels]
+    return [
+        "A mapping from the posterior, not a measurement: the expected value over this table.",
+        "",
+        *_table(["label", *names], rows),
+    ]
+
+
+def _files(model: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
+    parity = {row["file"]: row for row in metrics.get("parity", [])}
+    rows = [
+        [f["path"], f["precision"], str(f["bytes"]), _number(_gap(parity.get(f["path"])))]
+        for f in model["files"]
+    ]
+    return _table(["file", "precision", "bytes", "greatest posterior difference to torch"], rows)
+
+
+def _gap(row: Mapping[str, Any] | None) -> float | None:
+    return row["posterior_difference"] if row else None
+
+
+def _training(metrics: Mapping[str, Any]) -> list[str]:
+    training = metrics.get("training", {})
+    return [f"- {key}: {_words(value)}" for key, value in training.items() if key != "log"]
+
+
+def _tried(metrics: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for entry in metrics.get("tried", []):
+        kept = "kept" if entry.get("kept") else "not kept"
+        figures = f" ({_words(entry['figures'])})" if entry.get("figures") else ""
+        lines.append(f"- {entry['what']}{figures}: {kept}.")
+    return lines
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key.replace('_', ' ')} {_words(v)}" for key, v in value.items())
+    return _number(value) if isinstance(value, float) else str(value)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines]
+
+
+def _known(value: object) -> bool:
+    return value is not None
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main()

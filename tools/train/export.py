@@ -1,0 +1,343 @@
+"""From a torch module to a model package: ONNX, TFLite, model.toml, parity with torch.
+
+Common to all models. A training script builds a :class:`Package`, calls :func:`write_package`,
+and then :func:`measure` for each manifest of clips; the card follows from what these wrote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import card
+import numpy as np
+import numpy.typing as npt
+import torch
+from calibrate import log_softmax
+
+try:
+    import tomllib
+except ModuleNotFoundError:
+    import tomli as tomllib
+
+Sample = tuple[npt.NDArray[Any], ...]
+METRICS = ("accuracy", "unweighted_average_recall", "macro_f1", "expected_calibration_error")
+TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One input or output of the network, as model.toml declares it."""
+
+    name: str
+    shape: tuple[int, ...]
+    layout: str
+    dtype: str = "float32"
+    colour: str | None = None
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Package:
+    """Everything of model.toml that the files do not say themselves.
+
+    Attributes:
+        id: Name of the folder below models/.
+        modality: face, voice, text, eeg or physio.
+        summary: One sentence.
+        licence: ``weights``, ``commercial`` and ``corpora``, a list of name and licence.
+        inputs: In the order of the module's arguments.
+        outputs: In the order of what it returns; the first one holds the logits.
+        features: Parameters of the feature code.
+        dimensions: ``source`` and tables ``valence``, ``arousal``, ``dominance``.
+        temperature: Fitted on validation data.
+        reliability: From validation: see ``calibrate.reliability``.
+    """
+
+    id: str
+    modality: str
+    summary: str
+    licence: Mapping[str, Any]
+    inputs: Sequence[Tensor]
+    outputs: Sequence[Tensor]
+    features: Mapping[str, Any]
+    dimensions: Mapping[str, Any]
+    temperature: float
+    reliability: float
+    version: str = "1.0.0"
+    default: bool = True
+
+
+@dataclass(frozen=True)
+class Record:
+    """What metrics.json and the card say besides evaluations.
+
+    Attributes:
+        training: How it was trained and its validation figures, as measured.
+        tried: One entry per attempt: ``what`` in words, ``figures`` as measured, ``kept``.
+        words: Texts of the card: see ``card.WORDS``.
+    """
+
+    training: Mapping[str, Any]
+    tried: Sequence[Mapping[str, Any]]
+    words: Mapping[str, Any]
+
+
+def write_package(
+    module: torch.nn.Module,
+    package: Package,
+    record: Record,
+    samples: Sequence[Sample],
+    folder: Path,
+) -> None:
+    """Export a module and write model.toml, metrics.json and card.md beside the files.
+
+    Args:
+        module: In evaluation mode after the call.
+        package: What the manifest declares.
+        record: What the card tells.
+        samples: Inputs to compare the files with torch on, batch axis included, in the order
+            of ``package.inputs``; the first one is the example that is traced.
+        folder: Named like ``package.id``; made when absent, its files replaced.
+
+    Raises:
+        ValueError: The folder's name is not the package's, or a file disagrees with torch.
+    """
+    if folder.name != package.id:
+        raise ValueError(f"folder {folder.name} for package {package.id}")
+    folder.mkdir(parents=True, exist_ok=True)
+    module = module.eval().to(memory_format=torch.contiguous_format)
+    example = tuple(torch.from_numpy(array) for array in samples[0])
+    write_onnx(module, example, package, folder / "model.onnx")
+    write_tflite(module, example, folder / "model.tflite")
+    reference = [_torch_logits(module, sample) for sample in samples]
+    parity = [
+        compare(reference, run_onnx(folder / "model.onnx", samples), "model.onnx"),
+        compare(reference, run_tflite(folder / "model.tflite", samples), "model.tflite"),
+    ]
+    _write_toml(folder, _manifest(package, folder))
+    _write_json(
+        folder, {"model": package.id, **asdict(record), "parity": parity, "evaluations": []}
+    )
+    card.write_card(folder)
+
+
+def measure(folder: Path, split: str, manifest: Path, backends: Sequence[str]) -> None:
+    """Evaluate the exported files on a manifest of clips and take the figures into the package.
+
+    Args:
+        folder: The model package.
+        split: What the clips are, in words, for model.toml and the card.
+        manifest: JSON lines, see "Manifest of clips" in the documentation.
+        backends: Names of backends to measure with, the first one first in model.toml.
+    """
+    from edge_emo.evaluation.evaluate import evaluate
+
+    from edge_emo.manifest import read_package
+
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    kept = [e for e in metrics["evaluations"] if e["split"] != split]
+    for backend in backends:
+        result = evaluate(read_package(folder), manifest, backend=backend)
+        kept.append({"split": split, **result.to_json()})
+        print(f"{split}, {backend}: {[(k, kept[-1][k]) for k in ('n', *METRICS)]}", flush=True)
+    metrics["evaluations"] = kept
+    _write_json(folder, metrics)
+    manifest_table = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
+    manifest_table["metrics"] = [
+        {key: row[key] for key in ("split", "backend", "n", *METRICS)} for row in kept
+    ]
+    _write_toml(folder, manifest_table)
+    card.write_card(folder)
+
+
+def write_onnx(
+    module: torch.nn.Module, example: tuple[torch.Tensor, ...], package: Package, path: Path
+) -> None:
+    """Write ONNX, opset 18, static shapes, tensors named as in the manifest."""
+    import onnx
+
+    torch.onnx.export(
+        module,
+        example,
+        path,
+        dynamo=True,
+        opset_version=18,
+        external_data=False,
+        input_names=[tensor.name for tensor in package.inputs],
+        output_names=[tensor.name for tensor in package.outputs],
+        verbose=False,
+    )
+    model = onnx.load(path)
+    _forget_origin(model)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+def write_tflite(module: torch.nn.Module, example: tuple[torch.Tensor, ...], path: Path) -> None:
+    """Write TFLite in float32; inputs and outputs keep the module's order and layout."""
+    import litert_torch
+
+    litert_torch.convert(module, example).export(str(path))
+
+
+def run_onnx(path: Path, samples: Sequence[Sample]) -> list[npt.NDArray[np.float32]]:
+    """Return the first output of an ONNX file for each sample."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    names = [entry.name for entry in session.get_inputs()]
+    return [session.run(None, dict(zip(names, s, strict=True)))[0] for s in samples]
+
+
+def run_tflite(path: Path, samples: Sequence[Sample]) -> list[npt.NDArray[np.float32]]:
+    """Return the first output of a TFLite file for each sample."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(model_path=str(path), num_threads=1).get_signature_runner()
+    names = sorted(runner.get_input_details(), key=lambda name: int(name.rpartition("_")[2]))
+    dtypes = [runner.get_input_details()[name]["dtype"] for name in names]
+    outputs = []
+    for sample in samples:
+        cast = [array.astype(dtype) for array, dtype in zip(sample, dtypes, strict=True)]
+        outputs.append(runner(**dict(zip(names, cast, strict=True)))["output_0"])
+    return outputs
+
+
+def compare(
+    reference: Sequence[npt.NDArray[np.float32]],
+    answer: Sequence[npt.NDArray[np.float32]],
+    name: str,
+) -> dict[str, Any]:
+    """Compare a file's logits with torch's.
+
+    Returns:
+        File name, number of samples, share of equal top labels, greatest difference between
+        two posteriors.
+
+    Raises:
+        ValueError: A top label differs, or a posterior by more than 0.001.
+    """
+    ours, theirs = np.concatenate(reference), np.concatenate(answer)
+    gap = float(np.abs(np.exp(log_softmax(ours)) - np.exp(log_softmax(theirs))).max())
+    same = float((ours.argmax(1) == theirs.argmax(1)).mean())
+    if gap > TOLERANCE or same < 1.0:
+        raise ValueError(f"{name}: posterior differs by {gap:.2g}, {same:.1%} of labels agree")
+    return {"file": name, "n": len(ours), "same_label": same, "posterior_difference": gap}
+
+
+def toml(table: Mapping[str, Any]) -> str:
+    """Return a table as TOML: scalars, lists, nested tables, lists of tables at the top."""
+    return "\n".join(_lines(table, "")).strip() + "\n"
+
+
+def _torch_logits(module: torch.nn.Module, sample: Sample) -> npt.NDArray[np.float32]:
+    with torch.no_grad():
+        answer = module(*(torch.from_numpy(array) for array in sample))
+    return (answer if isinstance(answer, torch.Tensor) else answer[0]).numpy()
+
+
+def _forget_origin(model: Any) -> None:
+    """Drop the exporter's notes: they hold paths of the machine that trained."""
+    model.doc_string = ""
+    del model.metadata_props[:]
+    for entry in (model.graph, *model.graph.node, *model.graph.value_info, *model.functions,
+                  *model.graph.input, *model.graph.output, *model.graph.initializer):  # fmt: skip
+        entry.doc_string = ""
+        del entry.metadata_props[:]
+
+
+def _manifest(package: Package, folder: Path) -> dict[str, Any]:
+    table = {
+        key: getattr(package, key) for key in ("id", "version", "modality", "default", "summary")
+    }
+    return {
+        **table,
+        "licence": package.licence,
+        "features": package.features,
+        "calibration": {"temperature": package.temperature},
+        "dimensions": package.dimensions,
+        "fusion": {"reliability": package.reliability},
+        "files": [
+            _file(folder / "model.tflite", "tflite"),
+            _file(folder / "model.onnx", "onnx"),
+        ],
+        "inputs": [_tensor(tensor) for tensor in package.inputs],
+        "outputs": [_tensor(tensor) for tensor in package.outputs],
+    }
+
+
+def _file(path: Path, kind: str, precision: str = "float32") -> dict[str, Any]:
+    content = path.read_bytes()
+    return {
+        "path": path.name,
+        "format": kind,
+        "precision": precision,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def _tensor(tensor: Tensor) -> dict[str, Any]:
+    return {key: value for key, value in asdict(tensor).items() if value not in (None, ())}
+
+
+def _write_toml(folder: Path, table: Mapping[str, Any]) -> None:
+    _replace(folder / "model.toml", toml(table))
+
+
+def _write_json(folder: Path, table: Mapping[str, Any]) -> None:
+    _replace(folder / "metrics.json", json.dumps(table, indent=1, ensure_ascii=False) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside and rename, so that a broken run leaves the former file."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False
+    ) as part:
+        part.write(text)
+    Path(part.name).chmod(0o644)
+    Path(part.name).replace(path)
+
+
+def _lines(table: Mapping[str, Any], prefix: str) -> list[str]:
+    flat, tables, lists = [], [], []
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            tables.append((key, value))
+        elif not prefix and isinstance(value, (list, tuple)) and value and _all_tables(value):
+            lists.append((key, value))
+        else:
+            flat.append(f"{_key(key)} = {_value(value)}")
+    for key, value in tables:
+        flat += ["", f"[{prefix}{_key(key)}]", *_lines(value, f"{prefix}{_key(key)}.")]
+    for key, rows in lists:
+        for row in rows:
+            flat += ["", f"[[{_key(key)}]]", *_lines(row, f"{_key(key)}.")]
+    return flat
+
+
+def _all_tables(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, Mapping) for value in values)
+
+
+def _key(key: str) -> str:
+    bare = key.replace("_", "").replace("-", "").isalnum() and key.isascii()
+    return key if bare else json.dumps(key, ensure_ascii=False)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_value(v) for v in value) + "]"
+    if isinstance(value, (np.integer, np.floating)):
+        return _value(value.item())
+    return json.dumps(value, ensure_ascii=False)
