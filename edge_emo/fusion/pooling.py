@@ -55,7 +55,7 @@ def _union(votes: list[Vote]) -> tuple[str, ...]:
 
 
 def _logs(vote: Vote) -> dict[str, float]:
-    posterior = vote.prediction.posterior or {}
+    posterior: Mapping[str, float] = vote.prediction.posterior or {}
     return {name: math.log(max(p, _FLOOR)) for name, p in posterior.items()}
 
 

@@ -1,0 +1,176 @@
+"""The one thread that serves the streams: stamps, estimates, fuses and publishes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+from edge_emo.clock import Clock, ReplayClock
+from edge_emo.drivers.capture import Delivery
+from edge_emo.fusion.base import Fusion
+from edge_emo.pipeline.hub import Hub
+from edge_emo.pipeline.lane import Lane
+from edge_emo.pipeline.pacer import Pacer
+from edge_emo.pipeline.trace import Trace
+from edge_emo.sinks.base import SinkRunner
+from edge_emo.sync.align import Join
+from edge_emo.types import EmotionState, Modality, Prediction, StreamHealth
+
+Served = Delivery | Prediction
+"""What a mailbox holds: a chunk on its way, or a prediction out of a recording."""
+
+
+class Engine:
+    """Runs a session until its streams end or it is stopped.
+
+    Args:
+        lanes: The streams by name.
+        join: The order in which they are served.
+        fusion: Takes predictions, gives both sides of the state.
+        hub: Where states go to readers.
+        sinks: Where states, and for recorders everything else, go.
+        clock: The session clock. A replay clock is moved by the engine, to each originating
+            time that it reaches, so that nothing depends on the speed of the host.
+        rate_hz: States per second.
+        trace: Where durations go.
+    """
+
+    def __init__(
+        self,
+        lanes: Mapping[str, Lane],
+        join: Join[Served],
+        fusion: Fusion,
+        hub: Hub,
+        sinks: Sequence[SinkRunner],
+        clock: Clock,
+        rate_hz: float,
+        trace: Trace,
+    ) -> None:
+        self._lanes = lanes
+        self._join = join
+        self._fusion = fusion
+        self._hub = hub
+        self._sinks = sinks
+        self._recorders = [runner for runner in sinks if runner.sink.wants_all]
+        self._clock = clock
+        self._replay = clock if isinstance(clock, ReplayClock) else None
+        self._pacer = Pacer(rate_hz, clock.now_ns())
+        self._trace = trace
+        self._newest: dict[Modality, Prediction] = {}
+        self._gone: dict[str, str | None] = {}
+        self._seq = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread, unless it was started before."""
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Stop after the item at hand."""
+        self._stop.set()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set() and not self._join.ended:
+                self._step()
+            if self._join.ended:
+                self._publish(self._clock.now_ns())
+        except BaseException as error:
+            self._hub.end(error)
+        else:
+            self._hub.end()
+
+    def _step(self) -> None:
+        items = self._join.take()
+        for name, item in items:
+            self._reach(item.end_ns if self._replay else self._clock.now_ns())
+            self._serve(name, item)
+        if self._replay is None:
+            self._reach(self._clock.now_ns())
+        if not items:
+            self._join.wait(self._patience_s())
+
+    def _patience_s(self) -> float:
+        if self._replay is not None:
+            return 0.5
+        return max(self._pacer.deadline_ns - self._clock.now_ns(), 0) / 1e9
+
+    def _reach(self, t_ns: int) -> None:
+        """Make the states that are due before ``t_ns`` for want of evidence."""
+        if self._replay is None:
+            if t_ns >= self._pacer.deadline_ns:
+                self._publish(t_ns)
+            return
+        while self._pacer.deadline_ns < t_ns:
+            self._replay.advance_to(self._pacer.deadline_ns)
+            self._publish(self._pacer.deadline_ns)
+        self._replay.advance_to(t_ns)
+
+    def _serve(self, name: str, item: Served) -> None:
+        if isinstance(item, Prediction):
+            self._accept(item)
+            return
+        lane = self._lanes[name]
+        with self._trace.stage("synchronisation"):
+            self._trace.note(f"{name} delivery", self._clock.now_ns() - item.end_ns)
+            chunk = lane.stamp(item, self._clock.now_ns())
+            for runner in self._recorders:
+                runner.put(chunk)
+        for prediction in lane.predict(chunk):
+            self._accept(prediction)
+
+    def _accept(self, prediction: Prediction) -> None:
+        self._newest[prediction.modality] = prediction
+        self._fusion.update(prediction)
+        for runner in self._recorders:
+            runner.put(prediction)
+        now_ns = self._clock.now_ns()
+        if self._pacer.due(now_ns):
+            self._publish(now_ns)
+
+    def _publish(self, t_ns: int) -> None:
+        with self._trace.stage("fusion"):
+            state = self._state(t_ns)
+        self._trace.note("latency", state.latency_ns)
+        self._pacer.made(t_ns)
+        with self._trace.stage("publication"):
+            for runner in self._sinks:
+                runner.put(state)
+            self._hub.publish(state)
+
+    def _state(self, t_ns: int) -> EmotionState:
+        health = {name: self._check(name, lane, t_ns) for name, lane in self._lanes.items()}
+        fused = self._fusion.fuse(t_ns)
+        newest_ns = max((p.end_ns for p in self._newest.values()), default=t_ns)
+        state = EmotionState(
+            t_ns=t_ns,
+            seq=self._seq,
+            latency_ns=max(self._clock.now_ns() - newest_ns, 0),
+            expressed=fused.expressed,
+            felt=fused.felt,
+            divergence=fused.divergence,
+            by_modality=dict(self._newest),
+            health=health,
+            reason=fused.reason,
+        )
+        self._seq += 1
+        return state
+
+    def _check(self, name: str, lane: Lane, t_ns: int) -> StreamHealth:
+        finished = self._join.finished(name)
+        gone = lane.gone(finished=finished)
+        if gone is not None and not finished:
+            self._fusion.lost(lane.modality)
+        if gone != self._gone.get(name):
+            self._gone[name] = gone
+            self._tell(t_ns, name, gone)
+        return lane.health(t_ns, gone)
+
+    def _tell(self, t_ns: int, stream: str, gone: str | None) -> None:
+        event = {"t_ns": t_ns, "stream": stream, "event": "gone" if gone else "back"}
+        for runner in self._sinks:
+            runner.put({**event, "reason": gone or ""})

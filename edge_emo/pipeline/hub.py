@@ -1,0 +1,126 @@
+"""Hands states from the engine thread to readers: loops, tasks and callbacks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from edge_emo.sync.delivery import Bell, Mailbox, Policy
+from edge_emo.types import EmotionState
+
+Callback = Callable[[EmotionState], None]
+
+
+class _LoopBell(Bell):
+    """Rings an asyncio event from another thread; silent once its loop is closed."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._loop = loop
+        self.event = asyncio.Event()
+
+    def ring(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.event.set)
+
+
+class Hub:
+    """Fans states out. Readers get their own mailbox; callbacks run in the engine thread.
+
+    Args:
+        lossless: Readers see every state and hold the engine back (replay); otherwise a slow
+            reader sees the newest state.
+    """
+
+    def __init__(self, *, lossless: bool) -> None:
+        self.latest: EmotionState | None = None
+        self.error: BaseException | None = None
+        self._policy = Policy.LOSSLESS if lossless else Policy.LATEST
+        self._boxes: list[Mailbox[EmotionState]] = []
+        self._callbacks: list[Callback] = []
+        self._ended = False
+        self._lock = threading.Lock()
+
+    def publish(self, state: EmotionState) -> None:
+        """Give ``state`` to every reader and callback."""
+        self.latest = state
+        with self._lock:
+            boxes, callbacks = list(self._boxes), list(self._callbacks)
+        for box in boxes:
+            box.put(state)
+        for callback in callbacks:
+            callback(state)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Tell readers that nothing more comes, or raise ``error`` in them."""
+        with self._lock:
+            self.error = self.error or error
+            self._ended = True
+            boxes = list(self._boxes)
+        for box in boxes:
+            box.end()
+
+    def subscribe(self, callback: Callback) -> Callable[[], None]:
+        """Call ``callback`` with each state; returns a function that ends it."""
+        with self._lock:
+            self._callbacks.append(callback)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                if callback in self._callbacks:
+                    self._callbacks.remove(callback)
+
+        return unsubscribe
+
+    def read(self) -> Iterator[EmotionState]:
+        """Iterate over states; raises the engine's error where the states end."""
+        box = self._open_box(Bell())
+
+        def states() -> Iterator[EmotionState]:
+            try:
+                while (state := box.wait_take()) is not None:
+                    yield state
+                self._raise()
+            finally:
+                self._close_box(box)
+
+        return states()
+
+    def read_async(self) -> AsyncIterator[EmotionState]:
+        """Iterate asynchronously; cancelling the task or leaving the loop ends the reader."""
+        bell = _LoopBell(asyncio.get_running_loop())
+        box = self._open_box(bell)
+
+        async def states() -> AsyncIterator[EmotionState]:
+            try:
+                while True:
+                    bell.event.clear()
+                    while (state := box.take()) is not None:
+                        yield state
+                    if box.finished:
+                        break
+                    await bell.event.wait()
+                self._raise()
+            finally:
+                self._close_box(box)
+
+        return states()
+
+    def _open_box(self, bell: Bell) -> Mailbox[EmotionState]:
+        box: Mailbox[EmotionState] = Mailbox(self._policy, 64, bell)
+        with self._lock:
+            self._boxes.append(box)
+            if self._ended:
+                box.end()
+        return box
+
+    def _close_box(self, box: Mailbox[EmotionState]) -> None:
+        with self._lock:
+            if box in self._boxes:
+                self._boxes.remove(box)
+        box.end()
+
+    def _raise(self) -> None:
+        if self.error is not None:
+            raise self.error

@@ -1,0 +1,139 @@
+"""One stream inside the engine: its mailbox, clock fit, health and estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edge_emo.drivers.capture import Capture, Delivery, Status
+from edge_emo.estimators.base import Estimator
+from edge_emo.pipeline.trace import Trace
+from edge_emo.sync.dejitter import Dejitter
+from edge_emo.sync.health import HealthTracker
+from edge_emo.types import (
+    MODALITY_OF,
+    Chunk,
+    Kind,
+    Modality,
+    Prediction,
+    StreamHealth,
+    StreamInfo,
+    abstention,
+)
+
+
+class Lane:
+    """Serves one stream; used by the engine thread only.
+
+    Args:
+        capture: The thread that fills the mailbox.
+        estimator: What estimates the stream, or None when no model package exists for it.
+        trace: Where durations go.
+    """
+
+    def __init__(
+        self,
+        capture: Capture,
+        estimator: Estimator | None,
+        trace: Trace,
+    ) -> None:
+        self.capture = capture
+        self.kind: Kind = capture.driver.kind
+        self.modality: Modality = estimator.modality if estimator else MODALITY_OF[self.kind]
+        self._estimator = estimator
+        self._trace = trace
+        self._health: HealthTracker | None = None
+        self._dejitter: Dejitter | None = None
+        self._generation = -1
+        self._dropped = 0
+
+    @property
+    def model_id(self) -> str:
+        """Package that estimates the stream; empty when there is none."""
+        return self._estimator.model_id if self._estimator else ""
+
+    def prepare(self, info: StreamInfo) -> None:
+        """Get ready for the stream as it was opened.
+
+        Raises:
+            ConfigError: The stream cannot feed the model.
+        """
+        if self._estimator:
+            self._estimator.start(info)
+
+    def gone(self, *, finished: bool) -> str | None:
+        """Return why nothing comes any more, or None while the stream goes on.
+
+        Args:
+            finished: The stream has ended and everything of it was served.
+        """
+        if finished:
+            return str(self.capture.error or "the source has ended")
+        return str(self.capture.error) if self.capture.status is Status.LOST else None
+
+    def stamp(self, delivery: Delivery, now_ns: int) -> Chunk:
+        """Return the delivered chunk with its time corrected, and note its health."""
+        if delivery.generation != self._generation:
+            self._restart(delivery)
+        chunk = self._dejitter.stamp(delivery.chunk) if self._dejitter else delivery.chunk
+        assert self._health is not None
+        self._health.chunk(chunk, now_ns)
+        if delivery.dropped > self._dropped:
+            self._health.drop(delivery.dropped - self._dropped)
+            self._dropped = delivery.dropped
+        return chunk
+
+    def predict(self, chunk: Chunk) -> Iterator[Prediction]:
+        """Yield the prediction of each window that ``chunk`` completes."""
+        if self._estimator is None:
+            yield abstention(
+                self.modality, chunk.t_ns, 0, f"no model package estimates {self.modality}"
+            )
+            return
+        with self._trace.stage(f"{self.modality} features"):
+            ready = self._estimator.features(chunk)
+        for features in ready:
+            with self._trace.stage(f"{self.modality} inference"):
+                prediction = self._estimator.predict(features)
+            yield prediction
+
+    def health(self, now_ns: int, gone: str | None) -> StreamHealth:
+        """Return the condition of the stream; ``gone`` is why nothing comes any more."""
+        if self._health is None:
+            return _before_first(self.kind, gone or "nothing has arrived yet")
+        if gone is not None:
+            self._health.lost(gone)
+        return self._health.snapshot(now_ns)
+
+    def close(self) -> None:
+        """Release the model."""
+        if self._estimator:
+            self._estimator.close()
+
+    def _restart(self, delivery: Delivery) -> None:
+        info = delivery.info
+        self.prepare(info)
+        self._dejitter = Dejitter(info.rate_hz) if _needs_fit(info) else None
+        if self._health is None:
+            self._health = HealthTracker(self.kind, info)
+        else:
+            self._health.reconnected()
+        self._generation, self._dropped = delivery.generation, 0
+
+
+def _needs_fit(info: StreamInfo) -> bool:
+    return info.live and info.rate_hz > 0 and info.kind != "camera"
+
+
+def _before_first(stream: str, reason: str) -> StreamHealth:
+    return StreamHealth(
+        stream=stream,
+        alive=False,
+        rate_ok=False,
+        valid=False,
+        age_ns=None,
+        rate_hz=0.0,
+        drops=0,
+        drift_ppm=0.0,
+        reconnects=0,
+        reason=reason,
+    )

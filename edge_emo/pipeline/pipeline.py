@@ -1,0 +1,223 @@
+"""The public pipeline: open devices, read states, close."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from edge_emo.clock import Clock, MonotonicClock, ReplayClock
+from edge_emo.config import Config, read_config
+from edge_emo.drivers.text.push import PushedText
+from edge_emo.errors import ClosedError, ConfigError
+from edge_emo.pipeline import plan
+from edge_emo.pipeline.session import Session
+from edge_emo.pipeline.trace import Trace
+from edge_emo.sinks.base import Sink, SinkRunner
+from edge_emo.types import EmotionState, Kind, Modality, Prediction, StreamInfo
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Pipeline:
+    """Reads streams and gives emotion states.
+
+    ::
+
+        with Pipeline(camera="opencv:0", microphone="portaudio:default") as pipeline:
+            for state in pipeline:
+                print(state.label, state.confidence)
+
+    A session that can be reproduced (``states.join = "reproducible"``) starts its engine with
+    the first reader, so that no state is missed; a live one likewise.
+
+    Args:
+        camera: Address or driver of the camera. Any subset of the streams works.
+        microphone: Address or driver of the microphone.
+        eeg: Address or driver of the EEG board.
+        physio: Address or driver of pulse and skin sensors.
+        text: Address or driver of text; ``"push:"`` for :meth:`push_text`.
+        config: A configuration, or the path of a TOML file; streams named here override it.
+        sinks: Addresses or sinks, in addition to the configuration's.
+        clock: The session clock; live time when None, a replay clock for reproducible sessions.
+        trace: Where durations go; nowhere by default.
+
+    Raises:
+        ConfigError: No stream, or something about the configuration is wrong.
+    """
+
+    def __init__(
+        self,
+        camera: plan.Source | None = None,
+        microphone: plan.Source | None = None,
+        eeg: plan.Source | None = None,
+        physio: plan.Source | None = None,
+        text: plan.Source | None = None,
+        *,
+        config: Config | str | Path | None = None,
+        sinks: Sequence[str | Sink] = (),
+        clock: Clock | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        self.config = config if isinstance(config, Config) else _read(config)
+        given: dict[Kind, plan.Source | None] = {
+            "camera": camera,
+            "microphone": microphone,
+            "eeg": eeg,
+            "physio": physio,
+            "text": text,
+        }
+        self._predictions: Iterable[Prediction] | None = None
+        sources = plan.choose_sources(self.config, given)
+        self._drivers = {kind: plan.make_driver(kind, src) for kind, src in sources.items()}
+        self._runners = [
+            SinkRunner(sink, lossless=self._reproducible)
+            for sink in plan.make_sinks([*self.config.sinks, *sinks])
+        ]
+        self._check()
+        self._clock_given = clock
+        self._trace = trace or Trace()
+        self._session: Session | None = None
+        self._closed = False
+
+    @classmethod
+    def from_config(cls, path: str | Path) -> Pipeline:
+        """Return a pipeline as a TOML file describes it.
+
+        Raises:
+            ConfigError: The message names file and key.
+        """
+        return cls(config=read_config(path))
+
+    def open(self) -> Self:
+        """Load the models and open the devices, all at once; start capturing.
+
+        Raises:
+            DeviceError: A device cannot be opened; the others are closed again.
+            ModelError: A model cannot be used.
+            UnavailableError: A package is missing.
+            ConfigError: A stream cannot feed its model, or cannot be reproduced.
+        """
+        if self._session is None:
+            clock = self._clock_given or (ReplayClock() if self._reproducible else MonotonicClock())
+            self._session = Session(
+                self.config, self._drivers, self._runners, clock, self._trace, self._predictions
+            )
+            self._session.open()
+        return self
+
+    def start(self) -> None:
+        """Start the engine, for those who poll :attr:`latest`; readers start it themselves."""
+        self._live().engine.start()
+
+    def close(self) -> None:
+        """Stop the engine, the devices and the sinks. A device that hangs is abandoned."""
+        session, self._session, self._closed = self._session, None, True
+        if session is not None:
+            session.close()
+
+    def __enter__(self) -> Self:
+        """Open the pipeline."""
+        return self.open()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the pipeline."""
+        self.close()
+
+    def __iter__(self) -> Iterator[EmotionState]:
+        """Iterate over states until the streams end; errors of the engine are raised here.
+
+        A slow reader of a live session sees the newest state; of a reproducible one, all.
+        """
+        session = self._live()
+        states = session.hub.read()
+        session.engine.start()
+        return states
+
+    def __aiter__(self) -> AsyncIterator[EmotionState]:
+        """Iterate asynchronously; cancelling the reading task is safe."""
+        session = self._live()
+        states = session.hub.read_async()
+        session.engine.start()
+        return states
+
+    def subscribe(self, callback: Callable[[EmotionState], None]) -> Callable[[], None]:
+        """Call ``callback`` with each state in the engine's thread; it must not take long.
+
+        Returns:
+            A function that ends the subscription.
+        """
+        session = self._live()
+        unsubscribe = session.hub.subscribe(callback)
+        session.engine.start()
+        return unsubscribe
+
+    def run(self) -> int:
+        """Feed the sinks until the streams end; return the number of states."""
+        count = 0
+        for state in self:
+            count = state.seq + 1
+        return count
+
+    def push_text(self, text: str, t_ns: int | None = None) -> None:
+        """Give a sentence to the ``push:`` text stream.
+
+        Args:
+            text: What was said or written.
+            t_ns: When, on the session clock; now when None.
+
+        Raises:
+            ConfigError: The pipeline has no ``push:`` text stream.
+        """
+        self._live()
+        driver = self._drivers.get("text")
+        if not isinstance(driver, PushedText):
+            raise ConfigError("there is no push stream", hint="Pipeline(..., text='push:')")
+        driver.push(text, t_ns)
+
+    @property
+    def latest(self) -> EmotionState | None:
+        """The newest state; None before the first."""
+        return self._live().hub.latest
+
+    @property
+    def streams(self) -> dict[Kind, StreamInfo]:
+        """The streams as their drivers opened them."""
+        return self._live().streams()
+
+    @property
+    def clock(self) -> Clock:
+        """The session clock."""
+        return self._live().clock
+
+    @property
+    def backends(self) -> dict[Modality, str]:
+        """Model package of each modality that is estimated."""
+        return self._live().packages()
+
+    def _live(self) -> Session:
+        if self._session is None:
+            state = "closed" if self._closed else "not open"
+            raise ClosedError(
+                f"the pipeline is {state}", hint="use: with Pipeline(...) as pipeline"
+            )
+        return self._session
+
+    @property
+    def _reproducible(self) -> bool:
+        return self.config.states.join == "reproducible"
+
+    def _check(self) -> None:
+        if self.config.states.rate_hz <= 0:
+            raise ConfigError("states.rate_hz must be above 0")
+
+
+def _read(config: str | Path | None) -> Config:
+    return Config() if config is None else read_config(config)

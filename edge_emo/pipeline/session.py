@@ -1,0 +1,169 @@
+"""One session: everything that exists between opening and closing a pipeline."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+
+from edge_emo.clock import Clock
+from edge_emo.config import Config
+from edge_emo.drivers.base import Driver
+from edge_emo.drivers.capture import Capture
+from edge_emo.errors import ConfigError
+from edge_emo.pipeline import plan
+from edge_emo.pipeline.engine import Engine, Served
+from edge_emo.pipeline.hub import Hub
+from edge_emo.pipeline.lane import Lane
+from edge_emo.pipeline.trace import Trace
+from edge_emo.sinks.base import SinkRunner
+from edge_emo.sync.align import LatestJoin, ReproducibleJoin
+from edge_emo.sync.delivery import Bell, Mailbox, Policy
+from edge_emo.types import Kind, Modality, Prediction, StreamInfo
+
+PREDICTIONS = "predictions"
+"""Name of the mailbox that recorded predictions come through."""
+
+
+class Session:
+    """Owns threads, mailboxes and models.
+
+    Args:
+        config: What the pipeline was told.
+        drivers: One per stream, none of them open.
+        runners: The sinks, none of them open.
+        clock: The session clock.
+        trace: Where durations go.
+        predictions: Recorded predictions to fuse again, in their order; None when live.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        drivers: Mapping[Kind, Driver],
+        runners: Sequence[SinkRunner],
+        clock: Clock,
+        trace: Trace,
+        predictions: Iterable[Prediction] | None = None,
+    ) -> None:
+        self.clock = clock
+        self._config = config
+        self._reproducible = config.states.join == "reproducible"
+        self.hub = Hub(lossless=self._reproducible)
+        self._trace = trace
+        self._runners = runners
+        self._predictions = predictions
+        self._bell = Bell()
+        self._boxes: dict[str, Mailbox[Served]] = {}
+        self._lanes: dict[str, Lane] = {}
+        self._engine: Engine | None = None
+        self.captures = {kind: self._capture(driver) for kind, driver in drivers.items()}
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of an open session."""
+        assert self._engine is not None, "the session is not open"
+        return self._engine
+
+    def open(self) -> None:
+        """Open devices and models; on failure close what was opened.
+
+        Raises:
+            EdgeEmoError: The first thing that failed.
+        """
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Stop every thread that answers; abandon those that do not."""
+        self.hub.end()
+        for box in self._boxes.values():
+            box.end()
+        if self._engine is not None:
+            self._engine.stop()
+        stops = [threading.Thread(target=c.stop, daemon=True) for c in self.captures.values()]
+        for stop in stops:
+            stop.start()
+        for stop in stops:
+            stop.join()
+        for lane in self._lanes.values():
+            lane.close()
+        for runner in self._runners:
+            runner.close()
+
+    def streams(self) -> dict[Kind, StreamInfo]:
+        """Return the streams as their drivers opened them."""
+        return {kind: c.info for kind, c in self.captures.items() if c.info is not None}
+
+    def packages(self) -> dict[Modality, str]:
+        """Return the model package of each modality that is estimated."""
+        return {lane.modality: lane.model_id for lane in self._lanes.values() if lane.model_id}
+
+    def _open(self) -> None:
+        for capture in self.captures.values():
+            capture.start()
+        reliability = self._load_models()
+        for capture in self.captures.values():
+            capture.wait_open(self._config.states.open_timeout_s)
+        for kind, info in self.streams().items():
+            self._check(kind, info)
+            self._lanes[kind].prepare(info)
+        for runner in self._runners:
+            runner.open({str(kind): info for kind, info in self.streams().items()})
+        self._feed_predictions()
+        self._engine = self._make_engine(reliability)
+
+    def _load_models(self) -> dict[Modality, float]:
+        reliability: dict[Modality, float] = {}
+        for kind, capture in self.captures.items():
+            loaded = plan.make_estimator(kind, self._config.models, self.clock)
+            lane = Lane(capture, loaded.estimator, self._trace)
+            self._lanes[kind] = lane
+            reliability[lane.modality] = loaded.reliability
+        return reliability
+
+    def _make_engine(self, reliability: Mapping[Modality, float]) -> Engine:
+        join = ReproducibleJoin if self._reproducible else LatestJoin
+        return Engine(
+            self._lanes,
+            join(self._boxes, self._bell),
+            plan.make_fusion(self._config.fusion, reliability),
+            self.hub,
+            self._runners,
+            self.clock,
+            self._config.states.rate_hz,
+            self._trace,
+        )
+
+    def _capture(self, driver: Driver) -> Capture:
+        policy, capacity = plan.policy_of(driver.kind, reproducible=self._reproducible)
+        box: Mailbox[Served] = Mailbox(policy, capacity, self._bell)
+        self._boxes[driver.kind] = box
+        patient = self._config.states.wait_for_devices
+        return Capture(driver, self.clock, box.put, box.end, patient=patient)
+
+    def _check(self, kind: Kind, info: StreamInfo) -> None:
+        if self._reproducible and info.live:
+            raise ConfigError(
+                f"the {kind} is live and cannot be reproduced: {info.device}",
+                hint="record it first: edge-emo record --raw; then: edge-emo replay",
+            )
+
+    def _feed_predictions(self) -> None:
+        if self._predictions is None:
+            return
+        box: Mailbox[Served] = Mailbox(Policy.LOSSLESS, 64, self._bell)
+        self._boxes[PREDICTIONS] = box
+        feeder = threading.Thread(target=_feed, args=(self._predictions, box), daemon=True)
+        feeder.start()
+
+
+def _feed(predictions: Iterable[Prediction], box: Mailbox[Served]) -> None:
+    try:
+        for prediction in predictions:
+            if not box.put(prediction):
+                return
+    finally:
+        box.end()

@@ -1,0 +1,119 @@
+"""The contract of every sink, and the thread that keeps a slow one from holding up the engine."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from edge_emo.errors import EdgeEmoError
+from edge_emo.sync.delivery import Mailbox, Policy
+from edge_emo.types import Chunk, EmotionState, Prediction, StreamInfo
+
+
+class Sink(ABC):
+    """Takes states to one destination. Everything is called from one thread of its own.
+
+    Attributes:
+        wants_all: True to be given chunks and predictions too, as a recorder is.
+    """
+
+    wants_all = False
+
+    @abstractmethod
+    def open(self, streams: Mapping[str, StreamInfo]) -> None:
+        """Prepare the destination; ``streams`` are the session's streams by name.
+
+        Raises:
+            EdgeEmoError: The destination cannot be used.
+        """
+
+    @abstractmethod
+    def state(self, state: EmotionState) -> None:
+        """Take one state."""
+
+    def chunk(self, chunk: Chunk) -> None:
+        """Take one chunk; only called when :attr:`wants_all`."""
+
+    def prediction(self, prediction: Prediction) -> None:
+        """Take one prediction; only called when :attr:`wants_all`."""
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Take what happened to the session, such as a lost stream."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish writing; idempotent."""
+
+
+Item = EmotionState | Chunk | Prediction | Mapping[str, Any]
+
+
+class SinkRunner:
+    """Runs one sink in a thread behind a bounded mailbox.
+
+    A sink that fails is closed and reported through :attr:`error`; the session goes on.
+
+    Args:
+        sink: The sink; opened by :meth:`open`, closed when the runner is.
+        lossless: Hold the engine back rather than drop; for replay, never for live use.
+    """
+
+    def __init__(self, sink: Sink, *, lossless: bool = False) -> None:
+        self.sink = sink
+        self.error: EdgeEmoError | None = None
+        policy = Policy.LOSSLESS if lossless else Policy.DROP_OLDEST
+        self._box: Mailbox[Item] = Mailbox(policy, 2048)
+        self._thread = threading.Thread(
+            target=self._run, name=f"sink-{type(sink).__name__}", daemon=True
+        )
+
+    def open(self, streams: Mapping[str, StreamInfo]) -> None:
+        """Open the sink and start its thread.
+
+        Raises:
+            EdgeEmoError: As :meth:`Sink.open`.
+        """
+        self.sink.open(streams)
+        self._thread.start()
+
+    @property
+    def drops(self) -> int:
+        """Items that a slow sink made the mailbox drop."""
+        return self._box.drops
+
+    def put(self, item: Item) -> None:
+        """Hand an item over; never waits unless lossless."""
+        self._box.put(item)
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Let the sink take what waits, then close it."""
+        self._box.end()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        try:
+            while (item := self._box.wait_take()) is not None:
+                _give(self.sink, item)
+            self.sink.close()
+        except EdgeEmoError as error:
+            self._fail(error)
+        except OSError as error:
+            self._fail(EdgeEmoError(f"{type(self.sink).__name__} cannot write: {error}"))
+
+    def _fail(self, error: EdgeEmoError) -> None:
+        self.error = error
+        self._box.end()
+
+
+def _give(sink: Sink, item: Item) -> None:
+    if isinstance(item, EmotionState):
+        sink.state(item)
+    elif isinstance(item, Chunk):
+        sink.chunk(item)
+    elif isinstance(item, Prediction):
+        sink.prediction(item)
+    else:
+        sink.event(item)
