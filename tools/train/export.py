@@ -18,7 +18,8 @@ import card
 import numpy as np
 import numpy.typing as npt
 import torch
-from calibrate import log_softmax
+
+from edge_emo.estimators.calibration import softmax
 
 try:
     import tomllib
@@ -226,7 +227,7 @@ def compare(
         ValueError: A top label differs, or a posterior by more than 0.001.
     """
     ours, theirs = np.concatenate(reference), np.concatenate(answer)
-    gap = float(np.abs(np.exp(log_softmax(ours)) - np.exp(log_softmax(theirs))).max())
+    gap = float(np.abs(softmax(ours) - softmax(theirs)).max())
     same = float((ours.argmax(1) == theirs.argmax(1)).mean())
     if gap > TOLERANCE or same < 1.0:
         raise ValueError(f"{name}: posterior differs by {gap:.2g}, {same:.1%} of labels agree")
