@@ -142,13 +142,14 @@ def _read_wave(clip: Clip, path: Path) -> _Signal:
 def _from_pcm(raw: bytes, width_bytes: int) -> Samples:
     """Return little-endian PCM as float32 in −1 … 1; 8-bit WAV is unsigned, 24-bit is packed."""
     if width_bytes == 1:
-        return (np.frombuffer(raw, np.uint8).astype(np.float32) - 128.0) / np.float32(128.0)
-    if width_bytes == 3:
+        whole = np.frombuffer(raw, np.uint8).astype(np.float32) - np.float32(128)
+    elif width_bytes == 3:
         padded = np.zeros((len(raw) // 3, 4), np.uint8)
         padded[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
-        raw, width_bytes = padded.tobytes(), 4
-    whole = np.frombuffer(raw, f"<i{width_bytes}").astype(np.float32)
-    return whole / np.float32(2 ** (8 * width_bytes - 1))
+        whole = padded.view("<i4")[:, 0].astype(np.float32) * np.float32(2**-8)
+    else:
+        whole = np.frombuffer(raw, f"<i{width_bytes}").astype(np.float32)
+    return np.asarray(whole * np.float32(2.0 ** (1 - 8 * width_bytes)), dtype=np.float32)
 
 
 def _read_sound(clip: Clip, path: Path) -> _Signal:

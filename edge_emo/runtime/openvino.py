@@ -1,0 +1,201 @@
+"""OpenVINO: IR, .onnx and .tflite files on Intel (and other x86-64 or Arm) CPUs.
+
+Two traps of its CPU plug-in shape this file. Without a hint it computes in bfloat16 where the
+CPU can, so that results differ between machines: float32 is always asked for. And compiling
+some depthwise convolutions never returns and cannot be interrupted: a file is first compiled in
+a child process with a time-out, once per machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from edge_emo.errors import ClosedError, ModelError
+from edge_emo.manifest import ModelFile, ModelPackage, TensorSpec
+from edge_emo.runtime.base import Backend, LoadedModel, Tensors
+from edge_emo.runtime.tensors import FoundTensor, check_inputs, match_tensors
+from edge_emo.vendor import load
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+TRIAL_TIMEOUT_S = 30.0
+"""Far above what a model of this project takes (under 1 s on x86), far below for ever."""
+
+# The child gets the parent's import path: it may run from a checkout, and this folder holds
+# modules named as vendor packages are, so it must not become the child's first entry.
+_CHILD = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from edge_emo.runtime.openvino import try_compile; try_compile(sys.argv[2])"
+)
+
+
+class OpenVinoBackend(Backend):
+    """Runs files with OpenVINO's CPU plug-in, in float32.
+
+    Args:
+        trial: Command that compiles a file and ends with 0; the file's path is appended.
+        timeout_s: Longest that it may take.
+        cache_dir: Where successes are remembered; None for the user's cache folder.
+    """
+
+    name = "openvino"
+    formats = ("openvino-ir", "onnx", "tflite")
+
+    def __init__(
+        self,
+        trial: Sequence[str] | None = None,
+        timeout_s: float = TRIAL_TIMEOUT_S,
+        cache_dir: Path | None = None,
+    ) -> None:
+        self._trial = list(trial or (sys.executable, "-c", _CHILD, json.dumps(sys.path)))
+        self._timeout_s = timeout_s
+        self._cache_dir = cache_dir or _user_cache_dir()
+
+    def probe(self) -> str:
+        """Return OpenVINO's version after making a core with it."""
+        openvino = load("openvino")
+        openvino.Core()
+        return f"openvino {openvino.__version__.partition('-')[0]}"
+
+    def load(self, package: ModelPackage, file: ModelFile, *, threads: int = 1) -> LoadedModel:
+        """Load a file, after a trial in a child process; see :meth:`Backend.load`."""
+        openvino = load("openvino")
+        path = package.path(file)
+        self._try_once(package, file, openvino.__version__)
+        try:
+            compiled = _compile(openvino, path, threads)
+        except RuntimeError as error:
+            raise _refused(path, _last_line(str(error))) from error
+        return _OpenVinoModel(package, file, compiled)
+
+    def _try_once(self, package: ModelPackage, file: ModelFile, version: str) -> None:
+        if self._cache_dir is None:
+            self._try_in_child(package.path(file))
+            return
+        mark = self._cache_dir / _trial_key(package, file, version)
+        if mark.exists():
+            return
+        self._try_in_child(package.path(file))
+        with contextlib.suppress(OSError):  # a read-only home costs a trial at every start
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+
+    def _try_in_child(self, path: Path) -> None:
+        try:
+            child = subprocess.run(
+                [*self._trial, str(path)],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=self._timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise _refused(path, f"it did not end within {self._timeout_s:g} s") from error
+        except OSError as error:
+            raise _refused(path, f"the trial process did not start: {error}") from error
+        if child.returncode < 0:
+            raise _refused(path, f"it was killed by {signal.Signals(-child.returncode).name}")
+        if child.returncode > 0:
+            raise _refused(path, _last_line(child.stderr.decode(errors="replace")))
+
+
+class _OpenVinoModel(LoadedModel):
+    backend = "openvino"
+
+    def __init__(self, package: ModelPackage, file: ModelFile, compiled: Any) -> None:
+        wanted_in = {spec.name for spec in package.inputs}
+        wanted_out = {spec.name for spec in package.outputs}
+        found_in = [_found(i, port, wanted_in) for i, port in enumerate(compiled.inputs)]
+        found_out = [_found(i, port, wanted_out) for i, port in enumerate(compiled.outputs)]
+        self._specs: tuple[TensorSpec, ...] = package.inputs
+        # OpenVINO reads a .tflite without its signatures: its own order may be another.
+        ordered = file.format != "tflite"
+        where = f"{file.path} inputs"
+        self._inputs = match_tensors(where, package.inputs, found_in, ordered=ordered)
+        where = f"{file.path} outputs"
+        self._outputs = match_tensors(where, package.outputs, found_out, ordered=ordered)
+        self._request = compiled.create_infer_request()
+
+    def run(self, inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
+        if self._request is None:
+            raise ClosedError("the model is closed")
+        check_inputs(self._specs, inputs)
+        feed = {index: inputs[name] for name, index in self._inputs.items()}
+        self._request.infer(feed, share_inputs=True)
+        return {
+            name: self._request.get_output_tensor(index).data
+            for name, index in self._outputs.items()
+        }
+
+    def close(self) -> None:
+        self._request = None
+
+
+def try_compile(path: str) -> None:
+    """Compile a file and throw the result away: what the child process does."""
+    _compile(load("openvino"), Path(path), threads=1)
+
+
+def _compile(openvino: Any, path: Path, threads: int) -> Any:
+    core = openvino.Core()
+    settings = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+    }
+    return core.compile_model(core.read_model(str(path)), "CPU", settings)
+
+
+def _found(index: int, port: Any, wanted: set[str]) -> FoundTensor[int]:
+    """Describe a port, which may have several names: the wanted one when it is among them."""
+    names = sorted(port.names)
+    name = next((name for name in names if name in wanted), names[0] if names else f"#{index}")
+    shape = tuple(int(s.get_length()) if s.is_static else -1 for s in port.partial_shape)
+    return FoundTensor(name, shape, port.element_type.to_dtype().name, index)
+
+
+def _refused(path: Path, reason: str) -> ModelError:
+    return ModelError(
+        f"{path} cannot be compiled by OpenVINO here: {reason}",
+        hint="run it with another backend (--backend litert), or with another OpenVINO version",
+    )
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it gave no reason"
+
+
+def _trial_key(package: ModelPackage, file: ModelFile, version: str) -> str:
+    """Name what a success holds for: these bytes, this OpenVINO, this CPU."""
+    weights = str(PurePosixPath(file.path).with_suffix(".bin"))
+    hashes = [one.sha256 for one in package.files if one.path in (file.path, weights)]
+    facts = [*hashes, version, platform.machine(), _cpu_flags()]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+def _cpu_flags() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _user_cache_dir() -> Path | None:
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    except RuntimeError:  # a container's user without a home
+        return None
+    return Path(base) / "edge-emo" / "openvino-compiled"

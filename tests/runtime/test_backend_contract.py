@@ -1,0 +1,138 @@
+"""One suite for every backend, on a model of two numbers that is checked by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_emo.errors import ClosedError, ModelError, ModelMismatchError, UnavailableError
+from edge_emo.manifest import ModelPackage
+from edge_emo.runtime.base import Backend
+from edge_emo.runtime.probe import make_backend
+
+MakePackage = Callable[..., ModelPackage]
+DATA = Path(__file__).parent / "data"
+CASES = (
+    ("litert", "tiny.tflite"),
+    ("onnx", "tiny.onnx"),
+    ("openvino", "tiny.onnx"),
+    ("openvino", "tiny.tflite"),
+)
+X = np.array([[2.0, 5.0]], np.float32)
+
+
+@pytest.fixture(params=CASES, ids=lambda case: "-".join(case))
+def case(request: pytest.FixtureRequest) -> tuple[Backend, str, bytes]:
+    name, path = request.param
+    backend = make_backend(name)
+    try:
+        backend.probe()
+    except UnavailableError as error:
+        pytest.skip(f"needs {name}: {error.hint}")
+    return backend, path, (DATA / path).read_bytes()
+
+
+def test_probe_names_a_version(case: tuple[Backend, str, bytes]) -> None:
+    assert any(character.isdigit() for character in case[0].probe())
+
+
+def test_outputs_have_the_manifests_names_and_the_right_values(
+    case: tuple[Backend, str, bytes], make_package: MakePackage
+) -> None:
+    backend, path, content = case
+    package = make_package({path: content})
+    model = backend.load(package, package.files[0])
+    outputs = model.run({"x": X})
+    assert model.backend == backend.name
+    assert list(outputs) == ["logits", "gap"]
+    np.testing.assert_allclose(outputs["logits"], [[2.0, 5.0, 8.0]], rtol=1e-6)
+    np.testing.assert_allclose(outputs["gap"], [[-3.0]], rtol=1e-6)
+    assert outputs["logits"].dtype == np.float32
+
+
+def test_a_second_run_does_not_see_the_first(
+    case: tuple[Backend, str, bytes], make_package: MakePackage
+) -> None:
+    backend, path, content = case
+    package = make_package({path: content})
+    model = backend.load(package, package.files[0], threads=2)
+    model.run({"x": X})
+    np.testing.assert_allclose(model.run({"x": X * 0})["logits"], [[0.0, 0.0, 1.0]], atol=1e-7)
+
+
+def test_computes_in_float32(case: tuple[Backend, str, bytes], make_package: MakePackage) -> None:
+    backend, path, content = case
+    package = make_package({path: content})
+    fine = np.array([[1.0009765625, 0.0]], np.float32)  # 1 + 2**-10: bfloat16 rounds it to 1
+    outputs = backend.load(package, package.files[0]).run({"x": fine})
+    assert float(outputs["logits"][0, 0]) == 1.0009765625
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({"y": X}, "inputs are y, the manifest declares x"),
+        ({}, "inputs are none"),
+        ({"x": X, "y": X}, "inputs are x, y"),
+        ({"x": X.T}, r"input x: expected float32 \[1, 2\], found float32 \[2, 1\]"),
+        ({"x": X.astype(np.float64)}, "found float64"),
+    ],
+)
+def test_wrong_inputs_are_refused(
+    case: tuple[Backend, str, bytes],
+    make_package: MakePackage,
+    inputs: dict[str, np.ndarray],
+    words: str,
+) -> None:
+    backend, path, content = case
+    package = make_package({path: content})
+    model = backend.load(package, package.files[0])
+    with pytest.raises(ModelMismatchError, match=words):
+        model.run(inputs)
+    np.testing.assert_allclose(model.run({"x": X})["gap"], [[-3.0]])
+
+
+def test_another_shape_than_declared_is_refused_at_load(
+    case: tuple[Backend, str, bytes], make_package: MakePackage
+) -> None:
+    backend, path, content = case
+    package = make_package({path: content}, labels=("a", "b", "c", "d"))
+    with pytest.raises(ModelMismatchError) as caught:
+        backend.load(package, package.files[0])
+    assert "tensor logits" in caught.value.message
+    assert "float32 [1, 4], found" in caught.value.message
+
+
+def test_another_dtype_than_declared_is_refused_at_load(
+    case: tuple[Backend, str, bytes], make_package: MakePackage
+) -> None:
+    backend, path, content = case
+    package = make_package({path: content}, dtype="int8")
+    with pytest.raises(ModelMismatchError, match=r"expected (one )?int8"):
+        backend.load(package, package.files[0])
+
+
+@pytest.mark.parametrize("kept", [0.6, 0.02])
+def test_a_file_that_is_no_model_is_refused(
+    case: tuple[Backend, str, bytes], make_package: MakePackage, kept: float
+) -> None:
+    backend, path, content = case
+    package = make_package({path: content[: int(len(content) * kept)]})
+    with pytest.raises(ModelError, match="tiny") as caught:
+        backend.load(package, package.files[0])
+    assert caught.value.hint
+
+
+def test_close_is_idempotent_and_ends_the_model(
+    case: tuple[Backend, str, bytes], make_package: MakePackage
+) -> None:
+    backend, path, content = case
+    package = make_package({path: content})
+    model = backend.load(package, package.files[0])
+    model.close()
+    model.close()
+    with pytest.raises(ClosedError):
+        model.run({"x": X})

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_emo.errors import ModelError, UnavailableError
+from edge_emo.manifest import ModelPackage
+from edge_emo.runtime.openvino import OpenVinoBackend
+from edge_emo.vendor import load
+
+MakePackage = Callable[..., ModelPackage]
+
+HANGS = (sys.executable, "-c", "import threading; threading.Event().wait()")
+CRASHES = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+REFUSES = (sys.executable, "-c", "import sys; sys.exit('no kernel for this layer')")
+
+
+@pytest.fixture(autouse=True)
+def openvino() -> None:
+    try:
+        OpenVinoBackend().probe()
+    except UnavailableError as error:
+        pytest.skip(f"needs openvino: {error.hint}")
+
+
+def backend(trial: tuple[str, ...], folder: Path, timeout_s: float = 60.0) -> OpenVinoBackend:
+    return OpenVinoBackend(trial, timeout_s, folder)
+
+
+@pytest.mark.parametrize(
+    ("trial", "timeout_s", "reason"),
+    [
+        (HANGS, 0.2, "it did not end within 0.2 s"),
+        (CRASHES, 60.0, "it was killed by SIGSEGV"),
+        (REFUSES, 60.0, "no kernel for this layer"),
+        (("/nonexistent/python",), 60.0, "the trial process did not start"),
+    ],
+)
+def test_a_compilation_that_fails_in_the_child_is_an_error(
+    make_package: MakePackage,
+    tiny_onnx: bytes,
+    tmp_path: Path,
+    trial: tuple[str, ...],
+    timeout_s: float,
+    reason: str,
+) -> None:
+    package = make_package({"tiny.onnx": tiny_onnx})
+    with pytest.raises(ModelError) as caught:
+        backend(trial, tmp_path / "marks", timeout_s).load(package, package.files[0])
+    assert reason in caught.value.message
+    assert "--backend" in caught.value.hint
+    assert not (tmp_path / "marks").exists()
+
+
+def test_a_success_is_remembered_for_these_bytes_only(
+    make_package: MakePackage, tiny_onnx: bytes, tiny_tflite: bytes, tmp_path: Path
+) -> None:
+    package = make_package({"tiny.onnx": tiny_onnx, "tiny.tflite": tiny_tflite})
+    marks = tmp_path / "marks"
+    OpenVinoBackend(cache_dir=marks).load(package, package.files[0])
+    backend(REFUSES, marks).load(package, package.files[0])
+    with pytest.raises(ModelError, match="no kernel"):
+        backend(REFUSES, marks).load(package, package.files[1])
+
+
+def test_a_cache_that_cannot_be_written_costs_only_the_trial(
+    make_package: MakePackage, tiny_onnx: bytes, tmp_path: Path
+) -> None:
+    package = make_package({"tiny.onnx": tiny_onnx})
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    model = OpenVinoBackend(cache_dir=blocked / "marks").load(package, package.files[0])
+    assert model.run({"x": np.ones((1, 2), np.float32)})["gap"].item() == 0.0
+
+
+def test_reads_intermediate_representation_and_its_weights(
+    make_package: MakePackage, tiny_onnx: bytes, tmp_path: Path
+) -> None:
+    ov = load("openvino")
+    (tmp_path / "in.onnx").write_bytes(tiny_onnx)
+    ov.save_model(ov.Core().read_model(tmp_path / "in.onnx"), tmp_path / "ir.xml", False)
+    files = {name: (tmp_path / name).read_bytes() for name in ("ir.xml", "ir.bin")}
+    package = make_package(files)
+    model = OpenVinoBackend().load(package, package.files[0])
+    outputs = model.run({"x": np.array([[2.0, 5.0]], np.float32)})
+    np.testing.assert_allclose(outputs["logits"], [[2.0, 5.0, 8.0]], rtol=1e-6)
