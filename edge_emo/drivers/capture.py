@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge_emo.clock import Clock
@@ -18,7 +18,7 @@ from edge_emo.errors import DeviceError, DeviceLostError, DeviceTimeoutError, Ed
 from edge_emo.types import Chunk, StreamInfo
 
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
-"""Waits between attempts to reconnect; the last one repeats."""
+"""Default waits between attempts to reconnect, seconds; the last one repeats."""
 
 
 class Status(enum.Enum):
@@ -64,6 +64,7 @@ class Capture:
         patient: A device that is missing at the start is waited for like a lost one.
         read_timeout_s: How long one read waits.
         silence_s: A live device that delivers nothing for this long counts as lost.
+        back_off_s: Waits between attempts to reconnect; the last one repeats.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Capture:
         patient: bool = False,
         read_timeout_s: float = 0.5,
         silence_s: float = 3.0,
+        back_off_s: Sequence[float] = BACK_OFF_S,
     ) -> None:
         self.driver = driver
         self.status = Status.OPENING
@@ -89,6 +91,7 @@ class Capture:
         self._patient = patient
         self._read_timeout_s = read_timeout_s
         self._silence_ns = round(silence_s * 1e9)
+        self._back_off_s = back_off_s
         self._stop = threading.Event()
         self._settled = threading.Event()
         self._thread = threading.Thread(
@@ -165,7 +168,7 @@ class Capture:
         self._settled.set()
         self.driver.close()
         self.reconnects += 1
-        self._stop.wait(BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)])
+        self._stop.wait(self._back_off_s[min(attempt, len(self._back_off_s) - 1)])
 
     def _read_all(self, info: StreamInfo) -> None:
         newest_ns = self._clock.now_ns()

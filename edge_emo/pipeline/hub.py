@@ -40,7 +40,7 @@ class Hub:
         self._boxes: list[Mailbox[EmotionState]] = []
         self._callbacks: list[Callback] = []
         self._ended = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may end the hub inside a call
 
     def publish(self, state: EmotionState) -> None:
         """Give ``state`` to every reader and callback."""

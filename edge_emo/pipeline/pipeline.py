@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from edge_emo.clock import Clock, MonotonicClock, ReplayClock
-from edge_emo.config import Config, read_config
+from edge_emo.config import Config, Streams, read_config
 from edge_emo.drivers.text.push import PushedText
 from edge_emo.errors import ClosedError, ConfigError
 from edge_emo.pipeline import plan
 from edge_emo.pipeline.session import Session
 from edge_emo.pipeline.trace import Trace
+from edge_emo.recording import Recording
 from edge_emo.sinks.base import Sink, SinkRunner
 from edge_emo.types import EmotionState, Kind, Modality, Prediction, StreamInfo
 
@@ -61,7 +63,6 @@ class Pipeline:
         clock: Clock | None = None,
         trace: Trace | None = None,
     ) -> None:
-        self.config = config if isinstance(config, Config) else _read(config)
         given: dict[Kind, plan.Source | None] = {
             "camera": camera,
             "microphone": microphone,
@@ -69,16 +70,30 @@ class Pipeline:
             "physio": physio,
             "text": text,
         }
-        self._predictions: Iterable[Prediction] | None = None
-        sources = plan.choose_sources(self.config, given)
+        known = config if isinstance(config, Config) else _read(config)
+        self._build(known, given, sinks, clock, trace, None)
+
+    def _build(
+        self,
+        config: Config,
+        given: Mapping[Kind, plan.Source | None],
+        sinks: Sequence[str | Sink],
+        clock: Clock | None,
+        trace: Trace | None,
+        predictions: Iterable[Prediction] | None,
+    ) -> None:
+        if config.states.rate_hz <= 0:
+            raise ConfigError("states.rate_hz must be above 0")
+        self.config = config
+        sources = plan.choose_sources(config, given) if predictions is None else {}
         self._drivers = {kind: plan.make_driver(kind, src) for kind, src in sources.items()}
         self._runners = [
             SinkRunner(sink, lossless=self._reproducible)
-            for sink in plan.make_sinks([*self.config.sinks, *sinks])
+            for sink in plan.make_sinks([*config.sinks, *sinks])
         ]
-        self._check()
         self._clock_given = clock
         self._trace = trace or Trace()
+        self._predictions = predictions
         self._session: Session | None = None
         self._closed = False
 
@@ -90,6 +105,41 @@ class Pipeline:
             ConfigError: The message names file and key.
         """
         return cls(config=read_config(path))
+
+    @classmethod
+    def replay(
+        cls,
+        folder: str | Path,
+        *,
+        speed: float = 0.0,
+        config: Config | str | Path | None = None,
+        sinks: Sequence[str | Sink] = (),
+        trace: Trace | None = None,
+    ) -> Pipeline:
+        """Return a pipeline that runs a recorded session again, reproducibly.
+
+        Raw signals are estimated again; a session recorded without them has its predictions
+        fused again. The same recording gives the same states, bit for bit.
+
+        Args:
+            folder: A recorded session.
+            speed: 1 is real time; 0 is as fast as the machine allows. States do not depend on it.
+            config: Models, fusion and rate; its streams are ignored.
+            sinks: Where states go.
+            trace: Where durations go.
+
+        Raises:
+            RecordingError: The folder is no session, or a newer version wrote it.
+        """
+        recording = Recording(folder)
+        given = config if isinstance(config, Config) else _read(config)
+        states = dataclasses.replace(given.states, join="reproducible")
+        streams = Streams(**{kind: f"replay:{folder}" for kind in recording.raw_kinds})
+        pipeline = cls.__new__(cls)
+        replayed = dataclasses.replace(given, streams=streams, states=states)
+        predictions = None if recording.raw_kinds else recording.predictions()
+        pipeline._build(replayed, {}, sinks, ReplayClock(speed), trace, predictions)
+        return pipeline
 
     def open(self) -> Self:
         """Load the models and open the devices, all at once; start capturing.
@@ -159,6 +209,11 @@ class Pipeline:
         session.engine.start()
         return unsubscribe
 
+    def finish(self) -> None:
+        """Let every reader end after the states that it has; safe from signal handlers."""
+        if self._session is not None:
+            self._session.hub.end()
+
     def run(self) -> int:
         """Feed the sinks until the streams end; return the number of states."""
         count = 0
@@ -213,10 +268,6 @@ class Pipeline:
     @property
     def _reproducible(self) -> bool:
         return self.config.states.join == "reproducible"
-
-    def _check(self) -> None:
-        if self.config.states.rate_hz <= 0:
-            raise ConfigError("states.rate_hz must be above 0")
 
 
 def _read(config: str | Path | None) -> Config:

@@ -9,7 +9,7 @@ from edge_emo.clock import Clock
 from edge_emo.config import Config
 from edge_emo.drivers.base import Driver
 from edge_emo.drivers.capture import Capture
-from edge_emo.errors import ConfigError
+from edge_emo.errors import ConfigError, EdgeEmoError
 from edge_emo.pipeline import plan
 from edge_emo.pipeline.engine import Engine, Served
 from edge_emo.pipeline.hub import Hub
@@ -156,14 +156,15 @@ class Session:
             return
         box: Mailbox[Served] = Mailbox(Policy.LOSSLESS, 64, self._bell)
         self._boxes[PREDICTIONS] = box
-        feeder = threading.Thread(target=_feed, args=(self._predictions, box), daemon=True)
+        feeder = threading.Thread(target=self._feed, args=(self._predictions, box), daemon=True)
         feeder.start()
 
-
-def _feed(predictions: Iterable[Prediction], box: Mailbox[Served]) -> None:
-    try:
-        for prediction in predictions:
-            if not box.put(prediction):
-                return
-    finally:
-        box.end()
+    def _feed(self, predictions: Iterable[Prediction], box: Mailbox[Served]) -> None:
+        try:
+            for prediction in predictions:
+                if not box.put(prediction):
+                    return
+        except EdgeEmoError as error:
+            self.hub.end(error)
+        finally:
+            box.end()

@@ -1,0 +1,43 @@
+# Two commands for people: make demo, make test. Two for contributors: make check, make bench.
+PYTHON ?= python3
+VENV ?= .venv
+SECONDS_SHOWN ?= 20
+# Everything that installs from wheels alone. The microphone needs a compiler: see docs/guides.
+EXTRAS ?= audio,eeg,bridge,onnx,openvino,demo,dev
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test check bench docs clean
+
+demo: $(VENV)/demo.done
+	$(BIN)/edge-emo demo --seconds $(SECONDS_SHOWN)
+
+test: $(VENV)/dev.done
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/dev.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_imports.py
+
+bench: $(VENV)/demo.done
+	$(BIN)/edge-emo bench
+
+docs: $(VENV)/dev.done
+	$(BIN)/python tools/reference.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.done: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --quiet -e '.[demo]'
+	touch $@
+
+$(VENV)/dev.done: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --quiet -e '.[$(EXTRAS)]'
+	touch $@ $(VENV)/demo.done
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,42 @@
+"""List the devices that are attached, each with the address to paste."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+
+from edge_emo.cli.session import say
+from edge_emo.drivers.base import DeviceEntry
+from edge_emo.errors import UnavailableError
+from edge_emo.registry import DRIVERS
+
+HELP = "list attached devices and their addresses"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this verb."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the verb."""
+    for name in DRIVERS.names():
+        for entry in _entries(name):
+            print(_line(entry, as_json=arguments.json))
+    return 0
+
+
+def _entries(name: str) -> list[DeviceEntry]:
+    try:
+        entries: list[DeviceEntry] = DRIVERS.load(name).devices()
+    except UnavailableError as error:
+        say(f"{name}: {error.message}; hint: {error.hint}")
+        return []
+    return entries
+
+
+def _line(entry: DeviceEntry, *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps(dataclasses.asdict(entry))
+    return f"--{entry.kind} {entry.address:<40} {entry.description}"

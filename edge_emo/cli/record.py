@@ -1,0 +1,33 @@
+"""Record a session: states, predictions and events; raw signals only with --raw."""
+
+from __future__ import annotations
+
+import argparse
+
+from edge_emo.cli import session
+from edge_emo.pipeline import Pipeline
+from edge_emo.types import KINDS
+
+HELP = "record a session folder"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this verb."""
+    parser.add_argument("folder", help="a folder that does not exist yet")
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="also keep pictures, sound and signals; ask the people recorded first",
+    )
+    session.add_stream_arguments(parser)
+    session.add_state_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the verb."""
+    streams = {kind: getattr(arguments, kind) for kind in KINDS}
+    raw = "true" if arguments.raw else "false"
+    recorder = f"record:{arguments.folder}?raw={raw}"
+    sinks = [session.output_sink(arguments), recorder, *arguments.sink]
+    pipeline = Pipeline(**streams, config=session.configuration(arguments), sinks=sinks)
+    return session.run_states(pipeline, arguments)

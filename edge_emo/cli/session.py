@@ -1,0 +1,103 @@
+"""What ``run``, ``record``, ``replay`` and ``demo`` share: options, and the loop over states."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import signal
+import sys
+import threading
+from types import FrameType
+
+from edge_emo.config import Config, read_config
+from edge_emo.pipeline import Pipeline
+from edge_emo.types import KINDS
+
+
+def add_stream_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add one option for each kind of stream, and the configuration file."""
+    examples = {
+        "camera": "opencv:0",
+        "microphone": "portaudio:default",
+        "eeg": "brainflow:synthetic",
+        "physio": "replay:session/",
+        "text": "text:-",
+    }
+    for kind in KINDS:
+        parser.add_argument(f"--{kind}", metavar="ADDRESS", help=f"such as {examples[kind]}")
+    parser.add_argument("--config", metavar="FILE", help="TOML file; options override it")
+    parser.add_argument(
+        "--wait-for-devices", action="store_true", help="wait for a device that is missing"
+    )
+
+
+def add_state_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is estimated and where it goes."""
+    parser.add_argument("--json", action="store_true", help="print states as JSON lines")
+    parser.add_argument(
+        "--sink",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="such as jsonl:states.jsonl or csv:states.csv; may be repeated",
+    )
+    parser.add_argument("--rate", type=float, metavar="HZ", help="states per second")
+    parser.add_argument("--backend", metavar="NAME", help="litert, onnx or openvino; no fallback")
+    parser.add_argument("--states", type=int, metavar="N", help="stop after N states")
+    parser.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds")
+
+
+def configuration(arguments: argparse.Namespace) -> Config:
+    """Return the configuration that the options describe.
+
+    Raises:
+        ConfigError: The file is wrong.
+    """
+    path = getattr(arguments, "config", None)
+    config = read_config(path) if path else Config()
+    states, models = config.states, config.models
+    if arguments.rate is not None:
+        states = dataclasses.replace(states, rate_hz=arguments.rate)
+    if getattr(arguments, "wait_for_devices", False):
+        states = dataclasses.replace(states, wait_for_devices=True)
+    if arguments.backend is not None:
+        models = dataclasses.replace(models, backend=arguments.backend)
+    return dataclasses.replace(config, states=states, models=models)
+
+
+def output_sink(arguments: argparse.Namespace) -> str:
+    """Return the address of the sink that prints on stdout."""
+    return "jsonl:-" if arguments.json else "console:"
+
+
+def run_states(pipeline: Pipeline, arguments: argparse.Namespace) -> int:
+    """Run until the streams end, the limits are reached, or the process is told to stop."""
+    limit = arguments.states
+    with pipeline:
+        stop = _stop_on_signals(pipeline)
+        if arguments.seconds is not None:
+            timer = threading.Timer(arguments.seconds, pipeline.finish)
+            timer.daemon = True
+            timer.start()
+        for state in pipeline:
+            if stop.is_set() or (limit is not None and state.seq + 1 >= limit):
+                break
+    return 0
+
+
+def _stop_on_signals(pipeline: Pipeline) -> threading.Event:
+    stop = threading.Event()
+
+    def finish(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        pipeline.finish()
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, finish)
+        signal.signal(signal.SIGTERM, finish)
+    return stop
+
+
+def say(text: str) -> None:
+    """Print a line for people on stderr."""
+    print(text, file=sys.stderr)

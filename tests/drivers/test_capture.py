@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from edge_emo.clock import Clock, MonotonicClock
+from edge_emo.drivers.base import Driver
+from edge_emo.drivers.capture import Capture, Delivery, Status
+from edge_emo.errors import (
+    ConfigError,
+    DeviceLostError,
+    DeviceNotFoundError,
+    DeviceTimeoutError,
+    EdgeEmoError,
+)
+from edge_emo.types import Chunk, StreamInfo
+
+Script = list["Chunk | EdgeEmoError | None"]
+
+
+def chunk(seq: int) -> Chunk:
+    return Chunk("eeg", seq, seq, 1.0, np.zeros((1, 1), np.float32))
+
+
+class ScriptedEeg(Driver):
+    """A device that follows a script: one list of events for each time it is opened."""
+
+    kind = "eeg"
+
+    def __init__(self, *sessions: Script, fail_open: EdgeEmoError | None = None) -> None:
+        self.sessions = list(sessions)
+        self.events: Script = []
+        self.fail_open = fail_open
+        self.closed = 0
+
+    def open(self, clock: Clock) -> StreamInfo:
+        if self.fail_open:
+            error, self.fail_open = self.fail_open, None
+            raise error
+        self.events = self.sessions.pop(0)
+        return StreamInfo("eeg", 1.0, ("Cz",), "uv", "scripted")
+
+    def read(self, timeout_s: float) -> Chunk | None:
+        event = self.events.pop(0)
+        if isinstance(event, EdgeEmoError):
+            raise event
+        return event
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def run(driver: Driver, *, patient: bool = False) -> tuple[Capture, list[Delivery]]:
+    taken: list[Delivery] = []
+    done = threading.Event()
+
+    def take(delivery: Delivery) -> bool:
+        taken.append(delivery)
+        return True
+
+    clock = MonotonicClock()
+    capture = Capture(driver, clock, take, done.set, patient=patient, back_off_s=(0.0,))
+    capture.start()
+    assert done.wait(10)
+    return capture, taken
+
+
+def test_a_finite_source_is_delivered_and_closed() -> None:
+    driver = ScriptedEeg([chunk(0), chunk(1), None])
+    capture, taken = run(driver)
+    assert [delivery.chunk.seq for delivery in taken] == [0, 1]
+    assert capture.status is Status.ENDED
+    assert capture.stop()
+    assert driver.closed >= 1
+
+
+def test_a_lost_device_is_opened_again_and_counted() -> None:
+    driver = ScriptedEeg([chunk(0), DeviceLostError("unplugged")], [chunk(0), None])
+    capture, taken = run(driver)
+    assert [delivery.generation for delivery in taken] == [0, 1]
+    assert capture.reconnects == 1
+    assert capture.status is Status.ENDED
+    assert driver.closed >= 2
+
+
+def test_a_missing_device_is_an_error_at_once() -> None:
+    capture, taken = run(ScriptedEeg(fail_open=DeviceNotFoundError("no board")))
+    assert taken == []
+    assert capture.status is Status.FAILED
+    with pytest.raises(DeviceNotFoundError, match="no board"):
+        capture.wait_open(1)
+
+
+def test_a_patient_capture_waits_for_a_missing_device() -> None:
+    driver = ScriptedEeg([chunk(0), None], fail_open=DeviceNotFoundError("no board"))
+    capture, taken = run(driver, patient=True)
+    assert len(taken) == 1
+    assert capture.status is Status.ENDED
+
+
+def test_an_error_that_no_reconnection_mends_ends_the_stream() -> None:
+    capture, _ = run(ScriptedEeg([chunk(0), ConfigError("a wrong file")]))
+    assert capture.status is Status.FAILED
+    assert str(capture.error) == "a wrong file"
+
+
+class HangingEeg(ScriptedEeg):
+    """A device whose library never returns."""
+
+    def __init__(self, release: threading.Event) -> None:
+        super().__init__([])
+        self.release = release
+        self.reading = threading.Event()
+
+    def read(self, timeout_s: float) -> Chunk | None:
+        self.reading.set()
+        self.release.wait(30)
+        return None
+
+
+def test_a_hanging_device_is_abandoned() -> None:
+    release = threading.Event()
+    driver = HangingEeg(release)
+    capture = Capture(driver, MonotonicClock(), lambda _: True, lambda: None)
+    capture.start()
+    assert driver.reading.wait(5)
+    assert not capture.stop(timeout_s=0.05)
+    release.set()
+
+
+class SlowToOpen(ScriptedEeg):
+    def __init__(self, release: threading.Event) -> None:
+        super().__init__([None])
+        self.release = release
+
+    def open(self, clock: Clock) -> StreamInfo:
+        self.release.wait(30)
+        return super().open(clock)
+
+
+def test_a_device_that_does_not_open_is_a_time_out() -> None:
+    release = threading.Event()
+    capture = Capture(SlowToOpen(release), MonotonicClock(), lambda _: True, lambda: None)
+    capture.start()
+    with pytest.raises(DeviceTimeoutError, match="did not open"):
+        capture.wait_open(0.05)
+    release.set()
+    assert capture.stop()
+
+
+class Silent(ScriptedEeg):
+    def read(self, timeout_s: float) -> Chunk | None:
+        if not self.events:
+            raise DeviceTimeoutError("nothing")
+        return self.events.pop(0)  # type: ignore[return-value]
+
+
+class Ticking:
+    """Time that moves by a second whenever somebody looks."""
+
+    def __init__(self) -> None:
+        self.t_ns = 0
+
+    def now_ns(self) -> int:
+        self.t_ns += 1_000_000_000
+        return self.t_ns
+
+    def wait_until_ns(self, t_ns: int, stop: threading.Event) -> bool:
+        return not stop.is_set()
+
+
+def test_a_live_device_that_stays_silent_counts_as_lost() -> None:
+    done = threading.Event()
+    taken: list[Delivery] = []
+    driver = Silent([chunk(0)], [chunk(0), None])
+
+    def take(delivery: Delivery) -> bool:
+        taken.append(delivery)
+        return True
+
+    capture = Capture(driver, Ticking(), take, done.set, back_off_s=(0.0,))
+    capture.start()
+    assert done.wait(10)
+    assert [delivery.generation for delivery in taken] == [0, 1]

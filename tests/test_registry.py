@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_emo.errors import ConfigError
+from edge_emo.registry import BACKENDS, DRIVERS, SINKS, Address, Table, construct
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "rest", "options"),
+    [
+        ("opencv:0", "opencv", "0", {}),
+        ("virtual:?seed=7", "virtual", "", {"seed": "7"}),
+        ("wav:a b.wav?loop=true&block_s=0.1", "wav", "a b.wav", {"loop": "true", "block_s": "0.1"}),
+        ("cyton:/dev/ttyUSB0", "cyton", "/dev/ttyUSB0", {}),
+    ],
+)
+def test_an_address_reads_as_it_is_written(
+    text: str, name: str, rest: str, options: dict[str, str]
+) -> None:
+    address = Address.parse(text)
+    assert (address.name, address.rest, dict(address.options)) == (name, rest, options)
+    assert str(address) == text
+
+
+@pytest.mark.parametrize("text", ["0", "", ":0", "wav:x?loop", "a b:0"])
+def test_a_wrong_address_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError):
+        Address.parse(text)
+
+
+class Device:
+    def __init__(
+        self,
+        target: str,
+        *,
+        rate_hz: float = 1.0,
+        loop: bool = False,
+        seed: int | None = None,
+        file: Path | None = None,
+    ) -> None:
+        self.values = (target, rate_hz, loop, seed, file)
+
+
+def test_options_are_converted_to_the_types_of_their_parameters() -> None:
+    device = construct(Device, Address.parse("x:here?rate_hz=2&loop=yes&seed=3&file=a/b"))
+    assert device.values == ("here", 2.0, True, 3, Path("a/b"))
+
+
+class Heir(Device):
+    """Inherits its constructor."""
+
+
+def test_an_inherited_constructor_is_understood() -> None:
+    assert construct(Heir, Address.parse("x:?seed=4")).values[3] == 4
+
+
+def test_an_unknown_option_lists_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="no option 'speed'") as caught:
+        construct(Device, Address.parse("x:?speed=1"))
+    assert caught.value.hint == "its options: rate_hz, loop, seed, file"
+
+
+def test_a_value_of_the_wrong_type_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"x:\?seed = 'many' is not a valid int"):
+        construct(Device, Address.parse("x:?seed=many"))
+
+
+@pytest.mark.parametrize("table", [DRIVERS, BACKENDS, SINKS])
+def test_every_row_of_every_table_can_be_loaded(table: Table) -> None:
+    for name in table.names():
+        assert callable(table.load(name))
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"'eeg\.toaster'") as caught:
+        DRIVERS.load("eeg.toaster")
+    assert "eeg.cyton" in caught.value.hint
