@@ -1,0 +1,233 @@
+"""Running an exported model over a manifest of clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_emo.clock import Clock, MonotonicClock
+from edge_emo.datasets.clips import Clip, read_clips
+from edge_emo.datasets.decode import decode_clip
+from edge_emo.errors import DatasetError
+from edge_emo.estimators.base import Estimator
+from edge_emo.estimators.create import build_estimator, check_modality
+from edge_emo.evaluation import metrics
+from edge_emo.evaluation.report import Report
+from edge_emo.manifest import DIMENSIONS, ModelPackage
+from edge_emo.runtime.base import LoadedModel, Tensors
+from edge_emo.runtime.choose import load_model
+from edge_emo.types import Prediction
+
+Progress = Callable[[int, int], None]
+"""Called with the number of clips done and their total."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A clip, and what the model said of it."""
+
+    clip: Clip
+    prediction: Prediction
+
+    @property
+    def label(self) -> str | None:
+        """The estimated label; None when it abstained."""
+        return None if self.prediction.posterior is None else self.prediction.posterior.label
+
+
+class TimedModel(LoadedModel):
+    """Passes every run on and keeps how long it took.
+
+    Args:
+        model: The model that runs.
+        clock: The clock that it is timed on.
+    """
+
+    backend = "timed"
+
+    def __init__(self, model: LoadedModel, clock: Clock) -> None:
+        self._model = model
+        self._clock = clock
+        self.runs_ns: list[int] = []
+
+    def run(self, inputs: Tensors) -> Tensors:
+        """Run once; see :meth:`LoadedModel.run`."""
+        begin_ns = self._clock.now_ns()
+        outputs = self._model.run(inputs)
+        self.runs_ns.append(self._clock.now_ns() - begin_ns)
+        return outputs
+
+    def close(self) -> None:
+        """Release the model."""
+        self._model.close()
+
+
+def evaluate(
+    package: ModelPackage,
+    manifest: str | Path,
+    root: str | Path | None = None,
+    *,
+    asked: str = "",
+    backend: str | None = None,
+    threads: int = 1,
+    precision: str | None = None,
+    clock: Clock | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Load a package, run it over a manifest of clips and report.
+
+    Args:
+        package: The package.
+        manifest: The manifest of clips.
+        root: Folder that its paths are relative to; the manifest's own when None.
+        asked: What the user named, for the report; the package's id when empty.
+        backend: Name of the one backend to use; None to choose.
+        threads: Threads that one inference may use.
+        precision: The one precision of files to use; None for any.
+        clock: Clock that inference is timed on; the system's when None.
+        progress: Told of every clip done.
+
+    Raises:
+        ModelError: The package cannot run here.
+        DatasetError: The manifest is wrong, a clip cannot be decoded, or none is fit.
+        UnavailableError: The backend, or what decodes a clip, is not installed.
+    """
+    check_modality(package)
+    clips = read_clips(manifest)
+    clock = clock or MonotonicClock()
+    loaded = load_model(package, backend=backend, threads=threads, precision=precision)
+    model = TimedModel(loaded, clock)
+    estimator = build_estimator(package, model, clock)
+    folder = Path(manifest).parent if root is None else root
+    try:
+        outcomes, n_left_out = run_clips(estimator, package, clips, folder, progress)
+    finally:
+        estimator.close()
+    return summarise(
+        package, outcomes, n_left_out, model.runs_ns, asked=asked, backend=loaded.backend
+    )
+
+
+def run_clips(
+    estimator: Estimator,
+    package: ModelPackage,
+    clips: Iterable[Clip],
+    root: str | Path,
+    progress: Progress | None = None,
+) -> tuple[list[Outcome], int]:
+    """Estimate every clip that is fit for the model.
+
+    Returns:
+        What was said of each, and the number of clips left out.
+
+    Raises:
+        DatasetError: A clip cannot be decoded, or none is fit.
+    """
+    every = list(clips)
+    fit = [clip for clip in every if _is_fit(clip, package)]
+    if not fit:
+        raise DatasetError(
+            f"none of {len(every)} clips is a {package.modality} clip that {package.id} can judge",
+            hint=f"its labels: {', '.join(package.labels)}",
+        )
+    outcomes = []
+    for done, clip in enumerate(fit, start=1):
+        info, chunk = decode_clip(clip, root)
+        estimator.start(info)
+        outcomes.append(Outcome(clip, estimator.clip(chunk)))
+        if progress is not None:
+            progress(done, len(fit))
+    return outcomes, len(every) - len(fit)
+
+
+def summarise(
+    package: ModelPackage,
+    outcomes: Sequence[Outcome],
+    n_left_out: int,
+    runs_ns: Sequence[int],
+    *,
+    asked: str = "",
+    backend: str = "",
+) -> Report:
+    """Compute the figures.
+
+    Args:
+        package: The package that ran.
+        outcomes: What it said of each clip.
+        n_left_out: Clips that were left out.
+        runs_ns: Duration of each run of the model.
+        asked: What the user named; the package's id when empty.
+        backend: Name of the backend that ran.
+    """
+    labelled = [one for one in outcomes if one.clip.label is not None]
+    true = [one.clip.label or "" for one in labelled]
+    guessed = [one.label for one in labelled]
+    labels = package.labels
+    p50, p95 = _percentiles_ms(runs_ns)
+    return Report(
+        model=asked or package.id,
+        package=package.id,
+        backend=backend,
+        n=len(outcomes),
+        n_left_out=n_left_out,
+        accuracy=metrics.accuracy(true, guessed),
+        accuracy_answered=metrics.accuracy_answered(true, guessed),
+        unweighted_average_recall=metrics.unweighted_average_recall(labels, true, guessed),
+        macro_f1=metrics.macro_f1(labels, true, guessed),
+        expected_calibration_error=_calibration_error(labelled),
+        abstained=sum(one.label is None for one in outcomes) / len(outcomes),
+        labels=labels,
+        roc_auc=_area(labelled, labels[1]) if len(labels) == 2 else None,
+        confusion=tuple(map(tuple, metrics.confusion(labels, true, guessed).tolist())),
+        **_agreements(outcomes),
+        inference_ms_p50=p50,
+        inference_ms_p95=p95,
+    )
+
+
+def _is_fit(clip: Clip, package: ModelPackage) -> bool:
+    if clip.modality != package.modality:
+        return False
+    if clip.label is not None:
+        return clip.label in package.labels
+    return any(getattr(clip, name) is not None for name in DIMENSIONS)
+
+
+def _calibration_error(labelled: Sequence[Outcome]) -> float | None:
+    answered = [one for one in labelled if one.prediction.posterior is not None]
+    if not answered:
+        return None
+    sure = [one.prediction.posterior.confidence for one in answered if one.prediction.posterior]
+    right = [one.label == one.clip.label for one in answered]
+    return metrics.expected_calibration_error(sure, right)
+
+
+def _area(labelled: Sequence[Outcome], positive: str) -> float | None:
+    pairs = [
+        (one.prediction.posterior[positive], one.clip.label == positive)
+        for one in labelled
+        if one.prediction.posterior is not None
+    ]
+    scores, truth = [score for score, _ in pairs], [is_it for _, is_it in pairs]
+    return metrics.roc_auc(scores, truth)
+
+
+def _agreements(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
+    figures: dict[str, float | None] = {}
+    for name in DIMENSIONS:
+        pairs = [(getattr(one.clip, name), getattr(one.prediction, name)) for one in outcomes]
+        known = [(x, y) for x, y in pairs if x is not None and y is not None]
+        reference, estimate = [x for x, _ in known], [y for _, y in known]
+        figures[f"{name}_ccc"] = metrics.concordance(reference, estimate)
+        figures[f"{name}_r"] = metrics.pearson(reference, estimate)
+    return figures
+
+
+def _percentiles_ms(runs_ns: Sequence[int]) -> tuple[float | None, float | None]:
+    if not runs_ns:
+        return None, None
+    p50, p95 = np.percentile(np.asarray(runs_ns) / 1e6, [50, 95]).tolist()
+    return p50, p95

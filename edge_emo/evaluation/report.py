@@ -1,0 +1,87 @@
+"""What an evaluation found: one JSON object for machines, one table for people."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Figures of one model on one manifest of clips; None where the clips define none.
+
+    Attributes:
+        model: What was asked for: a package id or a modality.
+        package: Id of the package that ran.
+        backend: Backend that ran it.
+        n: Clips that were estimated or abstained from.
+        n_left_out: Clips whose label the model does not have, or of another modality.
+        accuracy: Share of right labels; an abstention is an error.
+        accuracy_answered: The same without the abstentions.
+        unweighted_average_recall: Mean recall of the labels that occur.
+        macro_f1: Mean F1.
+        expected_calibration_error: 15 equal-width bins, of the answers given.
+        abstained: Share of the n clips without an estimate.
+        labels: Label names of the model.
+        roc_auc: Of the second of two labels; None with more.
+        confusion: Rows true, columns estimated, in the order of ``labels``.
+        valence_ccc: Concordance with the reference values.
+        valence_r: Pearson's r with them.
+        arousal_ccc: Likewise.
+        arousal_r: Likewise.
+        dominance_ccc: Likewise.
+        dominance_r: Likewise.
+        inference_ms_p50: Median time of one run of the model, in ms.
+        inference_ms_p95: Its 95th percentile.
+    """
+
+    model: str
+    package: str
+    backend: str
+    n: int
+    n_left_out: int
+    accuracy: float | None
+    accuracy_answered: float | None
+    unweighted_average_recall: float | None
+    macro_f1: float | None
+    expected_calibration_error: float | None
+    abstained: float
+    labels: tuple[str, ...]
+    roc_auc: float | None
+    confusion: tuple[tuple[int, ...], ...]
+    valence_ccc: float | None
+    valence_r: float | None
+    arousal_ccc: float | None
+    arousal_r: float | None
+    dominance_ccc: float | None
+    dominance_r: float | None
+    inference_ms_p50: float | None
+    inference_ms_p95: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one JSON object: every attribute by its name, in the order above."""
+        return asdict(self)
+
+    def table(self) -> str:
+        """Return the figures as lines of text, the confusion matrix last."""
+        plain = {key: value for key, value in self.to_json().items() if key not in _MATRIX}
+        lines = [f"{key:<28}{_words(value)}" for key, value in plain.items() if value is not None]
+        return "\n".join([*lines, "", *self._matrix()])
+
+    def _matrix(self) -> list[str]:
+        width = max(len(_CORNER), *map(len, self.labels)) + 2
+        columns = [max(len(name), 6) + 2 for name in self.labels]
+        header = "".join(f"{name:>{w}}" for name, w in zip(self.labels, columns, strict=True))
+        lines = [_CORNER.ljust(width) + header]
+        for name, row in zip(self.labels, self.confusion, strict=True):
+            cells = "".join(f"{count:>{w}}" for count, w in zip(row, columns, strict=True))
+            lines.append(f"{name:<{width}}{cells}")
+        return lines
+
+
+_CORNER = "true / estimated"
+_MATRIX = ("labels", "confusion")
+
+
+def _words(value: float | str) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
