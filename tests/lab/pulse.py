@@ -70,7 +70,9 @@ class PulseMicrophone:
         """Play samples into the microphone; returns when the daemon has taken them all."""
         path = self.folder / "play.raw"
         samples.astype("<i2").tofile(path)
-        subprocess.run(self._pacat(str(path)), check=True, timeout=30, env=self._environment())
+        subprocess.run(
+            self._pacat(str(path), latency_ms=200), check=True, timeout=30, env=self._environment()
+        )
 
     def add_source(self) -> None:
         """Plug the microphone in."""
@@ -140,7 +142,7 @@ class PulseMicrophone:
     def _prime(self) -> None:
         # An idle null sink has two seconds of latency; a player keeps it at 20 ms. What was
         # recorded first proves that sound flows.
-        self._spawn(self._pacat("/dev/zero"))
+        self._spawn(self._pacat("/dev/zero", latency_ms=20))
         command = ["parec", "-s", f"unix:{self.socket}", "-d", "edge_mic", "--latency-msec=20"]
         recorder = subprocess.Popen(command, stdout=subprocess.PIPE, env=self._environment())
         with recorder:
@@ -148,13 +150,16 @@ class PulseMicrophone:
             recorder.stdout.read(8000)
             recorder.kill()
 
-    def _pacat(self, path: str) -> list[str]:
-        shape = f"--rate={self.rate_hz} --channels=1 --format=s16le --raw --latency-msec=20"
+    def _pacat(self, path: str, latency_ms: int) -> list[str]:
+        shape = (
+            f"--rate={self.rate_hz} --channels=1 --format=s16le --raw --latency-msec={latency_ms}"
+        )
         return [
             "pacat",
             "-s",
             f"unix:{self.socket}",
             "--playback",
+            f"--latency-msec={latency_ms}",
             *shape.split(),
             "-d",
             "vmic",

@@ -14,8 +14,6 @@ import tempfile
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol, cast
 
-import numpy as np
-
 from edge_emo.drivers.microphone.pcm import Samples
 from edge_emo.drivers.microphone.riff import UnsupportedEncodingError, WavReader, open_wav
 from edge_emo.errors import ConfigError, DeviceLostError, DeviceNotFoundError, UnavailableError
@@ -86,7 +84,7 @@ class SndfileReader:
         self._path = path
         self._library = load("soundfile")
         try:
-            self._file: Any = self._library.SoundFile(str(path))
+            self._file: Any = _forward_only(self._library)(str(path))
         except self._library.LibsndfileError as error:
             raise ConfigError(
                 f"{path} cannot be read as sound: {error.error_string}",
@@ -209,6 +207,20 @@ class FfmpegReader:
         return lines[-1] if lines else "it says nothing"
 
 
+def _forward_only(library: Any) -> Any:
+    """Return ``SoundFile`` without seeking.
+
+    ``soundfile`` seeks after every read of a file that can; an MP3 decoder then loses the bits
+    that the next frame borrows from those before, and gives noise.
+    """
+
+    class ForwardOnly(library.SoundFile):  # type: ignore[misc]
+        def seekable(self) -> bool:
+            return False
+
+    return ForwardOnly
+
+
 def _first_bytes(path: Path) -> bytes:
     hint = "check the path; a sound file is given as wav:PATH"
     if not path.exists():
@@ -228,4 +240,5 @@ def _is_sndfile(head: bytes) -> bool:
 
 
 def _is_mpeg_frame(head: bytes) -> bool:
-    return head[0] == 0xFF and bool(np.bitwise_and(head[1], 0xE6) == 0xE2)
+    # Eleven bits of synchronisation, then any version, layer III.
+    return len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2
