@@ -22,7 +22,7 @@ _STUCK_SHARE = 0.5
 _RAIL_SHARE = 0.1
 _FLAT_UV = 0.3
 _SOFT: Mapping[str, tuple[float, float]] = {
-    "full of drift or blinks": (30.0, 200.0),
+    "full of drift or blinks": (20.0, 200.0),
     "full of muscle activity": (10.0, 50.0),
     "full of mains hum": (1000.0, 20000.0),
 }
