@@ -1,0 +1,309 @@
+"""Voice: a log-mel window of three seconds every half second, judged, then estimated."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_emo.clock import Clock
+from edge_emo.errors import ClosedError, ConfigError, ModelError
+from edge_emo.estimators.base import Estimator, Features
+from edge_emo.estimators.calibration import dimensions, mean_posterior, posterior
+from edge_emo.features.audio import (
+    RATE_HZ,
+    LogMel,
+    MelSpec,
+    RateConverter,
+    SpeechGate,
+    window_tensor,
+)
+from edge_emo.manifest import ModelPackage
+from edge_emo.runtime.base import LoadedModel
+from edge_emo.sync.ring import Ring
+from edge_emo.types import Chunk, Kind, Modality, Prediction, StreamInfo, abstention
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSettings:
+    """The table ``[features]`` of a voice package.
+
+    Attributes:
+        spec: Parameters of the log-mel frames.
+        frames: Frames that the model reads.
+        window_s: Length of a window.
+        hop_s: Time from one window to the next.
+        first_s: Sound that the first window after a start or a gap needs.
+        range_nats: Dynamic range kept.
+    """
+
+    spec: MelSpec
+    frames: int
+    window_s: float
+    hop_s: float
+    first_s: float
+    range_nats: float
+
+    @classmethod
+    def of(cls, package: ModelPackage) -> VoiceSettings:
+        """Read them from a package.
+
+        Raises:
+            ModelError: A key is missing, or they do not fit the model's input.
+        """
+        given = dict(package.features)
+        try:
+            spec = MelSpec(**{field.name: given.pop(field.name) for field in fields(MelSpec)})
+            settings = cls(spec, **given)
+        except (KeyError, TypeError) as error:
+            raise ModelError(f"{package.id}: [features] of model.toml: {error}") from error
+        shape = (1, 1, settings.frames, spec.bands)
+        if package.inputs[0].shape != shape or spec.rate_hz != RATE_HZ:
+            raise ModelError(f"{package.id}: [features] give {shape} at {spec.rate_hz} Hz")
+        return settings
+
+    def samples(self, seconds: float) -> int:
+        """Return a time in samples at the rate of the features."""
+        return round(seconds * self.spec.rate_hz)
+
+
+class VoiceEstimator(Estimator):
+    """Estimates expressed emotion from the sound of a voice, whatever the words.
+
+    Several channels are mixed to one; other rates are converted to 16 kHz. A gap in the sample
+    numbers starts the window afresh. A window without speech, of silence, or clipped abstains
+    and says so.
+
+    Args:
+        package: A package of the modality voice.
+        model: It, loaded.
+        clock: The session clock, which times the inference.
+
+    Raises:
+        ModelError: The package's ``[features]`` are not those of a voice model.
+    """
+
+    modality: Modality = "voice"
+    kind: Kind = "microphone"
+
+    def __init__(self, package: ModelPackage, model: LoadedModel, clock: Clock) -> None:
+        self.model_id = package.id
+        self._package = package
+        self._model = model
+        self._clock = clock
+        self._settings = VoiceSettings.of(package)
+        self._cutter: _Cutter | None = None
+        self._next_seq: int | None = None
+
+    def start(self, info: StreamInfo) -> None:
+        """Prepare for a microphone as its driver opened it.
+
+        Raises:
+            ConfigError: Its rate cannot be converted, or it has no channel.
+        """
+        if info.kind != self.kind or not info.channels:
+            raise ConfigError(f"voice needs a microphone, not {info.device} ({info.kind})")
+        self._cutter = _Cutter(info.rate_hz, self._settings, self._settings.first_s)
+        self._next_seq = None
+
+    def features(self, chunk: Chunk) -> list[Features]:
+        """Take a chunk; return the features of the windows that it completes.
+
+        Raises:
+            ClosedError: :meth:`start` was not called.
+        """
+        if self._cutter is None:
+            raise ClosedError("the voice estimator was not started", hint="call start() first")
+        if chunk.seq != self._next_seq:
+            self._cutter.reset()
+        self._next_seq = chunk.seq + chunk.n_samples
+        return self._cut(self._cutter, chunk)
+
+    def predict(self, features: Features) -> Prediction:
+        """Run the model on one window, or abstain with its reason."""
+        if features.reason is not None:
+            return abstention(
+                self.modality,
+                features.t_ns,
+                features.duration_ns,
+                features.reason,
+                features.quality,
+            )
+        before_ns = self._clock.now_ns()
+        outputs = self._model.run(features.tensors)
+        inference_ns = self._clock.now_ns() - before_ns
+        spec = self._package.categories
+        estimate = posterior(spec.labels, outputs[spec.name], self._package.temperature)
+        return Prediction(
+            self.modality,
+            features.t_ns,
+            features.duration_ns,
+            estimate,
+            *dimensions(self._package, estimate, outputs),
+            features.quality,
+            self.model_id,
+            inference_ns,
+        )
+
+    def clip(self, chunk: Chunk) -> Prediction:
+        """Estimate a whole clip from the mean posterior of its windows.
+
+        The windows are those of a live stream that are full; a clip shorter than one is one
+        window, padded as the first ones live are. Windows that abstain do not count.
+        """
+        settings = self._settings
+        cutter = _Cutter(chunk.rate_hz, settings, settings.window_s)
+        cut = self._cut(cutter, chunk)
+        if not cut:
+            cut = [self._judged(cutter, piece, chunk, 0) for piece in cutter.rest()]
+        predictions = [self.predict(features) for features in cut]
+        return self._mean(predictions, chunk)
+
+    def close(self) -> None:
+        """Release the model; idempotent."""
+        self._model.close()
+
+    def _cut(self, cutter: _Cutter, chunk: Chunk) -> list[Features]:
+        base = cutter.seen
+        return [self._judged(cutter, cut, chunk, base) for cut in cutter.push(_mono(chunk))]
+
+    def _judged(self, cutter: _Cutter, cut: _Cut, chunk: Chunk, base: int) -> Features:
+        """Turn a cut into features, with the time of its first sample.
+
+        Args:
+            cutter: Judges the signal.
+            cut: The window.
+            chunk: The chunk that completes it.
+            base: Number of the chunk's first sample since the cutter began.
+        """
+        rate = self._settings.spec.rate_hz
+        duration_ns = round(cut.length * 1e9 / rate)
+        start_s = (cut.end - cut.length) / rate - base / cutter.rate_hz
+        t_ns = chunk.t_ns + round(start_s * 1e9)
+        report = cutter.gate.judge(cut.samples, cut.frames)
+        if report.reason is not None:
+            return Features(t_ns, duration_ns, report.quality, {}, report.reason)
+        filled = cut.length / self._settings.samples(self._settings.window_s)
+        quality = report.quality * (0.4 + 0.6 * filled) * min(1.0, cutter.rate_hz / rate)
+        tensor = window_tensor(cut.frames, self._settings.frames, self._settings.range_nats)
+        return Features(t_ns, duration_ns, quality, {self._package.inputs[0].name: tensor})
+
+    def _mean(self, predictions: list[Prediction], chunk: Chunk) -> Prediction:
+        duration_ns = chunk.end_ns - chunk.t_ns
+        answered = [p for p in predictions if p.posterior is not None]
+        if not answered:
+            reasons = Counter(p.abstained for p in predictions if p.abstained)
+            reason = reasons.most_common(1)[0][0] if reasons else "shorter than one frame"
+            return abstention(self.modality, chunk.t_ns, duration_ns, reason)
+        estimate = mean_posterior([p.posterior for p in answered if p.posterior is not None])
+        return Prediction(
+            self.modality,
+            chunk.t_ns,
+            duration_ns,
+            estimate,
+            _average([p.valence for p in answered]),
+            _average([p.arousal for p in answered]),
+            _average([p.dominance for p in answered]),
+            sum(p.quality for p in answered) / len(answered),
+            self.model_id,
+            sum(p.inference_ns for p in answered),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """One window; its arrays are views that are valid until the next one is cut.
+
+    ``end`` and ``length`` count samples at 16 kHz since the cutter began.
+    """
+
+    end: int
+    length: int
+    samples: Floats
+    frames: Floats
+
+
+class _Cutter:
+    """Cuts windows out of a stream, at places that do not depend on its chunks.
+
+    Attributes:
+        rate_hz: Rate of the stream.
+        gate: Judges the windows; it remembers the room across gaps.
+        seen: Samples pushed since the last reset.
+    """
+
+    def __init__(self, rate_hz: float, settings: VoiceSettings, first_s: float) -> None:
+        self.rate_hz = rate_hz
+        self.gate = SpeechGate(settings.spec)
+        self._converter = RateConverter(rate_hz)
+        self._mel = LogMel(settings.spec)
+        self._spec = settings.spec
+        self._first = settings.samples(first_s)
+        self._hop = settings.samples(settings.hop_s)
+        self._window = settings.samples(settings.window_s)
+        self._samples = Ring(round(settings.window_s * rate_hz), 1)
+        self._frames = Ring(settings.frames, settings.spec.bands)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new stretch of sound."""
+        self.seen = 0
+        self._next = self._first
+        self._converter.reset()
+        self._mel.reset()
+        self._samples.clear()
+        self._frames.clear()
+
+    def made(self, samples: int) -> int:
+        """Return how many samples at 16 kHz a stretch of sound is long."""
+        return int(samples * self._spec.rate_hz / self.rate_hz)
+
+    def push(self, mono: Floats) -> Iterator[_Cut]:
+        """Take samples of shape (n,); yield each window as soon as it is complete."""
+        while len(mono):
+            needed = self._converter.inputs_for(self._next) - self.seen
+            piece, mono = mono[:needed], mono[needed:]
+            self._hear(piece)
+            if len(piece) == needed:
+                yield self._cut(self._next)
+                self._next += self._hop
+
+    def rest(self) -> Iterator[_Cut]:
+        """Yield all that there is as one window, unless it is shorter than one frame."""
+        end = self.made(self.seen)
+        missing = self._converter.inputs_for(end) - self.seen
+        self._hear(np.zeros(max(0, missing), np.float32))
+        if len(self._frames):
+            yield self._cut(end)
+
+    def _hear(self, piece: Floats) -> None:
+        self.seen += len(piece)
+        self._samples.extend(piece[:, None])
+        frames = self._mel.push(self._converter.push(piece))
+        self.gate.listen(frames)
+        self._frames.extend(frames)
+
+    def _cut(self, end: int) -> _Cut:
+        length = min(end, self._window)
+        frames = self._frames.last(self._spec.frames_in(length))
+        samples = self._samples.last(len(self._samples))
+        return _Cut(end, length, samples[:, 0], frames)
+
+
+def _mono(chunk: Chunk) -> Floats:
+    """Return the mean of the channels, shape (n_samples,) float32."""
+    samples = chunk.samples
+    if samples.shape[1] == 1:
+        return samples[:, 0]
+    return np.asarray(samples.mean(axis=1, dtype=np.float32))
+
+
+def _average(values: list[float | None]) -> float | None:
+    """Return the mean of the known values; None when none is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
