@@ -53,8 +53,12 @@ def _details(package: ModelPackage) -> str:
         for file in package.files
     ]
     lines += [f"  measured: {_figures(metric)}" for metric in package.metrics]
-    lines += [f"  {row}" for row in explain(package)]
+    lines += [f"  {_verdict(row)}" for row in explain(package)]
     return "\n".join(lines)
+
+
+def _verdict(row: Mapping[str, str]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in row.items() if value)
 
 
 def _figures(metric: Any) -> str:

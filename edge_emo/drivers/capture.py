@@ -84,7 +84,7 @@ class Capture:
         self.info: StreamInfo | None = None
         self.error: EdgeEmoError | None = None
         self.reconnects = 0
-        self.cpu_ns = 0
+        self.read_cpu_ns = 0
         self._clock = clock
         self._deliver = deliver
         self._ended = ended
@@ -114,7 +114,7 @@ class Capture:
                 f"the {self.driver.kind} did not open within {timeout_s:g} s",
                 hint="check the cable or the URL, or try: edge-emo devices",
             )
-        if self.status is Status.FAILED and self.error:
+        if self.status is Status.FAILED and self.info is None and self.error:
             raise self.error
 
     def stop(self, timeout_s: float = 2.0) -> bool:
@@ -134,7 +134,6 @@ class Capture:
             self._settled.set()
             self._ended()
             self.driver.close()
-            self.cpu_ns = time.thread_time_ns()
 
     def _serve(self) -> None:
         attempt = 0
@@ -173,6 +172,7 @@ class Capture:
     def _read_all(self, info: StreamInfo) -> None:
         newest_ns = self._clock.now_ns()
         while not self._stop.is_set():
+            before_ns = time.thread_time_ns()
             try:
                 chunk = self.driver.read(self._read_timeout_s)
             except DeviceTimeoutError:
@@ -181,9 +181,9 @@ class Capture:
             if chunk is None:
                 self.status = Status.ENDED
                 return
+            self.read_cpu_ns += time.thread_time_ns() - before_ns
             newest_ns = self._clock.now_ns()
             delivery = Delivery(chunk, info, self.reconnects, self.driver.dropped)
-            self.cpu_ns = time.thread_time_ns()
             if not self._deliver(delivery):
                 return
 

@@ -78,6 +78,7 @@ class Engine:
             while not self._stop.is_set() and not self._join.ended:
                 self._step()
             if self._join.ended:
+                self._join.take()  # the join now knows that every stream has finished
                 self._publish(self._clock.now_ns())
         except BaseException as error:
             self._hub.end(error)

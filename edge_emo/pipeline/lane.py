@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from edge_emo.drivers.capture import Capture, Delivery, Status
 from edge_emo.estimators.base import Estimator
 from edge_emo.pipeline.trace import Trace
-from edge_emo.sync.dejitter import Dejitter
+from edge_emo.sync.dejitter import Dejitter, needs_dejitter
 from edge_emo.sync.health import HealthTracker
 from edge_emo.types import (
     MODALITY_OF,
@@ -102,6 +102,8 @@ class Lane:
             return _before_first(self.kind, gone or "nothing has arrived yet")
         if gone is not None:
             self._health.lost(gone)
+        if self._dejitter is not None:
+            self._health.drift_ppm = self._dejitter.drift_ppm
         return self._health.snapshot(now_ns)
 
     def close(self) -> None:
@@ -112,16 +114,12 @@ class Lane:
     def _restart(self, delivery: Delivery) -> None:
         info = delivery.info
         self.prepare(info)
-        self._dejitter = Dejitter(info.rate_hz) if _needs_fit(info) else None
+        self._dejitter = Dejitter(info.rate_hz) if needs_dejitter(info) else None
         if self._health is None:
             self._health = HealthTracker(self.kind, info)
         else:
-            self._health.reconnected()
+            self._health.reconnected(info)
         self._generation, self._dropped = delivery.generation, 0
-
-
-def _needs_fit(info: StreamInfo) -> bool:
-    return info.live and info.rate_hz > 0 and info.kind != "camera"
 
 
 def _before_first(stream: str, reason: str) -> StreamHealth:

@@ -134,7 +134,7 @@ class Pipeline:
         recording = Recording(folder)
         given = config if isinstance(config, Config) else _read(config)
         states = dataclasses.replace(given.states, join="reproducible")
-        streams = Streams(**{kind: f"replay:{folder}" for kind in recording.raw_kinds})
+        streams = Streams(**dict.fromkeys(recording.raw_kinds, f"replay:{folder}"))
         pipeline = cls.__new__(cls)
         replayed = dataclasses.replace(given, streams=streams, states=states)
         predictions = None if recording.raw_kinds else recording.predictions()
@@ -253,7 +253,12 @@ class Pipeline:
         return self._live().clock
 
     @property
-    def backends(self) -> dict[Modality, str]:
+    def device_cpu_ns(self) -> int:
+        """Processor time spent inside the drivers' ``read`` so far."""
+        return sum(capture.read_cpu_ns for capture in self._live().captures.values())
+
+    @property
+    def packages(self) -> dict[Modality, str]:
         """Model package of each modality that is estimated."""
         return self._live().packages()
 

@@ -111,7 +111,7 @@ class Session:
             self._check(kind, info)
             self._lanes[kind].prepare(info)
         for runner in self._runners:
-            runner.open({str(kind): info for kind, info in self.streams().items()})
+            runner.open({str(kind): i for kind, i in self.streams().items()}, self.clock)
         self._feed_predictions()
         self._engine = self._make_engine(reliability)
 

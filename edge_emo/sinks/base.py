@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+from edge_emo.clock import Clock
 from edge_emo.errors import EdgeEmoError
 from edge_emo.sync.delivery import Mailbox, Policy
 from edge_emo.types import Chunk, EmotionState, Prediction, StreamInfo
@@ -22,8 +23,12 @@ class Sink(ABC):
     wants_all = False
 
     @abstractmethod
-    def open(self, streams: Mapping[str, StreamInfo]) -> None:
-        """Prepare the destination; ``streams`` are the session's streams by name.
+    def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
+        """Prepare the destination.
+
+        Args:
+            streams: The session's streams by name, as they were opened.
+            clock: The session clock.
 
         Raises:
             EdgeEmoError: The destination cannot be used.
@@ -69,13 +74,13 @@ class SinkRunner:
             target=self._run, name=f"sink-{type(sink).__name__}", daemon=True
         )
 
-    def open(self, streams: Mapping[str, StreamInfo]) -> None:
+    def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
         """Open the sink and start its thread.
 
         Raises:
             EdgeEmoError: As :meth:`Sink.open`.
         """
-        self.sink.open(streams)
+        self.sink.open(streams, clock)
         self._thread.start()
 
     @property

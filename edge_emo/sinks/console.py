@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from edge_emo.clock import Clock
 from edge_emo.sinks.base import Sink
 from edge_emo.types import Affect, EmotionState, Prediction, StreamHealth, StreamInfo
 
@@ -27,7 +28,7 @@ class ConsoleSink(Sink):
         self._table = self._out.isatty() if table is None else table
         self._height = 0
 
-    def open(self, streams: Mapping[str, StreamInfo]) -> None:
+    def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
         """Say on stderr what the session reads."""
         for name, info in streams.items():
             rate = f", {info.rate_hz:g} Hz" if info.rate_hz else ""

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping
 from typing import TextIO
 
+from edge_emo.clock import Clock
 from edge_emo.sinks.base import Sink
 from edge_emo.sinks.textfile import close_text, open_text
 from edge_emo.types import CATEGORIES, Affect, EmotionState, StreamInfo
@@ -34,7 +35,7 @@ class CsvSink(Sink):
         self._target = target
         self._file: TextIO | None = None
 
-    def open(self, streams: Mapping[str, StreamInfo]) -> None:
+    def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
         """Create the file and write the header.
 
         Raises:

@@ -68,19 +68,31 @@ class ReproducibleJoin(_Boxes[T]):
     the same recording gives the same states. Equal times are ordered by the stream's name.
     """
 
+    def __init__(self, boxes: Mapping[str, Mailbox[T]], bell: Bell) -> None:
+        super().__init__(boxes, bell)
+        self._over: set[str] = set()
+
     def take(self) -> list[tuple[str, T]]:
-        """Return the next items whose order no later arrival can change; at most a few."""
-        found: list[tuple[str, T]] = []
-        while len(found) < 64:
-            heads = {name: box.peek() for name, box in self._boxes.items() if not box.finished}
-            known = [(item.end_ns, name) for name, item in heads.items() if item is not None]
-            if not known or len(known) < len(heads):
-                break
-            name = min(known)[1]
-            found += [(name, item) for item in [self._boxes[name].take()] if item is not None]
-            if self._boxes[name].finished:
-                break
-        return found
+        """Return the next item once no later arrival can come before it; else nothing.
+
+        One at a time: which streams had finished is known as of this very item.
+        """
+        self._over = {name for name, box in self._boxes.items() if box.finished}
+        heads: list[tuple[int, str]] = []
+        for name in self._boxes.keys() - self._over:
+            item = self._boxes[name].peek()
+            if item is None:
+                return []
+            heads.append((item.end_ns, name))
+        if not heads:
+            return []
+        name = min(heads)[1]
+        item = self._boxes[name].take()
+        return [] if item is None else [(name, item)]
+
+    def finished(self, name: str) -> bool:
+        """Tell whether ``name`` had finished when the item at hand was taken."""
+        return name in self._over
 
 
 def _drain(box: Mailbox[T]) -> list[T]:

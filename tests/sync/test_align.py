@@ -40,7 +40,9 @@ def test_reproducible_waits_for_a_stream_that_could_still_be_earlier() -> None:
     filled["eeg"].put(Item(3))
     assert serve(join) == [("eeg", 3)]
     filled["eeg"].end()
+    assert not join.finished("eeg")
     assert serve(join) == [("camera", 9)]
+    assert join.finished("eeg")
 
 
 def test_equal_times_are_ordered_by_name() -> None:

@@ -1,0 +1,50 @@
+"""Measure an exported model on a manifest of clips."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from edge_emo.datasets.clips import read_clips
+from edge_emo.evaluation.evaluate import evaluate_package
+from edge_emo.manifest import find_package
+
+HELP = "measure a model on labelled clips"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this verb."""
+    parser.add_argument("model", help="package id, or face, voice, text, eeg, physio")
+    parser.add_argument(
+        "--manifest", required=True, metavar="FILE", help="JSON lines, one clip each"
+    )
+    parser.add_argument("--root", metavar="DIR", help="what paths are relative to")
+    parser.add_argument("--backend", metavar="NAME", help="litert, onnx or openvino; no fallback")
+    parser.add_argument("--precision", metavar="NAME", help="float32, float16 or int8")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the backend")
+    parser.add_argument("--folder", action="append", default=[], help="more package folders")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the verb."""
+    manifest = Path(arguments.manifest)
+    root = Path(arguments.root) if arguments.root else manifest.parent
+    report = evaluate_package(
+        find_package(arguments.model, arguments.folder),
+        read_clips(manifest),
+        root,
+        asked=arguments.model,
+        backend=arguments.backend,
+        threads=arguments.threads,
+        precision=arguments.precision,
+        progress=_progress if sys.stderr.isatty() else None,
+    )
+    print(report.to_json() if arguments.json else report.table())
+    return 0
+
+
+def _progress(done: int, total: int) -> None:
+    ending = "\n" if done == total else ""
+    print(f"\r{done} of {total} clips", end=ending, file=sys.stderr, flush=True)

@@ -1,0 +1,104 @@
+"""What works on this machine, why the rest does not, and the exact command that mends it."""
+
+from __future__ import annotations
+
+import grp
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from edge_emo.errors import EdgeEmoError
+from edge_emo.manifest import list_packages
+from edge_emo.registry import DRIVERS
+from edge_emo.runtime.choose import candidates
+from edge_emo.runtime.probe import probe_backends
+from edge_emo.vendor import load
+
+ARCHITECTURES = ("x86_64", "aarch64")
+"""Machines that are supported: 64-bit only."""
+
+NEEDS = {
+    "camera.opencv": ("cv2",),
+    "microphone.portaudio": ("pyaudio",),
+    "eeg.brainflow": ("brainflow.board_shim",),
+    "eeg.cyton": ("serial",),
+}
+"""Vendor package of each driver that has one; the others need nothing."""
+
+GROUPS = {"video": "cameras", "audio": "microphones", "dialout": "serial ports"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        part: What sort of thing: system, backend, driver, model, permission.
+        name: Its name.
+        works: Whether it can be used here.
+        detail: Version when it works, reason when it does not.
+        hint: The command that mends it; empty when it works.
+    """
+
+    part: str
+    name: str
+    works: bool
+    detail: str
+    hint: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Look at the system, the permissions, every backend, every driver and every model."""
+    yield _system()
+    yield from _permissions()
+    for status in probe_backends():
+        detail = status.version or status.reason
+        yield Finding("backend", status.name, status.works, detail, status.hint)
+    for name in DRIVERS.names():
+        yield _driver(name)
+    yield from _models()
+
+
+def _system() -> Finding:
+    machine = platform.machine()
+    detail = f"{platform.system()} {machine}, Python {platform.python_version()}"
+    supported = machine in ARCHITECTURES and platform.system() == "Linux"
+    hint = "" if supported else f"use 64-bit Linux on {' or '.join(ARCHITECTURES)}"
+    return Finding("system", "platform", supported, detail, hint)
+
+
+def _permissions() -> Iterator[Finding]:
+    mine = {*os.getgroups(), os.getegid()}
+    for name, what in GROUPS.items():
+        try:
+            member = grp.getgrnam(name).gr_gid in mine or os.geteuid() == 0
+        except KeyError:
+            continue
+        detail = f"{what}: {'allowed' if member else 'this user is not in the group'}"
+        hint = "" if member else f"sudo usermod -aG {name} $USER, then log in again"
+        yield Finding("permission", name, member, detail, hint)
+
+
+def _driver(name: str) -> Finding:
+    try:
+        DRIVERS.load(name)
+        for module in NEEDS.get(name, ()):
+            load(module)
+    except EdgeEmoError as error:
+        return Finding("driver", name, False, error.message, error.hint)
+    return Finding("driver", name, True, ", ".join(NEEDS.get(name, ())) or "built in")
+
+
+def _models() -> Iterator[Finding]:
+    try:
+        packages = list_packages()
+    except EdgeEmoError as error:
+        yield Finding("model", "packages", False, error.message, error.hint)
+        return
+    for package in packages:
+        options = candidates(package)
+        usable = [str(option) for option in options if option.accepted]
+        detail = usable[0] if usable else "; ".join(map(str, options))
+        hint = "" if usable else "install a backend: see the backend rows above"
+        yield Finding("model", package.id, bool(usable), detail, hint)

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import pytest
+
+from edge_emo.clock import Clock, ManualClock, ReplayClock
+from edge_emo.drivers.base import Driver
+from edge_emo.drivers.capture import Capture
+from edge_emo.errors import ConfigError, RecordingError
+from edge_emo.estimators.base import Estimator, Features
+from edge_emo.fusion.pooling import PooledFusion
+from edge_emo.pipeline.engine import Engine, Served
+from edge_emo.pipeline.hub import Hub
+from edge_emo.pipeline.lane import Lane
+from edge_emo.pipeline.trace import Measurements, Trace
+from edge_emo.sync.align import LatestJoin, ReproducibleJoin
+from edge_emo.sync.delivery import Bell, Mailbox, Policy
+from edge_emo.types import EmotionState, Prediction
+from tests.pipeline.world import SECOND, EchoEstimator, ListedDriver, chunks
+
+
+class Bench:
+    """Wires drivers to an engine, as a session does."""
+
+    def __init__(
+        self,
+        drivers: Mapping[str, Driver],
+        estimators: Mapping[str, Estimator | None],
+        clock: Clock,
+        trace: Trace | None = None,
+    ) -> None:
+        reproducible = isinstance(clock, ReplayClock)
+        self.bell = Bell()
+        self.boxes: dict[str, Mailbox[Served]] = {}
+        self.lanes: dict[str, Lane] = {}
+        self.captures: list[Capture] = []
+        for name, driver in drivers.items():
+            box: Mailbox[Served] = Mailbox(Policy.LOSSLESS, 8, self.bell)
+            capture = Capture(driver, clock, box.put, box.end, back_off_s=(0.0,))
+            self.boxes[name] = box
+            self.captures.append(capture)
+            self.lanes[name] = Lane(capture, estimators[name], trace or Trace())
+        join = (ReproducibleJoin if reproducible else LatestJoin)(self.boxes, self.bell)
+        self.hub = Hub(lossless=True)
+        self.engine = Engine(
+            self.lanes, join, PooledFusion(), self.hub, [], clock, 10.0, trace or Trace()
+        )
+
+    def states(self) -> list[EmotionState]:
+        for capture in self.captures:
+            capture.start()
+            capture.wait_open(5)
+        reader = self.hub.read()
+        self.engine.start()
+        states = list(reader)
+        for capture in self.captures:
+            assert capture.stop()
+        return states
+
+
+def two_streams() -> Bench:
+    drivers = {
+        "eeg": ListedDriver("eeg", list(chunks("eeg", 250, 10, 2.0))),
+        "microphone": ListedDriver("microphone", list(chunks("microphone", 100, 7, 2.0))),
+    }
+    estimators = {
+        "eeg": EchoEstimator("eeg", "eeg"),
+        "microphone": EchoEstimator("microphone", "voice"),
+    }
+    return Bench(drivers, estimators, ReplayClock())
+
+
+def test_the_same_streams_give_the_same_states_every_time() -> None:
+    first = two_streams().states()
+    assert len(first) > 15
+    for _ in range(5):
+        assert two_streams().states() == first
+
+
+def test_states_describe_both_sides_and_carry_their_evidence() -> None:
+    states = two_streams().states()
+    last = states[-1]
+    assert last.expressed is not None
+    assert last.felt is not None
+    assert set(last.by_modality) == {"eeg", "voice"}
+    assert last.divergence == pytest.approx(0.0)
+    assert [state.seq for state in states] == list(range(len(states)))
+    times = [state.t_ns for state in states]
+    assert times == sorted(times)
+
+
+def test_states_come_at_their_rate_by_originating_time() -> None:
+    states = two_streams().states()
+    assert states[-1].t_ns == pytest.approx(2.0 * SECOND, abs=0.1 * SECOND)
+    assert len(states) == pytest.approx(20, abs=2)
+
+
+def test_any_single_stream_works() -> None:
+    driver = ListedDriver("eeg", list(chunks("eeg", 250, 25, 1.0)))
+    states = Bench({"eeg": driver}, {"eeg": EchoEstimator("eeg", "eeg")}, ReplayClock()).states()
+    assert states[-1].expressed is None
+    assert states[-1].felt is not None
+    assert states[-1].divergence is None
+    assert states[-1].label == states[-1].felt.label
+
+
+def test_a_modality_without_a_model_says_so() -> None:
+    driver = ListedDriver("eeg", list(chunks("eeg", 250, 25, 0.5)))
+    last = Bench({"eeg": driver}, {"eeg": None}, ReplayClock()).states()[-1]
+    assert last.by_modality["eeg"].abstained == "no model package estimates eeg"
+    assert last.label is None
+    assert "no model package" in last.reason
+
+
+def test_an_abstention_is_published_as_one() -> None:
+    listed = chunks("eeg", 10, 1, 1.0)
+    listed[-1].samples[:] = -1
+    driver = ListedDriver("eeg", list(listed))
+    last = Bench({"eeg": driver}, {"eeg": EchoEstimator("eeg", "eeg")}, ReplayClock()).states()[-1]
+    assert last.felt is None
+    assert last.by_modality["eeg"].abstained == "negative"
+
+
+def test_an_ended_stream_is_told_and_the_other_goes_on() -> None:
+    drivers = {
+        "eeg": ListedDriver("eeg", list(chunks("eeg", 250, 25, 0.5))),
+        "microphone": ListedDriver("microphone", list(chunks("microphone", 100, 10, 3.0))),
+    }
+    estimators = {
+        "eeg": EchoEstimator("eeg", "eeg"),
+        "microphone": EchoEstimator("microphone", "voice"),
+    }
+    last = Bench(drivers, estimators, ReplayClock()).states()[-1]
+    assert not last.health["eeg"].alive
+    assert last.health["eeg"].reason == "the source has ended"
+    assert last.t_ns > 2.5 * SECOND
+    assert last.expressed is not None
+
+
+def test_a_stream_that_fails_for_good_is_told_and_the_other_goes_on() -> None:
+    broken = [*chunks("eeg", 250, 25, 0.5), RecordingError("line 7 is damaged")]
+    drivers = {
+        "eeg": ListedDriver("eeg", broken),
+        "microphone": ListedDriver("microphone", list(chunks("microphone", 100, 10, 2.0))),
+    }
+    estimators = {
+        "eeg": EchoEstimator("eeg", "eeg"),
+        "microphone": EchoEstimator("microphone", "voice"),
+    }
+    last = Bench(drivers, estimators, ReplayClock()).states()[-1]
+    assert "line 7 is damaged" in last.health["eeg"].reason
+    assert last.expressed is not None
+
+
+class FailingEstimator(EchoEstimator):
+    def predict(self, features: Features) -> Prediction:
+        raise ConfigError("the model broke")
+
+
+def test_an_error_in_the_engine_is_raised_in_the_reader() -> None:
+    driver = ListedDriver("eeg", list(chunks("eeg", 250, 25, 0.5)))
+    bench = Bench({"eeg": driver}, {"eeg": FailingEstimator("eeg", "eeg")}, ReplayClock())
+    with pytest.raises(ConfigError, match="the model broke"):
+        bench.states()
+    for box in bench.boxes.values():
+        box.end()
+
+
+def test_a_reconnected_stream_starts_its_estimator_again() -> None:
+    from edge_emo.errors import DeviceLostError
+
+    class Twice(ListedDriver):
+        opened = 0
+
+        def open(self, clock: Clock):  # type: ignore[no-untyped-def]
+            self.opened += 1
+            if self.opened == 2:
+                self.events = list(chunks("eeg", 250, 25, 0.5, start_s=1.0))
+            return super().open(clock)
+
+    driver = Twice("eeg", [*chunks("eeg", 250, 25, 0.5), DeviceLostError("unplugged")])
+    estimator = EchoEstimator("eeg", "eeg")
+    states = Bench({"eeg": driver}, {"eeg": estimator}, ReplayClock()).states()
+    assert estimator.starts == 2
+    assert states[-1].health["eeg"].reconnects == 1
+    assert states[-1].t_ns >= 1.4 * SECOND
+
+
+def test_live_states_are_made_without_evidence_too() -> None:
+    release = threading.Event()
+
+    class Waiting(ListedDriver):
+        def read(self, timeout_s: float):  # type: ignore[no-untyped-def]
+            release.wait(10)
+            return
+
+    clock = ManualClock()
+    bench = Bench({"eeg": Waiting("eeg", [], live=True)}, {"eeg": None}, clock)
+    for capture in bench.captures:
+        capture.start()
+    reader = bench.hub.read()
+    bench.engine.start()
+    clock.advance(1.0)
+    bench.bell.ring()
+    state = next(reader)
+    assert state.label is None
+    assert state.reason == "no evidence yet"
+    assert state.health["eeg"].reason == "nothing has arrived yet"
+    release.set()
+    bench.hub.end()
+    bench.engine.stop()
+
+
+def test_measurements_name_every_stage() -> None:
+    trace = Measurements()
+    driver = ListedDriver("eeg", list(chunks("eeg", 250, 25, 1.0)))
+    Bench({"eeg": driver}, {"eeg": EchoEstimator("eeg", "eeg")}, ReplayClock(), trace).states()
+    assert {"eeg features", "eeg inference", "fusion", "synchronisation", "latency"} <= set(
+        trace.wall_ns
+    )
+    assert len(trace.wall_ns["eeg inference"]) == 10
