@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_emo.clock import ManualClock
+from edge_emo.errors import ConfigError, ModelError, ModelNotFoundError
+from edge_emo.estimators.create import ESTIMATORS, create_estimator
+from edge_emo.manifest import ModelPackage, list_packages
+from edge_emo.runtime.choose import load_model
+from edge_emo.runtime.probe import probe_backends
+
+SHIPPED = list_packages()
+TEXT = """
+id = "words"
+version = "1"
+modality = "text"
+default = true
+summary = "s"
+[licence]
+weights = "research only"
+commercial = false
+corpora = [{ name = "c", licence = "research" }]
+[[files]]
+path = "m.tflite"
+format = "tflite"
+precision = "float32"
+bytes = 1
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+[[inputs]]
+name = "ids"
+shape = [1, 8]
+layout = "NT"
+dtype = "int32"
+[[outputs]]
+name = "logits"
+shape = [1, 2]
+layout = "NC"
+dtype = "float32"
+labels = ["anger", "neutral"]
+[calibration]
+temperature = 1
+[dimensions]
+source = "mapping"
+[fusion]
+reliability = 0.5
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "model.toml").write_text(TEXT, encoding="utf-8")
+    return tmp_path
+
+
+def test_a_modality_without_estimator_is_refused(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="words estimates text") as caught:
+        create_estimator("words", ManualClock(), extra_dirs=[folder])
+    assert "face, voice, eeg" in caught.value.hint
+
+
+def test_the_licence_is_checked_before_anything_is_loaded(folder: Path) -> None:
+    with pytest.raises(ModelError, match="not licensed for commercial use"):
+        create_estimator("words", ManualClock(), extra_dirs=[folder], license_policy="commercial")
+
+
+def test_an_unknown_package_is_not_found(folder: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="'nope'"):
+        create_estimator("nope", ManualClock(), extra_dirs=[folder])
+
+
+@pytest.mark.parametrize("package", SHIPPED, ids=lambda package: package.id)
+def test_every_shipped_file_is_what_its_manifest_says(package: ModelPackage) -> None:
+    for file in package.files:
+        assert package.verify(file).is_file()
+
+
+@pytest.mark.parametrize("package", SHIPPED, ids=lambda package: package.id)
+def test_every_shipped_package_makes_its_estimator(package: ModelPackage) -> None:
+    estimator = create_estimator(package.id, ManualClock())
+    assert (estimator.modality, estimator.model_id) == (package.modality, package.id)
+    assert package.modality in ESTIMATORS
+    estimator.close()
+
+
+@pytest.mark.parametrize("package", SHIPPED, ids=lambda package: package.id)
+def test_backends_agree_on_every_shipped_package(package: ModelPackage) -> None:
+    rng = np.random.default_rng(0)
+    inputs = {spec.name: rng.normal(size=spec.shape).astype(spec.dtype) for spec in package.inputs}
+    name = package.categories.name
+    logits = {
+        status.name: load_model(package, backend=status.name, precision="float32").run(inputs)[name]
+        for status in probe_backends()
+        if status.works
+    }
+    for backend, values in logits.items():
+        np.testing.assert_allclose(
+            values, logits["litert"], rtol=1e-3, atol=1e-3, err_msg=f"{backend} against litert"
+        )
