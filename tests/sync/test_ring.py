@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_emo.sync.ring import Ring
@@ -13,6 +13,7 @@ def numbered(start: int, n: int, channels: int = 2) -> np.ndarray:
     return np.stack([column * (10**c) for c in range(channels)], axis=1)
 
 
+@settings(deadline=None)
 @given(
     capacity=st.integers(1, 40),
     sizes=st.lists(st.integers(0, 90), max_size=30),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_emo.errors import ConfigError
@@ -23,6 +23,7 @@ def first_and_last(windower: Windower, chunk: Chunk) -> list[tuple[int, float, f
     return [(w.seq, float(w.data[0, 0]), float(w.data[-1, 1])) for w in windower.push(chunk)]
 
 
+@settings(deadline=None)
 @given(
     length=st.integers(1, 30),
     hop=st.integers(1, 50),

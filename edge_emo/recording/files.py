@@ -1,0 +1,146 @@
+"""Files that survive a crash up to their last flush, and reading what a crash left."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_emo.errors import RecordingError
+
+
+class TruncatedError(RecordingError):
+    """A file ends in the middle of something, as after a crash; what came before is whole."""
+
+
+class ContentError(RecordingError):
+    """One item cannot be stored; the others can."""
+
+
+class DurableFile:
+    """A new file that is only appended to.
+
+    Args:
+        path: Where; must not exist.
+
+    Raises:
+        RecordingError: It exists or cannot be created.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size_bytes = 0
+        self._dirty = False
+        try:
+            self._file = path.open("xb")
+        except OSError as error:
+            raise write_error(path, error) from error
+
+    def append(self, data: bytes) -> None:
+        """Add bytes at the end.
+
+        Raises:
+            RecordingError: They cannot be written.
+        """
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        self.size_bytes += len(data)
+        self._dirty = True
+
+    def replace(self, offset: int, data: bytes) -> None:
+        """Overwrite bytes at ``offset``, then go on at the end.
+
+        Raises:
+            RecordingError: They cannot be written.
+        """
+        try:
+            self._file.seek(offset)
+            self._file.write(data)
+            self._file.seek(0, os.SEEK_END)
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        self._dirty = True
+
+    def flush(self) -> None:
+        """Put everything appended so far on the disk.
+
+        Raises:
+            RecordingError: It cannot be written.
+        """
+        if not self._dirty:
+            return
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise write_error(self.path, error) from error
+        self._dirty = False
+
+    def close(self) -> None:
+        """Close the file without forcing it to the disk; idempotent.
+
+        Raises:
+            RecordingError: What was left cannot be written.
+        """
+        try:
+            self._file.close()
+        except OSError as error:
+            raise write_error(self.path, error) from error
+
+
+def write_error(path: Path, error: OSError) -> RecordingError:
+    """Return the error that says why ``path`` cannot be written."""
+    return RecordingError(
+        f"{path} cannot be written: {error.strerror or error}",
+        hint="free space on the disk, or record to another folder",
+    )
+
+
+def read_error(path: Path, error: OSError) -> RecordingError:
+    """Return the error that says why ``path`` cannot be read."""
+    return RecordingError(
+        f"{path} cannot be read: {error.strerror or error}",
+        hint="copy the session folder again, with all of its files",
+    )
+
+
+def damage(path: Path, line: int, what: str) -> RecordingError:
+    """Return the error that says which line of a file is damaged."""
+    return RecordingError(
+        f"{path}, line {line}: {what}",
+        hint="everything before the damage can be read with repair=True",
+    )
+
+
+def cut(path: Path, what: str) -> TruncatedError:
+    """Return the error that says that a file ends early."""
+    return TruncatedError(
+        f"{path} ends early: {what}",
+        hint="everything before the end can be read with repair=True",
+    )
+
+
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the number, from 1, and the text of each line, without its end.
+
+    Raises:
+        TruncatedError: The last line has no end.
+        RecordingError: The file is missing or is no UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    raise cut(path, f"line {number} is cut")
+                yield number, _text(path, number, line)
+    except OSError as error:
+        raise read_error(path, error) from error
+
+
+def _text(path: Path, number: int, line: bytes) -> str:
+    try:
+        return line.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise damage(path, number, "not UTF-8") from None

@@ -1,0 +1,92 @@
+"""Pictures as JPEG files one after the other, and the place and time of each beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_emo.errors import RecordingError
+from edge_emo.imaging import cv2
+from edge_emo.recording.files import ContentError, DurableFile, cut, damage, read_error
+from edge_emo.recording.formats.times import TimesWriter, read_times
+from edge_emo.types import Chunk, StreamInfo
+
+_COLUMNS = ("t_ns", "seq", "offset", "bytes")
+_QUALITY = 95
+_BEGIN, _END = b"\xff\xd8", b"\xff\xd9"
+
+
+class MjpegWriter:
+    """Writes ``<kind>.mjpeg``, which video players open, and ``<kind>.times.csv``.
+
+    Args:
+        folder: The session folder.
+        info: The stream.
+
+    Raises:
+        RecordingError: A file cannot be created.
+        UnavailableError: OpenCV is missing.
+    """
+
+    def __init__(self, folder: Path, info: StreamInfo) -> None:
+        self._cv2 = cv2()
+        self._pictures = DurableFile(folder / f"{info.kind}.mjpeg")
+        self._times = TimesWriter(folder / f"{info.kind}.times.csv", _COLUMNS)
+        self.files = (self._pictures, self._times.file)
+
+    def write(self, chunk: Chunk) -> None:
+        """Append one frame, as JPEG of quality 95.
+
+        Raises:
+            ContentError: The frame cannot be encoded.
+            RecordingError: The disk is full.
+        """
+        bgr = self._cv2.cvtColor(chunk.image, self._cv2.COLOR_RGB2BGR)
+        done, jpeg = self._cv2.imencode(".jpg", bgr, [self._cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        if not done:
+            raise ContentError(f"frame {chunk.seq} cannot be encoded as JPEG")
+        self._times.add(chunk.t_ns, chunk.seq, self._pictures.size_bytes, len(jpeg))
+        self._pictures.append(jpeg.tobytes())
+
+    def finish(self) -> None:
+        """Do nothing: the files are complete at every moment."""
+
+
+def read_mjpeg(folder: Path, stream: str, info: StreamInfo) -> Iterator[Chunk]:
+    """Yield the frames, decoded.
+
+    Raises:
+        TruncatedError: The pictures or their index are cut.
+        RecordingError: A file is missing or a picture is damaged.
+        UnavailableError: OpenCV is missing.
+    """
+    path = folder / f"{info.kind}.mjpeg"
+    try:
+        with path.open("rb") as file:
+            index = read_times(folder / f"{info.kind}.times.csv", _COLUMNS)
+            for number, (t_ns, seq, offset, size) in index:
+                if offset < 0 or size < 0:
+                    raise damage(folder / f"{info.kind}.times.csv", number, "a negative place")
+                file.seek(offset)
+                image = _decode(path, seq, file.read(size), size)
+                yield Chunk(stream, seq, t_ns, info.rate_hz, image)
+    except OSError as error:
+        raise read_error(path, error) from error
+
+
+def _decode(path: Path, seq: int, jpeg: bytes, size: int) -> npt.NDArray[Any]:
+    if len(jpeg) < size:
+        raise cut(path, f"frame {seq} is cut")
+    whole = jpeg.startswith(_BEGIN) and jpeg.endswith(_END)
+    vision = cv2()
+    bgr = vision.imdecode(np.frombuffer(jpeg, np.uint8), vision.IMREAD_COLOR) if whole else None
+    if bgr is None:
+        raise RecordingError(
+            f"{path}, frame {seq}: no JPEG",
+            hint="everything before the damage can be read with repair=True",
+        )
+    return np.asarray(vision.cvtColor(bgr, vision.COLOR_BGR2RGB))
