@@ -70,6 +70,31 @@ def evaluate(
     manifest: str | Path,
     root: str | Path | None = None,
     *,
+    backend: str | None = None,
+    precision: str | None = None,
+) -> Report:
+    """Evaluate a package on a manifest of clips.
+
+    Args:
+        package: The package.
+        manifest: The manifest of clips.
+        root: Folder that its paths are relative to; the manifest's own when None.
+        backend: Name of the one backend to use; None to choose.
+        precision: The one precision of files to use; None for any.
+
+    Raises:
+        DatasetError: The manifest is wrong; and what :func:`evaluate_package` raises.
+    """
+    folder = Path(manifest).parent if root is None else root
+    clips = read_clips(manifest)
+    return evaluate_package(package, clips, folder, backend=backend, precision=precision)
+
+
+def evaluate_package(
+    package: ModelPackage,
+    clips: Iterable[Clip],
+    root: str | Path,
+    *,
     asked: str = "",
     backend: str | None = None,
     threads: int = 1,
@@ -77,12 +102,12 @@ def evaluate(
     clock: Clock | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Load a package, run it over a manifest of clips and report.
+    """Load a package, run it over clips and report.
 
     Args:
         package: The package.
-        manifest: The manifest of clips.
-        root: Folder that its paths are relative to; the manifest's own when None.
+        clips: The clips of a manifest.
+        root: Folder that their paths are relative to.
         asked: What the user named, for the report; the package's id when empty.
         backend: Name of the one backend to use; None to choose.
         threads: Threads that one inference may use.
@@ -92,18 +117,16 @@ def evaluate(
 
     Raises:
         ModelError: The package cannot run here.
-        DatasetError: The manifest is wrong, a clip cannot be decoded, or none is fit.
+        DatasetError: A clip cannot be decoded, or none is fit.
         UnavailableError: The backend, or what decodes a clip, is not installed.
     """
     check_modality(package)
-    clips = read_clips(manifest)
     clock = clock or MonotonicClock()
     loaded = load_model(package, backend=backend, threads=threads, precision=precision)
     model = TimedModel(loaded, clock)
     estimator = build_estimator(package, model, clock)
-    folder = Path(manifest).parent if root is None else root
     try:
-        outcomes, n_left_out = run_clips(estimator, package, clips, folder, progress)
+        outcomes, n_left_out = run_clips(estimator, package, clips, root, progress)
     finally:
         estimator.close()
     return summarise(
