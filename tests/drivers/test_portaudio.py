@@ -138,6 +138,14 @@ def test_a_name_that_fits_two_devices_is_refused() -> None:
 
 @needs_lab
 @pytest.mark.usefixtures("microphone")
+def test_channels_that_the_device_does_not_have_are_refused() -> None:
+    with pytest.raises(ConfigError, match="edge_mic cannot be opened") as caught:
+        PortAudioMicrophone("edge_mic", channels=99).open(MonotonicClock())
+    assert "channels=" in caught.value.hint
+
+
+@needs_lab
+@pytest.mark.usefixtures("microphone")
 def test_opening_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     with PortAudioMicrophone("edge_mic") as driver:
         driver.open(MonotonicClock())

@@ -165,7 +165,7 @@ class PortAudioMicrophone(Driver):
         ]
 
     def _start(self, pyaudio: Any, clock: Clock) -> _Session:
-        library = pyaudio.PyAudio()
+        library = _initialise(pyaudio)
         try:
             number = _choose(library, self._target)
             return self._open_stream(pyaudio, library, number, clock)
@@ -327,6 +327,16 @@ def _slices(timeout_s: float) -> Iterator[float]:
     yield max(0.0, timeout_s)
 
 
+def _initialise(pyaudio: Any) -> Any:
+    try:
+        return pyaudio.PyAudio()
+    except OSError as error:
+        raise DeviceNotFoundError(
+            f"PortAudio does not start: {error.strerror or error}",
+            hint="check that the system records: arecord -d 1 /dev/null",
+        ) from error
+
+
 def _choose(library: Any, target: str) -> int:
     """Return the number of the input that ``target`` names.
 
@@ -370,7 +380,7 @@ def _inputs(library: Any) -> dict[int, str]:
 
 def _list_inputs(pyaudio: Any) -> dict[int, str]:
     """Start PortAudio and describe each of its inputs."""
-    library = pyaudio.PyAudio()
+    library = _initialise(pyaudio)
     try:
         return {
             number: _describe(library, library.get_device_info_by_index(number))

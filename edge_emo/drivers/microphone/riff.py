@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from edge_emo.drivers.microphone.pcm import Samples, decode
-from edge_emo.errors import ConfigError
+from edge_emo.errors import ConfigError, DeviceLostError
 
 _UNKNOWN_BYTES = 0xFFFFFFFF
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -86,7 +86,11 @@ class WavReader:
         return self.format.channels
 
     def read(self, n_samples: int) -> Samples:
-        """Return up to ``n_samples``; fewer at the end, none after it."""
+        """Return up to ``n_samples``; fewer at the end, none after it.
+
+        Raises:
+            DeviceLostError: The disk does not give the file any more.
+        """
         data = self._take(n_samples)
         return decode(data, self.format.encoding, self.format.channels)
 
@@ -100,7 +104,11 @@ class WavReader:
         self._stream.close()
 
     def _take(self, n_samples: int) -> bytes:
-        data = self._stream.read(min(n_samples * self.format.frame_bytes, self.left_bytes))
+        n_bytes = min(n_samples * self.format.frame_bytes, self.left_bytes)
+        try:
+            data = self._stream.read(n_bytes)
+        except OSError as error:
+            raise DeviceLostError(f"{self._name} cannot be read: {error.strerror}") from error
         self.left_bytes -= len(data)
         return data
 

@@ -227,8 +227,11 @@ def _first_bytes(path: Path) -> bytes:
         raise DeviceNotFoundError(f"there is no file {path}", hint=hint)
     if not path.is_file():
         raise ConfigError(f"{path} is not a file", hint=hint)
-    with path.open("rb") as stream:
-        head = stream.read(16)
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(16)
+    except OSError as error:
+        raise DeviceNotFoundError(f"{path} cannot be read: {error.strerror}", hint=hint) from error
     if not head:
         raise ConfigError(f"{path} is empty", hint="record or copy the file again")
     return head

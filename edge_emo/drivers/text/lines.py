@@ -16,7 +16,6 @@ from edge_emo.drivers.base import Driver
 from edge_emo.errors import (
     ClosedError,
     ConfigError,
-    DeviceBusyError,
     DeviceNotFoundError,
     DeviceTimeoutError,
 )
@@ -52,6 +51,7 @@ class TextLines(Driver):
         self._target = target or "-"
         self._interval_ns = round(interval_s * 1e9)
         self._lock = threading.Lock()
+        self._closing = threading.Lock()
         self._stop = threading.Event()
         self._source: _Source | None = None
         self.replaced_bytes = 0
@@ -82,12 +82,12 @@ class TextLines(Driver):
     def close(self) -> None:
         """Stop reading; a waiting ``read`` ends with ClosedError. Standard input stays open."""
         self._stop.set()
-        source = self._source
-        if source:
-            source.interrupt()
-            with self._lock:
-                self._source = None
-                source.close()
+        with self._closing:
+            if self._source:
+                self._source.interrupt()
+                with self._lock:
+                    self._source.close()
+                    self._source = None
 
     def _next_line(self, timeout_s: float) -> str | None:
         """Return the first line that waits, without taking it; None at the end."""
@@ -205,8 +205,6 @@ def _open(target: str) -> int:
             return os.dup(_STDIN)
         # Without O_NONBLOCK, opening a named pipe waits for its writer.
         descriptor = os.open(target, os.O_RDONLY | os.O_NONBLOCK)
-    except PermissionError as error:
-        raise DeviceBusyError(f"{target} may not be read: {error.strerror}", hint=hint) from error
     except OSError as error:
         raise DeviceNotFoundError(f"text:{target}: {error.strerror}", hint=hint) from error
     if Path(target).is_dir():
