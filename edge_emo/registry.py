@@ -111,6 +111,7 @@ DRIVERS = Table(
         "eeg.brainflow": "edge_emo.drivers.eeg.brainflow:BrainFlowEeg",
         "eeg.cyton": "edge_emo.drivers.eeg.cyton:CytonEeg",
         "eeg.npz": "edge_emo.drivers.eeg.npz:NpzEeg",
+        "eeg.openbci": "edge_emo.drivers.eeg.openbci:OpenBciEeg",
         "eeg.virtual": "edge_emo.drivers.virtual:VirtualEeg",
         "eeg.replay": "edge_emo.drivers.replay:ReplayEeg",
         "text.text": "edge_emo.drivers.text.lines:TextLines",

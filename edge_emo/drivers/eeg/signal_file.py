@@ -1,0 +1,137 @@
+"""What all files of recorded EEG share: they are read whole and played at their own pace."""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_emo.clock import Clock
+from edge_emo.drivers.base import Driver
+from edge_emo.errors import ClosedError, ConfigError, DeviceNotFoundError, DeviceTimeoutError
+from edge_emo.types import Chunk, StreamInfo
+
+_EARLY_NS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A recorded signal.
+
+    Attributes:
+        data: Shape (n_samples, n_channels) in µV, n_samples at least 1.
+        rate_hz: Samples per second.
+        channels: One name per column.
+        places: Place in time of each sample, counted in samples from 0, shape (n_samples,); a
+            jump is a loss.
+        device: The file in words.
+    """
+
+    data: npt.NDArray[np.float32]
+    rate_hz: float
+    channels: tuple[str, ...]
+    places: npt.NDArray[np.int64]
+    device: str
+
+
+class SignalFileEeg(Driver):
+    """Plays a signal file, paced by the session clock; file time 0 is the start of ``open``.
+
+    Args:
+        target: Path of the file.
+        loop: Begin again at the end; sample numbers and stamps run on.
+        block_s: Length of a chunk; it is shorter before a gap and at the end.
+    """
+
+    kind = "eeg"
+
+    def __init__(self, target: str, *, loop: bool = False, block_s: float = 0.04) -> None:
+        if not block_s > 0:
+            raise ConfigError(f"block_s = {block_s} is not above 0")
+        self._path = Path(target).expanduser()
+        self._loop = loop
+        self._block_s = block_s
+        self._dropped = 0
+        self._stop = threading.Event()
+        self._stop.set()
+
+    def open(self, clock: Clock) -> StreamInfo:
+        """Read the whole file and check it.
+
+        Raises:
+            DeviceNotFoundError: No such file.
+            DeviceError: It is damaged, or of another format.
+        """
+        self._start_ns = clock.now_ns()
+        self._clock = clock
+        if not self._path.is_file():
+            raise DeviceNotFoundError(
+                f"there is no signal file {str(self._path)!r}", hint="give the path of a file"
+            )
+        self._signal = signal = self.load(self._path)
+        self._block = max(1, round(self._block_s * signal.rate_hz))
+        self._ends = np.append(np.flatnonzero(np.diff(signal.places) != 1) + 1, len(signal.data))
+        self._next = self._seq = self._first_seq = self._dropped = 0
+        self._stop = threading.Event()
+        return StreamInfo("eeg", signal.rate_hz, signal.channels, "uv", signal.device, live=False)
+
+    def read(self, timeout_s: float) -> Chunk | None:
+        """Return the next block once the clock has passed its end; None after the last one.
+
+        Raises:
+            DeviceTimeoutError: Its end lies further away than ``timeout_s``.
+            ClosedError: The driver is closed.
+        """
+        if self._stop.is_set():
+            raise ClosedError(f"{self._path.name} is not open")
+        if self._next == len(self._signal.data):
+            if not self._loop:
+                return None
+            self._next, self._first_seq = 0, self._seq
+        chunk = self._chunk()
+        self._wait(chunk.end_ns, timeout_s)
+        self._dropped += chunk.seq - self._seq
+        self._next += chunk.n_samples
+        self._seq = chunk.seq + chunk.n_samples
+        return chunk
+
+    def close(self) -> None:
+        """Stop; a read that waits ends with ClosedError."""
+        self._stop.set()
+
+    @property
+    def dropped(self) -> int:
+        """Samples missing in the recording, as far as it has been played."""
+        return self._dropped
+
+    @abstractmethod
+    def load(self, path: Path) -> Signal:
+        """Read the file.
+
+        Raises:
+            DeviceError: It is damaged, or of another format.
+        """
+
+    def _chunk(self) -> Chunk:
+        gap = int(self._ends[np.searchsorted(self._ends, self._next, side="right")])
+        data = self._signal.data[self._next : min(self._next + self._block, gap)].copy()
+        seq = self._first_seq + int(self._signal.places[self._next])
+        t_ns = self._start_ns + round(seq * 1e9 / self._signal.rate_hz)
+        return Chunk("eeg", seq, t_ns, self._signal.rate_hz, data)
+
+    def _wait(self, end_ns: int, timeout_s: float) -> None:
+        deadline_ns = self._clock.now_ns() + round(timeout_s * 1e9)
+        if end_ns > deadline_ns:
+            self._wait_until(deadline_ns)
+            # A replay clock returns at once and stands still: nobody waits on it.
+            if self._clock.now_ns() >= deadline_ns - _EARLY_NS:
+                raise DeviceTimeoutError(f"{self._path.name}: no samples within {timeout_s} s")
+        self._wait_until(end_ns)
+
+    def _wait_until(self, t_ns: int) -> None:
+        if not self._clock.wait_until_ns(t_ns, self._stop):
+            raise ClosedError(f"{self._path.name} was closed")
