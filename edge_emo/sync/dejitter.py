@@ -24,6 +24,7 @@ JUMP_NS = 250_000_000
 """A stamp off by more than this is not jitter: the device or the host was suspended."""
 
 _CONFIRM_NS = 1_000_000_000
+_CONFIRM_CHUNKS = 4
 _SLEW_NS = 500_000_000
 
 
@@ -41,9 +42,12 @@ class Dejitter:
 
     A driver stamps a chunk with its arrival minus its nominal length. The fit uses the smallest
     delays of the last minute or so. Corrections are slewed within about a second, and stamps
-    never go backwards. The fit begins anew, and stamps may step, when stamps jump by more than
-    :data:`JUMP_NS`: at once when they become early; when they become late, after that lasted
-    for a second of arrivals, because a burst of held-back packets is over sooner. A gap in
+    never go backwards. The fit settles within 5 s, or within 20 chunks where those are longer;
+    the fewer chunks arrive per second, the less it can tell a small delay from a large one.
+
+    The fit begins anew, and stamps may step, when stamps jump by more than :data:`JUMP_NS`: at
+    once when they become early; when they become late, after that lasted for a second of
+    arrivals and four chunks, because a burst of held-back packets is over sooner. A gap in
     ``seq`` alone leaves the fit as it is: the device's clock ran on, and radio loss comes
     together with bursts. Repeated samples are stamped and teach nothing.
 
@@ -76,6 +80,7 @@ class Dejitter:
         self._base_seq = 0
         self._base_ns = 0
         self._late_since_ns: int | None = None
+        self._late_chunks = 0
         self._carry_ns = 0.0
         self._slewed_ns = 0.0
         self._delay_ns = 0.0
@@ -129,8 +134,10 @@ class Dejitter:
             self._late_since_ns = None
             return delay_ns < -JUMP_NS
         if self._late_since_ns is None:
-            self._late_since_ns = arrival_ns
-        return arrival_ns - self._late_since_ns > _CONFIRM_NS
+            self._late_since_ns, self._late_chunks = arrival_ns, 0
+        self._late_chunks += 1
+        lasting = arrival_ns - self._late_since_ns > _CONFIRM_NS
+        return lasting and self._late_chunks >= _CONFIRM_CHUNKS
 
     def _learn(self, seq: int, end_seq: int, arrival_ns: int) -> None:
         x_ns, first_ns = self._position_ns(end_seq), self._position_ns(seq)
