@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pytest
 from lab.cyton_board import CytonBoard
 
-from edge_emo import vendor
 from edge_emo.clock import ManualClock, MonotonicClock
 from edge_emo.drivers.base import Driver
 from edge_emo.drivers.eeg.brainflow import BrainFlowEeg, SampleAges
@@ -23,6 +22,7 @@ from edge_emo.errors import (
     DeviceLostError,
     DeviceNotFoundError,
     DeviceTimeoutError,
+    UnavailableError,
 )
 from edge_emo.registry import DRIVERS, Address, construct
 from edge_emo.testing import DriverContract, read_chunks
@@ -32,15 +32,17 @@ ROWS = 32
 """Columns of a recording of the synthetic board: number, 16 EEG, …, stamp in 30."""
 
 
-def has_library() -> bool:
-    """Tell whether BrainFlow is installed and has a library for this machine."""
-    script = "from brainflow.board_shim import BoardShim; BoardShim.get_version()"
-    return not subprocess.run([sys.executable, "-c", script], capture_output=True).returncode
+def missing() -> str:
+    """Return what makes BrainFlow work here; empty when it does."""
+    with BrainFlowEeg("synthetic") as driver:
+        try:
+            driver.open(MonotonicClock())
+        except UnavailableError as error:
+            return f"{error}: {error.hint}"
+    return ""
 
 
-pytestmark = pytest.mark.skipif(
-    not has_library(), reason=f"needs BrainFlow: {vendor.VENDORS['brainflow'].install}"
-)
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
 
 def recording(path: Path, count: int = 60, **cells: object) -> Path:

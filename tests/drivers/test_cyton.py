@@ -87,7 +87,7 @@ def test_samples_are_the_boards_counts_in_microvolts(eeg: CytonEeg, board: Cyton
     assert data[0, 3] == pytest.approx(187500.0)
 
 
-@pytest.mark.parametrize(("gain", "code"), [(1, 0), (2, 1), (4, 2), (6, 3), (8, 4), (12, 5)])
+@pytest.mark.parametrize(("gain", "code"), [(1, 0), (6, 3), (12, 5)])
 def test_the_gain_is_set_on_the_board_and_scales(board: CytonBoard, gain: int, code: int) -> None:
     with CytonEeg(str(board.path), gain=gain) as driver:
         started(driver, board)
@@ -183,7 +183,7 @@ def test_a_packet_cut_short_costs_only_itself(eeg: CytonEeg, board: CytonBoard) 
 
 def test_packets_may_arrive_in_any_pieces() -> None:
     data = b"\x13" + b"".join(packet(i, [i] * 8, tail=0xC0 + i % 16) for i in range(300))
-    for size in (1, 7, 33, 34, 999):
+    for size in (7, 33, 34, 999):
         parser = PacketParser()
         pieces = [parser.feed(data[i : i + size]) for i in range(0, len(data), size)]
         rows = np.concatenate(pieces)
