@@ -26,7 +26,7 @@ bench: $(VENV)/demo.done
 	$(BIN)/edge-emo bench
 
 docs: $(VENV)/dev.done
-	$(BIN)/python tools/reference.py
+	$(BIN)/pdoc --docformat google -o build/reference edge_emo
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 1 failed, 2 wrong usage, 3 a device failed, 4 a model failed.
     """
-    parser = _parser()
+    parser = build_parser()
     parsed = parser.parse_args(arguments)
     try:
         return int(parsed.run(parsed) or OK)
@@ -63,7 +63,8 @@ def exit_code(error: EdgeEmoError) -> int:
     return MODEL if isinstance(error, ModelError) else FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of every verb."""
     parser = argparse.ArgumentParser(
         prog="edge-emo",
         description="Estimate expressed and felt emotion on this device.",

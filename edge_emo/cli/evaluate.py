@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         precision=arguments.precision,
         progress=_progress if sys.stderr.isatty() else None,
     )
-    print(report.to_json() if arguments.json else report.table())
+    print(json.dumps(report.to_json()) if arguments.json else report.table())
     return 0
 
 

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge_emo.cli.app import VERBS, exit_code, main
+from edge_emo.errors import (
+    ConfigError,
+    DeviceLostError,
+    EdgeEmoError,
+    ModelIntegrityError,
+    UnavailableError,
+)
+
+EEG = "virtual:?seed=3"
+
+
+def test_states_are_json_lines_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--eeg", EEG, "--json", "--states", "3"]) == 0
+    states = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(states) >= 3
+    assert [state["seq"] for state in states] == list(range(len(states)))
+    assert states[0]["expressed"] is None
+
+
+def test_a_session_is_recorded_and_replayed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(tmp_path / "session")
+    assert main(["record", folder, "--raw", "--eeg", EEG, "--states", "8", "--json"]) == 0
+    capsys.readouterr()
+    outputs = []
+    for _ in range(2):
+        assert main(["replay", folder, "--json"]) == 0
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1]
+    assert outputs[0].count("\n") >= 7
+
+
+def test_devices_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["devices", "--json"]) == 0
+    for line in capsys.readouterr().out.splitlines():
+        assert {"kind", "address", "description"} == set(json.loads(line))
+
+
+def test_doctor_says_what_works_and_mends_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    findings = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"system", "backend", "driver", "model"} <= {finding["part"] for finding in findings}
+    assert all(finding["works"] or finding["hint"] for finding in findings)
+    assert any(f["part"] == "backend" and f["name"] == "litert" and f["works"] for f in findings)
+
+
+def test_models_are_listed_shown_and_verified(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--verify"]) == 0
+    listed = capsys.readouterr().out
+    assert main(["models", "eeg"]) == 0
+    shown = capsys.readouterr().out
+    assert listed.splitlines()[0].split()[0]
+    assert "weights:" in shown
+    assert "measured:" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["run"], 2, "no stream was named"),
+        (["run", "--eeg", "toaster:"], 2, "'eeg.toaster'"),
+        (["run", "--eeg", "virtual:?sed=3"], 2, "no option 'sed'"),
+        (["run", "--eeg", EEG, "--rate", "0"], 2, "rate_hz"),
+        (["run", "--eeg", EEG, "--backend", "abacus"], 2, "abacus"),
+        (["run", "--camera", "opencv:no/such/clip.mp4"], 3, "no/such/clip.mp4"),
+        (["run", "--config", "no/such.toml"], 2, "no/such.toml"),
+        (["replay", "no/such/session"], 1, "no/such/session"),
+        (["models", "no-such-model"], 4, "no-such-model"),
+        (["evaluate", "eeg", "--manifest", "no/such.jsonl"], 1, "no/such.jsonl"),
+    ],
+)
+def test_a_failure_is_one_line_a_hint_and_a_code(
+    arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in err
+    assert "Traceback" not in err
+    assert err.startswith("edge-emo: ")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (EdgeEmoError("x"), 1),
+        (UnavailableError("x"), 1),
+        (ConfigError("x"), 2),
+        (DeviceLostError("x"), 3),
+        (ModelIntegrityError("x"), 4),
+    ],
+)
+def test_exit_codes(error: EdgeEmoError, code: int) -> None:
+    assert exit_code(error) == code
+
+
+def test_wrong_usage_is_two() -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["run", "--no-such-option"])
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([verb, "--help"])
+    assert caught.value.code == 0
+    assert len(capsys.readouterr().out) > 100
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    command = [sys.executable, "-m", "edge_emo.cli", "run", "--eeg", EEG, "--json", "--states", "9"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.readline()
+        child.stdout.close()
+        complaint = child.stderr.read().decode()
+    assert child.returncode == 0
+    assert "Traceback" not in complaint
+
+
+def test_sigterm_ends_a_session_cleanly(tmp_path: Path) -> None:
+    path = tmp_path / "states.jsonl"
+    command = [sys.executable, "-m", "edge_emo.cli", "run", "--eeg", EEG, "--json"]
+    command += ["--sink", f"jsonl:{path}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        child.terminate()
+        _, complaint = child.communicate(timeout=20)
+    assert child.returncode == 0, complaint
+    assert all(json.loads(line) for line in path.read_text().splitlines())

@@ -1,0 +1,76 @@
+"""Every code block of the README and the guides runs: Python as it is, commands up to parsing."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_emo.cli.app import build_parser
+from edge_emo.config import parse_config
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md"]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> Iterator[object]:
+    for page in PAGES:
+        for number, match in enumerate(BLOCK.finditer(page.read_text(encoding="utf-8"))):
+            if match[1] == language:
+                name = f"{page.relative_to(ROOT)}#{number}"
+                yield pytest.param(match[2], id=name)
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_runs(code: str, tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("code", blocks("sh"))
+def test_commands_are_understood(code: str) -> None:
+    parser: argparse.ArgumentParser = build_parser()
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for line in code.splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["edge-emo"]:
+            parser.parse_args(words[1:])
+        if words[:1] == ["make"]:
+            assert words[1] in targets
+
+
+@pytest.mark.parametrize("code", blocks("toml"))
+def test_configuration_is_valid(code: str) -> None:
+    if "entry-points" not in code:
+        parse_config(code, "example")
+
+
+def test_the_example_of_the_readme_has_at_most_eight_lines() -> None:
+    first = next(m[2] for m in BLOCK.finditer(PAGES[0].read_text()) if m[1] == "python")
+    assert len(first.strip().splitlines()) <= 8
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
+def test_examples_run(path: Path, tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, str(path), "--seconds", "2"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip()
