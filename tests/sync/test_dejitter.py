@@ -63,12 +63,15 @@ class Link:
         return self.first_s - START_S > settling_s
 
 
-@pytest.mark.parametrize("drift_ppm", [-200.0, 0.0, 200.0])
-@pytest.mark.parametrize(("rate_hz", "n"), [(4, 1), (32, 1), (250, 10), (250, 100), (1000, 50)])
-def test_half_an_hour_of_bluetooth_and_drift_stays_within_5_ms(
-    rate_hz: float, n: int, drift_ppm: float
+@pytest.mark.parametrize(
+    ("rate_hz", "n", "minutes"),
+    [(4, 1, 30), (250, 25, 30), (250, 100, 30), (32, 1, 5), (1000, 20, 5)],
+)
+@pytest.mark.parametrize("drift_ppm", [-200.0, 200.0])
+def test_bluetooth_and_drift_stay_within_5_ms(
+    rate_hz: float, n: int, minutes: float, drift_ppm: float
 ) -> None:
-    link = Link(rate_hz, n, drift_ppm)
+    link = Link(rate_hz, n, drift_ppm, minutes)
     dejitter = Dejitter(rate_hz)
     errors_s = np.abs(link.errors_s(dejitter))
     assert errors_s[link.after(5.0)].max() < 0.005
