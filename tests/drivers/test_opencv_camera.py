@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -25,7 +26,7 @@ from edge_emo.errors import (
     DeviceNotFoundError,
     DeviceTimeoutError,
 )
-from edge_emo.registry import Address
+from edge_emo.registry import DRIVERS, Address, construct
 from edge_emo.testing import DriverContract, read_chunks
 from edge_emo.types import StreamInfo
 from tests.fakes.mjpeg_server import MjpegServer
@@ -334,6 +335,63 @@ def _read_to_the_end(camera: OpenCvCamera, errors: list[Exception]) -> None:
             camera.read(20.0)
     except (ClosedError, DeviceLostError) as error:
         errors.append(error)
+
+
+def test_options_can_be_written_in_an_address():
+    address = Address.parse("opencv:0?width_px=640&height_px=480&rate_hz=15&timeout_s=1.5")
+    assert construct(DRIVERS.load("camera.opencv"), address).kind == "camera"
+
+
+class StampingCapture:
+    """A local camera whose kernel stamps each frame some time before it can be grabbed.
+
+    Args:
+        age_s: How old a frame is when it is grabbed, by its stamp.
+    """
+
+    def __init__(self, age_s: float) -> None:
+        self._age_s = age_s
+        self._grabbed_s = 0.0
+        self._next = threading.Event()
+
+    def getBackendName(self) -> str:  # noqa: N802 - OpenCV's name
+        return "V4L2"
+
+    def grab(self) -> bool:
+        self._next.wait(0.01)
+        self._grabbed_s = time.monotonic()
+        return True
+
+    def get(self, prop: int) -> float:
+        assert prop == cv2.CAP_PROP_POS_MSEC
+        return (self._grabbed_s - self._age_s) * 1e3
+
+    def retrieve(self) -> tuple[bool, np.ndarray]:
+        return True, np.zeros((8, 8, 3), np.uint8)
+
+    def release(self) -> None:
+        self._next.set()
+
+
+def first_stamp_ns(age_s: float) -> tuple[int, int]:
+    """Return the clock before the first frame, and that frame's stamp, on a clock at 100 s."""
+    info = StreamInfo("camera", 30.0, (), "rgb8", "stamping")
+    clock = ManualClock(100_000_000_000)
+    source = LiveSource("stamping", lambda: (StampingCapture(age_s), info), clock, 2.0)
+    stamp_ns = source.read(5.0).t_ns
+    source.close()
+    return clock.now_ns(), stamp_ns
+
+
+def test_a_local_camera_is_stamped_by_the_kernel():
+    now_ns, stamp_ns = first_stamp_ns(0.4)
+    assert now_ns - 900_000_000 < stamp_ns <= now_ns - 400_000_000
+
+
+@pytest.mark.parametrize("age_s", [-5.0, 3600.0])
+def test_an_implausible_stamp_of_the_kernel_is_not_used(age_s):
+    now_ns, stamp_ns = first_stamp_ns(age_s)
+    assert stamp_ns == now_ns
 
 
 class HangingCapture:
