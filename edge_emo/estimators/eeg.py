@@ -1,0 +1,248 @@
+"""Mental load from EEG: windows of some seconds, band powers by region, a small network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_emo.clock import Clock
+from edge_emo.errors import ClosedError, ConfigError, ModelMismatchError
+from edge_emo.estimators.base import Estimator, Features
+from edge_emo.estimators.calibration import dimensions, mean_posterior, posterior
+from edge_emo.features.eeg import (
+    FEATURES,
+    RATE_RANGE_HZ,
+    SEGMENT_S,
+    Montage,
+    montage_of,
+    region_features,
+    spectrum,
+)
+from edge_emo.features.eeg_filter import StreamFilter
+from edge_emo.features.eeg_quality import ChannelQuality, judge
+from edge_emo.manifest import ModelPackage
+from edge_emo.runtime.base import LoadedModel
+from edge_emo.sync.window import Windower
+from edge_emo.types import Chunk, Posterior, Prediction, StreamInfo, abstention
+
+_UNITS = ("uv", "µv")
+_SETTINGS = ("window_s", "hop_s", "highpass_hz")
+_FEWEST_CHANNELS = 2
+_FEWEST_SHARE = 0.3
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What belongs to one stream as it was opened."""
+
+    info: StreamInfo
+    montage: Montage
+    filter: StreamFilter
+    windower: Windower
+    next_seq: int | None = None
+
+
+class EegEstimator(Estimator):
+    """Estimates rest or load from EEG of any montage of 10-20 names, 100 to 1000 Hz.
+
+    A window is 4 s long and one begins every second, as the package says. Its first sample is
+    dated back by the delay of the filters at 10 Hz. A loss of samples starts afresh.
+
+    Args:
+        package: Its ``features`` table holds ``window_s``, ``hop_s`` and ``highpass_hz``.
+        model: The package's model, loaded.
+        clock: The session clock, for the time inside the backend.
+
+    Raises:
+        ModelMismatchError: The package reads other features than this code computes.
+    """
+
+    modality = "eeg"
+    kind = "eeg"
+
+    def __init__(self, package: ModelPackage, model: LoadedModel, clock: Clock) -> None:
+        self.model_id = package.id
+        self._package = package
+        self._model = model
+        self._clock = clock
+        self._stream: _Stream | None = None
+        self._input = package.inputs[0].name
+        self._output = package.categories
+        self._settings = _settings(package)
+
+    def start(self, info: StreamInfo) -> None:
+        """Choose the channels of known places and set up filters and windows.
+
+        Raises:
+            ConfigError: The rate is outside 100 … 1000 Hz, the unit is not µV, or no channel
+                has a 10-20 name.
+        """
+        _check(info)
+        montage = montage_of(info.channels)
+        count = len(montage.columns)
+        self._stream = _Stream(
+            info=info,
+            montage=montage,
+            filter=StreamFilter(info.rate_hz, count, highpass_hz=self._settings["highpass_hz"]),
+            windower=Windower(
+                self._settings["window_s"], self._settings["hop_s"], info.rate_hz, 2 * count
+            ),
+        )
+
+    def features(self, chunk: Chunk) -> list[Features]:
+        """Filter a chunk and return the features of each window that it completes.
+
+        Raises:
+            ClosedError: :meth:`start` was not called.
+            ConfigError: The chunk has another rate or other channels than the stream.
+        """
+        stream = self._started()
+        pairs = _raw_and_filtered(stream, chunk)
+        return [
+            self._window_features(stream, window.data, window.t_ns, window.duration_ns)
+            for window in stream.windower.push(pairs)
+        ]
+
+    def predict(self, features: Features) -> Prediction:
+        """Run the model on one window's features, or abstain with its reason."""
+        if features.reason is not None:
+            return abstention(
+                "eeg", features.t_ns, features.duration_ns, features.reason, features.quality
+            )
+        before_ns = self._clock.now_ns()
+        outputs = self._model.run(features.tensors)
+        spent_ns = self._clock.now_ns() - before_ns
+        estimate = posterior(
+            self._output.labels, outputs[self._output.name], self._package.temperature
+        )
+        return self._prediction(features, estimate, outputs, spent_ns)
+
+    def clip(self, chunk: Chunk) -> Prediction:
+        """Estimate a whole clip: the mean posterior of its windows.
+
+        A clip that is shorter than a window counts as one window down to 2 s; below that the
+        prediction abstains. Windows that abstain are left out of the mean.
+        """
+        self.start(self._started().info)
+        windows = self.features(chunk) or [self._short_clip(chunk)]
+        whole = Features(chunk.t_ns, chunk.end_ns - chunk.t_ns, _mean_quality(windows), {})
+        answers = [self.predict(window) for window in windows]
+        estimates = [one.posterior for one in answers if one.posterior is not None]
+        if not estimates:
+            reason = answers[0].abstained or ""
+            return abstention("eeg", whole.t_ns, whole.duration_ns, reason, whole.quality)
+        spent_ns = sum(one.inference_ns for one in answers)
+        return self._prediction(whole, mean_posterior(estimates), {}, spent_ns)
+
+    def close(self) -> None:
+        """Release the model; idempotent."""
+        self._stream = None
+        self._model.close()
+
+    def _started(self) -> _Stream:
+        if self._stream is None:
+            raise ClosedError("the EEG estimator has no stream", hint="call start(info) first")
+        return self._stream
+
+    def _short_clip(self, chunk: Chunk) -> Features:
+        stream = self._started()
+        duration_ns = chunk.end_ns - chunk.t_ns
+        if chunk.n_samples < math.ceil(SEGMENT_S * chunk.rate_hz):
+            reason = f"the clip lasts {duration_ns / 1e9:.2g} s; EEG needs {SEGMENT_S:g} s"
+            return Features(chunk.t_ns, duration_ns, 0.0, {}, reason)
+        stream.filter.reset()
+        stream.next_seq = None
+        pairs = _raw_and_filtered(stream, chunk)
+        return self._window_features(stream, pairs.samples, chunk.t_ns, duration_ns)
+
+    def _window_features(
+        self, stream: _Stream, pairs: npt.NDArray[np.float32], t_ns: int, duration_ns: int
+    ) -> Features:
+        count = len(stream.montage.columns)
+        spectra = spectrum(pairs[:, count:], stream.info.rate_hz)
+        quality = judge(pairs[:, :count], spectra, stream.info.rate_hz)
+        t_ns -= stream.filter.delay_ns
+        reason = _too_poor(quality)
+        if reason:
+            return Features(t_ns, duration_ns, quality.score, {}, reason)
+        row = np.concatenate(region_features(spectra, stream.montage, quality.fit))[None]
+        return Features(t_ns, duration_ns, quality.score, {self._input: row})
+
+    def _prediction(
+        self,
+        features: Features,
+        estimate: Posterior,
+        outputs: Mapping[str, npt.NDArray[Any]],
+        spent_ns: int,
+    ) -> Prediction:
+        valence, arousal, dominance = dimensions(self._package, estimate, outputs)
+        return Prediction(
+            modality="eeg",
+            t_ns=features.t_ns,
+            duration_ns=features.duration_ns,
+            posterior=estimate,
+            valence=valence,
+            arousal=arousal,
+            dominance=dominance,
+            quality=features.quality,
+            model_id=self.model_id,
+            inference_ns=spent_ns,
+        )
+
+
+def _settings(package: ModelPackage) -> Mapping[str, float]:
+    shape = package.inputs[0].shape
+    wanted = (1, 2 * len(FEATURES))
+    missing = [key for key in _SETTINGS if key not in package.features]
+    if shape != wanted or missing or package.dimensions.source != "mapping":
+        raise ModelMismatchError(
+            f"{package.id} is not made for these features: its input {package.inputs[0].name} "
+            f"has shape {shape}, wanted {wanted}; missing settings: {', '.join(missing) or 'none'}",
+            hint="use the package and the code of one release",
+        )
+    return {key: float(package.features[key]) for key in _SETTINGS}
+
+
+def _check(info: StreamInfo) -> None:
+    low, high = RATE_RANGE_HZ
+    if not low <= info.rate_hz <= high:
+        raise ConfigError(
+            f"{info.device}: {info.rate_hz:g} Hz is outside {low:g} … {high:g} Hz",
+            hint="set the board to a rate in this range",
+        )
+    if info.unit.lower() not in _UNITS:
+        raise ConfigError(
+            f"{info.device}: EEG in {info.unit!r}; this estimator reads µV",
+            hint='let the driver scale its samples and say unit "uv"',
+        )
+
+
+def _raw_and_filtered(stream: _Stream, chunk: Chunk) -> Chunk:
+    """Return a chunk with the raw channels of the montage, then the same ones filtered."""
+    if chunk.samples.shape[1] != len(stream.info.channels):
+        raise ConfigError(
+            f"stream {chunk.stream!r} has {chunk.samples.shape[1]} columns for "
+            f"{len(stream.info.channels)} channels",
+            hint="start the estimator again when its stream has other channels",
+        )
+    if chunk.seq != stream.next_seq:
+        stream.filter.reset()
+    stream.next_seq = chunk.seq + chunk.n_samples
+    raw = chunk.samples[:, stream.montage.columns]
+    pairs = np.concatenate([raw, stream.filter.process(raw)], axis=1, dtype=np.float32)
+    return Chunk(chunk.stream, chunk.seq, chunk.t_ns, chunk.rate_hz, pairs)
+
+
+def _too_poor(quality: ChannelQuality) -> str | None:
+    total = len(quality.scores)
+    needed = max(min(_FEWEST_CHANNELS, total), math.ceil(_FEWEST_SHARE * total))
+    return quality.reason() if np.count_nonzero(quality.fit) < needed else None
+
+
+def _mean_quality(windows: list[Features]) -> float:
+    return float(np.mean([window.quality for window in windows]))
