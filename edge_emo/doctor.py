@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import platform
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -57,6 +58,7 @@ def examine() -> Iterator[Finding]:
         yield Finding("backend", status.name, status.works, detail, status.hint)
     for name in DRIVERS.names():
         yield _driver(name)
+    yield _program("ffmpeg", "the sound of video files (wav:CLIP.mp4)")
     yield from _models()
 
 
@@ -88,6 +90,12 @@ def _driver(name: str) -> Finding:
     except EdgeEmoError as error:
         return Finding("driver", name, False, error.message, error.hint)
     return Finding("driver", name, True, ", ".join(NEEDS.get(name, ())) or "built in")
+
+
+def _program(name: str, purpose: str) -> Finding:
+    path = shutil.which(name)
+    hint = "" if path else f"sudo apt-get install {name}"
+    return Finding("program", name, path is not None, f"{purpose}: {path or 'not found'}", hint)
 
 
 def _models() -> Iterator[Finding]:

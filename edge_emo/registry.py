@@ -114,6 +114,7 @@ DRIVERS = Table(
         "eeg.openbci": "edge_emo.drivers.eeg.openbci:OpenBciEeg",
         "eeg.virtual": "edge_emo.drivers.virtual:VirtualEeg",
         "eeg.replay": "edge_emo.drivers.replay:ReplayEeg",
+        "physio.replay": "edge_emo.drivers.replay:ReplayPhysio",
         "text.text": "edge_emo.drivers.text.lines:TextLines",
         "text.push": "edge_emo.drivers.text.push:PushedText",
         "text.replay": "edge_emo.drivers.replay:ReplayText",

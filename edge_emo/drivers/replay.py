@@ -116,6 +116,12 @@ class ReplayEeg(ReplayDriver):
     kind: ClassVar[Kind] = "eeg"
 
 
+class ReplayPhysio(ReplayDriver):
+    """The pulse and skin signals of a recorded session."""
+
+    kind: ClassVar[Kind] = "physio"
+
+
 class ReplayText(ReplayDriver):
     """The recorded lines of text."""
 

@@ -70,6 +70,7 @@ class Engine:
     def stop(self, timeout_s: float = 5.0) -> None:
         """Stop after the item at hand."""
         self._stop.set()
+        self._join.wake()
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
 
@@ -77,7 +78,7 @@ class Engine:
         try:
             while not self._stop.is_set() and not self._join.ended:
                 self._step()
-            if self._join.ended:
+            if not self._stop.is_set():
                 self._join.take()  # the join now knows that every stream has finished
                 self._publish(self._clock.now_ns())
         except BaseException as error:

@@ -79,10 +79,10 @@ class Session:
     def close(self) -> None:
         """Stop every thread that answers; abandon those that do not."""
         self.hub.end()
-        for box in self._boxes.values():
-            box.end()
         if self._engine is not None:
             self._engine.stop()
+        for box in self._boxes.values():
+            box.end()
         stops = [threading.Thread(target=c.stop, daemon=True) for c in self.captures.values()]
         for stop in stops:
             stop.start()

@@ -69,7 +69,8 @@ class SinkRunner:
         self.sink = sink
         self.error: EdgeEmoError | None = None
         policy = Policy.LOSSLESS if lossless else Policy.DROP_OLDEST
-        self._box: Mailbox[Item] = Mailbox(policy, 2048)
+        capacity = 256 if sink.wants_all else 2048  # frames are large
+        self._box: Mailbox[Item] = Mailbox(policy, capacity)
         self._thread = threading.Thread(
             target=self._run, name=f"sink-{type(sink).__name__}", daemon=True
         )

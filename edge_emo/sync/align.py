@@ -28,6 +28,9 @@ class Join(Protocol[T]):
     def wait(self, timeout_s: float | None) -> None:
         """Wait until :meth:`take` may have something, or the time is over."""
 
+    def wake(self) -> None:
+        """End a wait at once."""
+
     def finished(self, name: str) -> bool:
         """Tell whether stream ``name`` has ended and all of it was taken."""
 
@@ -43,6 +46,9 @@ class _Boxes(Generic[T]):
 
     def wait(self, timeout_s: float | None) -> None:
         self._bell.wait(timeout_s)
+
+    def wake(self) -> None:
+        self._bell.ring()
 
     def finished(self, name: str) -> bool:
         return self._boxes[name].finished
