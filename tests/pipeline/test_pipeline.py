@@ -1,0 +1,269 @@
+"""The public pipeline on virtual devices and shipped models."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_emo import Config, EmotionState, Pipeline
+from edge_emo.clock import ManualClock
+from edge_emo.config import FusionSettings, Models, States, Streams
+from edge_emo.drivers.text.push import PushedText
+from edge_emo.errors import (
+    ClosedError,
+    ConfigError,
+    DeviceNotFoundError,
+    ModelError,
+    ModelIntegrityError,
+)
+from edge_emo.manifest import default_dirs, find_package
+
+EEG = "virtual:?seed=5"
+
+
+def until(pipeline: Pipeline, reached: Callable[[EmotionState], bool]) -> EmotionState:
+    """Return the first state for which ``reached`` holds, within 30 s of session time."""
+    for state in pipeline:
+        if reached(state):
+            return state
+        assert state.t_ns < 30e9, f"not reached: {state}"
+    raise AssertionError("the session ended")
+
+
+def npz(
+    path: Path, data: np.ndarray, rate_hz: float = 250.0, channels: str = "Fp1 Fp2 O1 O2"
+) -> str:
+    np.savez(path, data=data.astype(np.float32), rate_hz=rate_hz, channels=channels.split())
+    return f"npz:{path}"
+
+
+def noise(seconds: float, rate_hz: float = 250.0) -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 10, (round(seconds * rate_hz), 4))
+
+
+def offline(**streams: str) -> Pipeline:
+    config = Config(streams=Streams(**streams), states=States(join="reproducible"))
+    return Pipeline(config=config)
+
+
+def test_states_come_from_virtual_devices_and_real_models() -> None:
+    with Pipeline(microphone="virtual:?seed=1", eeg=EEG) as pipeline:
+        state = until(pipeline, lambda s: s.felt is not None)
+        assert set(pipeline.packages) == {"voice", "eeg"}
+    assert state.felt is not None
+    assert set(state.felt.posterior) == {"rest", "load"}
+    assert state.health["eeg"].ok
+    assert state.felt.valence is None
+
+
+def test_a_callback_gets_states_until_it_unsubscribes() -> None:
+    seen: list[int] = []
+    enough = threading.Event()
+
+    def take(state: EmotionState) -> None:
+        seen.append(state.seq)
+        if len(seen) == 3:
+            enough.set()
+
+    with Pipeline(eeg=EEG) as pipeline:
+        unsubscribe = pipeline.subscribe(take)
+        assert enough.wait(10)
+        unsubscribe()
+    assert seen[:3] == [0, 1, 2]
+
+
+def test_states_can_be_awaited() -> None:
+    async def read() -> list[int]:
+        seen = []
+        with Pipeline(eeg=EEG) as pipeline:
+            async for state in pipeline:
+                seen.append(state.seq)
+                if len(seen) == 3:
+                    break
+        return seen
+
+    seen = asyncio.run(read())
+    assert seen == sorted(seen)
+
+
+def test_the_newest_state_can_be_polled() -> None:
+    with Pipeline(eeg=EEG) as pipeline:
+        assert pipeline.latest is None
+        made = threading.Event()
+        pipeline.subscribe(lambda _: made.set())
+        assert made.wait(10)
+        assert pipeline.latest is not None
+
+
+def test_pushed_words_reach_the_states() -> None:
+    with Pipeline(text="push:") as pipeline:
+        pipeline.push_text("what a fine morning")
+        state = until(pipeline, lambda s: "text" in s.by_modality)
+    assert state.by_modality["text"].abstained == "no model package estimates text"
+
+
+def test_pushing_without_a_push_stream_says_how() -> None:
+    with Pipeline(eeg=EEG) as pipeline, pytest.raises(ConfigError) as caught:
+        pipeline.push_text("hello")
+    assert "push:" in caught.value.hint
+
+
+def test_a_driver_can_be_given_instead_of_an_address() -> None:
+    with Pipeline(text=PushedText()) as pipeline:
+        assert pipeline.streams["text"].kind == "text"
+
+
+def test_a_driver_of_another_kind_is_refused() -> None:
+    with pytest.raises(ConfigError, match="text driver was given as the eeg"):
+        Pipeline(eeg=PushedText())
+
+
+def test_no_stream_at_all_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="no stream was named") as caught:
+        Pipeline()
+    assert "edge-emo devices" in caught.value.hint
+
+
+def test_a_missing_device_is_an_error_and_closes_the_others() -> None:
+    before = threading.active_count()
+    with pytest.raises(DeviceNotFoundError, match="absent"):
+        Pipeline(camera="opencv:absent.mp4", eeg=EEG).open()
+    assert threading.active_count() == before
+
+
+def test_a_missing_device_can_be_waited_for(tmp_path: Path) -> None:
+    config = Config(states=States(wait_for_devices=True))
+    with Pipeline(camera=f"opencv:{tmp_path / 'absent.mp4'}", eeg=EEG, config=config) as pipeline:
+        state = until(pipeline, lambda s: s.health["eeg"].ok)
+    assert "absent.mp4" in state.health["camera"].reason
+    assert not state.health["camera"].alive
+
+
+def test_a_device_that_is_unplugged_comes_back() -> None:
+    eeg = f"{EEG}&vanish_after_s=1&back_after_s=0.1"
+    with Pipeline(microphone="virtual:", eeg=eeg) as pipeline:
+        gone = until(pipeline, lambda s: s.t_ns > 1e9 and not s.health["eeg"].alive)
+        back = until(pipeline, lambda s: s.health["eeg"].reconnects > 0 and s.health["eeg"].alive)
+    assert gone.health["eeg"].reason
+    assert gone.health["microphone"].alive
+    assert back.t_ns > gone.t_ns
+
+
+def test_a_pipeline_that_is_not_open_says_so() -> None:
+    pipeline = Pipeline(eeg=EEG)
+    with pytest.raises(ClosedError, match="not open"):
+        iter(pipeline)
+    pipeline.open()
+    pipeline.close()
+    pipeline.close()
+    with pytest.raises(ClosedError, match="closed"):
+        _ = pipeline.latest
+
+
+def test_leaving_a_session_leaves_no_thread() -> None:
+    before = threading.active_count()
+    for _ in range(2):
+        with Pipeline(microphone="virtual:", eeg=EEG) as pipeline:
+            next(iter(pipeline))
+    assert threading.active_count() == before
+
+
+def test_nan_in_one_channel_is_told_and_the_others_go_on(tmp_path: Path) -> None:
+    data = noise(10)
+    data[:, 1] = np.nan
+    with offline(eeg=npz(tmp_path / "nan.npz", data)) as pipeline:
+        states = list(pipeline)
+    assert not states[-1].health["eeg"].valid
+    assert "Fp2" in states[-1].health["eeg"].reason or any(
+        "Fp2" in state.health["eeg"].reason for state in states
+    )
+    assert any(state.felt for state in states)
+
+
+def test_flat_electrodes_make_the_eeg_abstain(tmp_path: Path) -> None:
+    with offline(eeg=npz(tmp_path / "flat.npz", np.zeros((2500, 4)))) as pipeline:
+        last = list(pipeline)[-1]
+    assert last.felt is None
+    assert last.by_modality["eeg"].abstained
+    assert last.reason
+
+
+def test_a_rate_that_the_model_cannot_use_is_an_error_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="20"):
+        offline(eeg=npz(tmp_path / "slow.npz", noise(10, 20), rate_hz=20.0)).open()
+
+
+def test_channels_that_nobody_knows_are_an_error_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="q1"):
+        offline(eeg=npz(tmp_path / "odd.npz", noise(10), channels="q1 q2 q3 q4")).open()
+
+
+@pytest.fixture
+def own_models(tmp_path: Path) -> Path:
+    package = find_package("eeg")
+    folder = tmp_path / "models"
+    shutil.copytree(default_dirs()[0] / package.id, folder / package.id)
+    return folder
+
+
+def with_models(folder: Path) -> Config:
+    return Config(models=Models(folders=(str(folder),)))
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [lambda data: data[:-7], lambda data: data[:100] + b"\x00\x01" + data[102:]],
+    ids=["truncated", "altered"],
+)
+def test_a_damaged_model_file_is_refused_before_it_is_parsed(
+    own_models: Path, harm: Callable[[bytes], bytes]
+) -> None:
+    for path in own_models.rglob("model.*"):
+        if path.suffix != ".toml":
+            path.write_bytes(harm(path.read_bytes()))
+    with pytest.raises(ModelIntegrityError):
+        Pipeline(eeg=EEG, config=with_models(own_models)).open()
+
+
+def test_a_swapped_model_file_is_refused(own_models: Path) -> None:
+    package = next(own_models.iterdir())
+    other = default_dirs()[0] / find_package("voice").id
+    for path in package.glob("model.*"):
+        if path.suffix != ".toml":
+            shutil.copy(other / path.name, path)
+    with pytest.raises(ModelError):
+        Pipeline(eeg=EEG, config=with_models(own_models)).open()
+
+
+def test_research_weights_are_refused_for_commercial_use() -> None:
+    config = Config(models=Models(license_policy="commercial"))
+    with pytest.raises(ModelError, match="not licensed for commercial use"):
+        Pipeline(microphone="virtual:", config=config).open()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (Config(states=States(rate_hz=0.0)), "rate_hz"),
+        (Config(fusion=FusionSettings(lifetime_s={"nose": 1.0})), "nose"),
+        (Config(fusion=FusionSettings(lifetime_s={"face": 0.0})), "lifetime_s"),
+    ],
+)
+def test_an_impossible_configuration_is_refused(config: Config, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Pipeline(eeg=EEG, config=config).open()
+
+
+def test_time_can_be_injected() -> None:
+    clock = ManualClock()
+    with Pipeline(text="push:", clock=clock) as pipeline:
+        states = iter(pipeline)
+        clock.advance(5.0)
+        pipeline.push_text("now")
+        assert next(states).t_ns == 5_000_000_000
