@@ -50,7 +50,7 @@ class Address:
                 hint="write name:rest, such as opencv:0 or wav:clip.wav; see: edge-emo devices",
             )
         rest, mark, query = tail.rpartition("?")
-        if not mark:
+        if not mark or ("://" in rest and not _is_options(query)):
             return cls(name, tail, {})
         return cls(name, rest, _parse_options(text, query))
 
@@ -58,6 +58,10 @@ class Address:
         """Return the address as it is written."""
         query = "&".join(f"{key}={value}" for key, value in self.options.items())
         return f"{self.name}:{self.rest}" + (f"?{query}" if query else "")
+
+
+def _is_options(query: str) -> bool:
+    return all("=" in part for part in query.split("&") if part)
 
 
 def _parse_options(text: str, query: str) -> dict[str, str]:
@@ -147,12 +151,16 @@ def construct(factory: Callable[..., T], address: Address) -> T:
 
     Args:
         factory: A class or function whose first parameter is the address's rest, and whose
-            keyword parameters are annotated with str, int, float, bool or Path (or None).
+            keyword parameters are annotated with str, int, float, bool or Path (or None). A
+            class whose rest may be a URL has a class method ``adopt(address) -> Address`` that
+            gives the URL its own query back.
         address: Where to take the arguments from.
 
     Raises:
         ConfigError: An unknown option, or a value that cannot be converted.
     """
+    adopt = getattr(factory, "adopt", None)
+    address = adopt(address) if adopt else address
     known = _option_types(factory)
     unknown = sorted(set(address.options) - set(known))
     if unknown:

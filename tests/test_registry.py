@@ -14,6 +14,7 @@ from edge_emo.registry import BACKENDS, DRIVERS, SINKS, Address, Table, construc
         ("opencv:0", "opencv", "0", {}),
         ("virtual:?seed=7", "virtual", "", {"seed": "7"}),
         ("wav:a b.wav?loop=true&block_s=0.1", "wav", "a b.wav", {"loop": "true", "block_s": "0.1"}),
+        ("opencv:http://h/v?flag", "opencv", "http://h/v?flag", {}),
         ("cyton:/dev/ttyUSB0", "cyton", "/dev/ttyUSB0", {}),
     ],
 )
@@ -66,6 +67,15 @@ def test_an_unknown_option_lists_the_known_ones() -> None:
 def test_a_value_of_the_wrong_type_is_named() -> None:
     with pytest.raises(ConfigError, match=r"x:\?seed = 'many' is not a valid int"):
         construct(Device, Address.parse("x:?seed=many"))
+
+
+def test_a_url_keeps_its_own_query() -> None:
+    camera = DRIVERS.load("camera.opencv")
+    address = Address.parse("opencv:http://127.0.0.1:9/video?user=me&timeout_s=0.5")
+    adopted = camera.adopt(address)
+    assert adopted.rest == "http://127.0.0.1:9/video?user=me"
+    assert dict(adopted.options) == {"timeout_s": "0.5"}
+    assert construct(camera, address).kind == "camera"
 
 
 @pytest.mark.parametrize("table", [DRIVERS, BACKENDS, SINKS])
