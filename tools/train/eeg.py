@@ -40,7 +40,8 @@ from edge_emo.estimators.calibration import expected_calibration_error, fit_temp
 
 FOLDS = 7
 HELD_OUT = tuple(range(2, 28, 6))
-"""Subjects 2, 8, 14, 20, 26: never trained on, never used to choose anything."""
+"""Subjects 2, 8, 14, 20, 26: not trained on, nor used to choose a setup. The features were chosen
+on all subjects."""
 
 MODEL = "eeg-load-small"
 CLIP_S = (4, 30)
