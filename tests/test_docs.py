@@ -7,7 +7,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,13 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CON
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def blocks(language: str) -> Iterator[object]:
-    for page in PAGES:
-        for number, match in enumerate(BLOCK.finditer(page.read_text(encoding="utf-8"))):
-            if match[1] == language:
-                name = f"{page.relative_to(ROOT)}#{number}"
-                yield pytest.param(match[2], id=name)
+def blocks(language: str) -> list[object]:
+    return [
+        pytest.param(match[2], id=f"{page.relative_to(ROOT)}#{number}")
+        for page in PAGES
+        for number, match in enumerate(BLOCK.finditer(page.read_text(encoding="utf-8")))
+        if match[1] == language
+    ]
 
 
 @pytest.mark.parametrize("code", blocks("python"))
