@@ -46,8 +46,8 @@ class Address:
         name, colon, tail = text.partition(":")
         if not colon or not name.replace("_", "").replace("-", "").isalnum():
             raise ConfigError(
-                f"address {text!r} has no driver name",
-                hint="write name:rest, such as opencv:0 or wav:clip.wav; see: edge-emo devices",
+                f"address {text!r} has no name",
+                hint="write name:rest, such as opencv:0, wav:clip.wav or jsonl:states.jsonl",
             )
         rest, mark, query = tail.rpartition("?")
         if not mark or ("://" in rest and not _is_options(query)):

@@ -34,8 +34,12 @@ class Vendor:
     @property
     def install(self) -> str:
         """The command that installs it."""
+        if self.module not in VENDORS:
+            return f"pip install {self.module}"
         return f"pip install 'edge-emo[{self.extra}]'" if self.extra else "pip install edge-emo"
 
+
+_PORTAUDIO = "first: sudo apt-get install portaudio19-dev python3-dev gcc"
 
 _ROWS = (
     Vendor("numpy", "", "arithmetic"),
@@ -44,7 +48,12 @@ _ROWS = (
     Vendor("tflite_runtime", "", "LiteRT backend on systems without ai-edge-litert"),
     Vendor("onnxruntime", "onnx", "ONNX Runtime backend"),
     Vendor("openvino", "openvino", "OpenVINO backend"),
-    Vendor("pyaudio", "mic", "microphone", "first: sudo apt-get install portaudio19-dev gcc"),
+    Vendor(
+        "pyaudio",
+        "mic",
+        "microphone",
+        _PORTAUDIO,
+    ),
     Vendor("soundfile", "audio", "sound files other than WAV"),
     Vendor("brainflow", "eeg", "EEG boards", "its wheel holds no Linux aarch64 library"),
     Vendor("serial", "bridge", "serial ports: cyton, bridge"),
@@ -58,7 +67,8 @@ def load(module: str) -> ModuleType:
     """Import an optional package.
 
     Args:
-        module: Name of a row of :data:`VENDORS`, or of a submodule of one.
+        module: Name of a row of :data:`VENDORS` or of a submodule of one; a plug-in may name
+            its own vendor's module.
 
     Returns:
         The imported module.
@@ -67,7 +77,8 @@ def load(module: str) -> ModuleType:
         UnavailableError: It is not installed, or its native library does not load; the hint
             is the command that mends it.
     """
-    vendor = VENDORS[module.partition(".")[0]]
+    root = module.partition(".")[0]
+    vendor = VENDORS.get(root) or Vendor(root, "", "this plug-in")
     try:
         return importlib.import_module(module)
     except (ImportError, OSError) as error:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_emo.vendor import VENDORS
+from edge_emo.errors import UnavailableError
+from edge_emo.vendor import VENDORS, load
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,3 +52,10 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="no attribute 'Pipelin'"):
         edge_emo.Pipelin  # noqa: B018 - the access is the test
+
+
+def test_a_missing_vendor_says_how_to_install_it() -> None:
+    with pytest.raises(UnavailableError, match="no_such_sdk") as caught:
+        load("no_such_sdk.device")
+    assert caught.value.hint == "pip install no_such_sdk"
+    assert "portaudio19-dev" in VENDORS["pyaudio"].note

@@ -11,7 +11,7 @@ from edge_emo.datasets.clips import read_clips
 from edge_emo.evaluation.evaluate import evaluate_package
 from edge_emo.manifest import find_package
 
-HELP = "measure a model on labelled clips"
+HELP = "measure a model package on labelled clips"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

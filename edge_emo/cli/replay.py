@@ -16,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed", type=float, default=0.0, metavar="X", help="1 is real time; 0 is at once"
     )
+    parser.add_argument(
+        "--repair", action="store_true", help="end quietly where the recording is damaged"
+    )
     session.add_state_arguments(parser)
 
 
@@ -24,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     pipeline = Pipeline.replay(
         arguments.folder,
         speed=arguments.speed,
+        repair=arguments.repair,
         config=session.configuration(arguments),
         sinks=[session.output_sink(arguments), *arguments.sink],
     )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from types import FrameType
 
 from edge_emo.config import Config, read_config
+from edge_emo.errors import EdgeEmoError
 from edge_emo.pipeline import Pipeline
 from edge_emo.types import KINDS
 
@@ -71,7 +74,11 @@ def output_sink(arguments: argparse.Namespace) -> str:
 
 
 def run_states(pipeline: Pipeline, arguments: argparse.Namespace) -> int:
-    """Run until the streams end, the limits are reached, or the process is told to stop."""
+    """Run until the streams end, the limits are reached, or the process is told to stop.
+
+    Returns:
+        1 when a stream or a sink failed for good, which is said on stderr; else 0.
+    """
     limit = arguments.states
     with pipeline:
         stop = _stop_on_signals(pipeline)
@@ -82,6 +89,21 @@ def run_states(pipeline: Pipeline, arguments: argparse.Namespace) -> int:
         for state in pipeline:
             if stop.is_set() or (limit is not None and state.seq + 1 >= limit):
                 break
+            if _reader_left(pipeline.failures):
+                return _leave_stdout()
+        failures = pipeline.failures
+    for error in failures:
+        say(f"edge-emo: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
+    return 1 if failures else 0
+
+
+def _reader_left(failures: Sequence[EdgeEmoError]) -> bool:
+    return any(isinstance(error.__cause__, BrokenPipeError) for error in failures)
+
+
+def _leave_stdout() -> int:
+    """Keep the interpreter from flushing into the closed pipe when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -127,6 +127,11 @@ class Capture:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    @property
+    def failure(self) -> EdgeEmoError | None:
+        """The error that ended the stream for good; None while it runs, waits or has ended."""
+        return self.error if self.status is Status.FAILED else None
+
     def _run(self) -> None:
         try:
             self._serve()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +16,8 @@ from edge_emo.pipeline.trace import Trace
 from edge_emo.sinks.base import SinkRunner
 from edge_emo.sync.align import Join
 from edge_emo.types import EmotionState, Modality, Prediction, StreamHealth
+
+_log = logging.getLogger(__name__)
 
 Served = Delivery | Prediction
 """What a mailbox holds: a chunk on its way, or a prediction out of a recording."""
@@ -58,6 +61,7 @@ class Engine:
         self._trace = trace
         self._newest: dict[Modality, Prediction] = {}
         self._gone: dict[str, str | None] = {}
+        self._failed: list[SinkRunner] = []
         self._seq = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -142,7 +146,15 @@ class Engine:
         with self._trace.stage("publication"):
             for runner in self._sinks:
                 runner.put(state)
+                self._check_sink(runner, t_ns)
             self._hub.publish(state)
+
+    def _check_sink(self, runner: SinkRunner, t_ns: int) -> None:
+        if runner.error is None or runner in self._failed:
+            return
+        self._failed.append(runner)
+        _log.error("%s takes nothing more: %s", runner.name, runner.error)
+        self._tell(t_ns, runner.name, str(runner.error))
 
     def _state(self, t_ns: int) -> EmotionState:
         health = {name: self._check(name, lane, t_ns) for name, lane in self._lanes.items()}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from edge_emo.clock import Clock, MonotonicClock, ReplayClock
 from edge_emo.config import Config, Streams, read_config
 from edge_emo.drivers.text.push import PushedText
-from edge_emo.errors import ClosedError, ConfigError
+from edge_emo.errors import ClosedError, ConfigError, EdgeEmoError
 from edge_emo.pipeline import plan
 from edge_emo.pipeline.session import Session
 from edge_emo.pipeline.trace import Trace
@@ -112,6 +112,7 @@ class Pipeline:
         folder: str | Path,
         *,
         speed: float = 0.0,
+        repair: bool = False,
         config: Config | str | Path | None = None,
         sinks: Sequence[str | Sink] = (),
         trace: Trace | None = None,
@@ -124,6 +125,8 @@ class Pipeline:
         Args:
             folder: A recorded session.
             speed: 1 is real time; 0 is as fast as the machine allows. States do not depend on it.
+            repair: End a stream quietly where the recording is damaged; otherwise the stream
+                fails there, which :attr:`failures` and its health say.
             config: Models, fusion and rate; its streams are ignored.
             sinks: Where states go.
             trace: Where durations go.
@@ -131,10 +134,11 @@ class Pipeline:
         Raises:
             RecordingError: The folder is no session, or a newer version wrote it.
         """
-        recording = Recording(folder)
+        recording = Recording(folder, repair=repair)
+        address = f"replay:{folder}?repair={str(repair).lower()}"
         given = config if isinstance(config, Config) else _read(config)
         states = dataclasses.replace(given.states, join="reproducible")
-        streams = Streams(**dict.fromkeys(recording.raw_kinds, f"replay:{folder}"))
+        streams = Streams(**dict.fromkeys(recording.raw_kinds, address))
         pipeline = cls.__new__(cls)
         replayed = dataclasses.replace(given, streams=streams, states=states)
         predictions = None if recording.raw_kinds else recording.predictions()
@@ -251,6 +255,12 @@ class Pipeline:
     def clock(self) -> Clock:
         """The session clock."""
         return self._live().clock
+
+    @property
+    def failures(self) -> list[EdgeEmoError]:
+        """What failed for good so far: streams that cannot be reopened, sinks that cannot write."""
+        streams = [capture.failure for capture in self._live().captures.values()]
+        return [error for error in (*streams, *(r.error for r in self._runners)) if error]
 
     @property
     def device_cpu_ns(self) -> int:

@@ -58,7 +58,8 @@ Item = EmotionState | Chunk | Prediction | Mapping[str, Any]
 class SinkRunner:
     """Runs one sink in a thread behind a bounded mailbox.
 
-    A sink that fails is closed and reported through :attr:`error`; the session goes on.
+    A sink that fails takes nothing more and is reported through :attr:`error`, which the engine
+    tells of; the session goes on.
 
     Args:
         sink: The sink; opened by :meth:`open`, closed when the runner is.
@@ -85,6 +86,11 @@ class SinkRunner:
         self._thread.start()
 
     @property
+    def name(self) -> str:
+        """The sink's class, for messages."""
+        return type(self.sink).__name__
+
+    @property
     def drops(self) -> int:
         """Items that a slow sink made the mailbox drop."""
         return self._box.drops
@@ -107,7 +113,9 @@ class SinkRunner:
         except EdgeEmoError as error:
             self._fail(error)
         except OSError as error:
-            self._fail(EdgeEmoError(f"{type(self.sink).__name__} cannot write: {error}"))
+            failure = EdgeEmoError(f"{self.name} cannot write: {error}")
+            failure.__cause__ = error
+            self._fail(failure)
 
     def _fail(self, error: EdgeEmoError) -> None:
         self.error = error

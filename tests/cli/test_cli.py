@@ -41,6 +41,19 @@ def test_a_session_is_recorded_and_replayed(
     assert outputs[0].count("\n") >= 7
 
 
+def test_a_damaged_recording_is_told_and_can_be_repaired(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "session"
+    assert main(["record", str(folder), "--raw", "--eeg", EEG, "--states", "20", "--json"]) == 0
+    lines = (folder / "eeg.csv").read_text().splitlines(keepends=True)
+    lines[-100] = "not,a,row\n"
+    (folder / "eeg.csv").write_text("".join(lines))
+    assert main(["replay", str(folder), "--json"]) == 1
+    assert "eeg.csv" in capsys.readouterr().err
+    assert main(["replay", str(folder), "--json", "--repair"]) == 0
+
+
 def test_devices_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["devices", "--json"]) == 0
     for line in capsys.readouterr().out.splitlines():
@@ -69,7 +82,7 @@ def test_models_are_listed_shown_and_verified(capsys: pytest.CaptureFixture[str]
     ("arguments", "code", "words"),
     [
         (["run"], 2, "no stream was named"),
-        (["run", "--eeg", "toaster:"], 2, "'eeg.toaster'"),
+        (["run", "--eeg", "toaster:"], 2, "no eeg driver called 'toaster'"),
         (["run", "--eeg", "virtual:?sed=3"], 2, "no option 'sed'"),
         (["run", "--eeg", EEG, "--rate", "0"], 2, "rate_hz"),
         (["run", "--eeg", EEG, "--backend", "abacus"], 2, "abacus"),

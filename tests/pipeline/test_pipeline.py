@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edge_emo import Config, EmotionState, Pipeline
-from edge_emo.clock import ManualClock
+from edge_emo.clock import Clock, ManualClock
 from edge_emo.config import FusionSettings, Models, States, Streams
 from edge_emo.drivers.text.push import PushedText
 from edge_emo.errors import (
@@ -23,6 +23,9 @@ from edge_emo.errors import (
     ModelIntegrityError,
 )
 from edge_emo.manifest import default_dirs, find_package
+from edge_emo.recording import Recording
+from edge_emo.sinks.base import Sink
+from edge_emo.types import StreamInfo
 
 EEG = "virtual:?seed=5"
 
@@ -267,3 +270,30 @@ def test_time_can_be_injected() -> None:
         clock.advance(5.0)
         pipeline.push_text("now")
         assert next(states).t_ns == 5_000_000_000
+
+
+class FullDisk(Sink):
+    """A destination that takes nothing."""
+
+    def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
+        pass
+
+    def state(self, state: EmotionState) -> None:
+        raise OSError(28, "No space left on device")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_sink_that_fails_is_told_and_the_session_goes_on(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    other = tmp_path / "session"
+    with Pipeline(eeg=EEG, sinks=[FullDisk(), f"record:{other}"]) as pipeline:
+        until(pipeline, lambda s: s.seq > 8)
+        failures = pipeline.failures
+    assert [str(error) for error in failures] == [
+        "FullDisk cannot write: [Errno 28] No space left on device"
+    ]
+    assert "FullDisk takes nothing more" in caplog.text
+    assert any(event["stream"] == "FullDisk" for event in Recording(other).events())

@@ -40,7 +40,7 @@ class SoundFileMicrophone(Driver):
             raise ConfigError("wav: names no file", hint="write the path: wav:speech.wav")
         if not 0.001 <= block_s <= 10.0 or not 0.0 <= start_s < float("inf"):
             raise ConfigError("wav: block_s is 0.001 … 10 and start_s is not negative")
-        self._path = Path(target)
+        self._path = Path(target).expanduser()
         self._block_s = block_s
         self._loop = loop
         self._start_s = start_s
