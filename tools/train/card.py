@@ -27,8 +27,6 @@ FIGURES = (
     ("roc_auc", "ROC AUC"),
     ("expected_calibration_error", "expected calibration error"),
     ("abstained", "abstained"),
-    ("inference_ms_p50", "inference p50, ms"),
-    ("inference_ms_p95", "inference p95, ms"),
 )
 
 

@@ -138,7 +138,6 @@ def measure(folder: Path, split: str, manifest: Path, backends: Sequence[str]) -
         backends: Names of backends to measure with, the first one first in model.toml.
     """
     from edge_emo.evaluation.evaluate import evaluate
-
     from edge_emo.manifest import read_package
 
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
