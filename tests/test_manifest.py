@@ -251,3 +251,54 @@ def test_reading_a_manifest_loads_no_numpy(tmp_path: Path) -> None:
         "read_package(sys.argv[1]); sys.exit('numpy' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(write(tmp_path)), *sys.path], check=True)
+
+
+DETECTOR = (
+    GOOD.split("[features]")[0]
+    .replace('id = "rest-load"', 'id = "finder"\ntask = "detect"')
+    .replace("default = true", "default = false")
+    .replace('labels = ["rest", "load"]\n', "")
+    + """
+[features]
+threshold = 0.4
+
+[[metrics]]
+split = "held-out scenes"
+backend = "litert"
+precision = "int8"
+n = 40
+recall = 0.75
+false_per_image = 0.1
+landmark_error = 0.06
+"""
+)
+
+
+def test_a_detector_needs_no_labels(tmp_path: Path) -> None:
+    package = read_package(write(tmp_path, DETECTOR, "finder"))
+    assert (package.task, package.features) == ("detect", {"threshold": 0.4})
+    assert (package.detection[0].recall, package.detection[0].precision) == (0.75, "int8")
+    with pytest.raises(ModelError, match="finder is a detector"):
+        _ = package.labels
+
+
+def test_a_modality_never_means_its_detector(tmp_path: Path) -> None:
+    write(tmp_path, DETECTOR, "finder")
+    write(tmp_path)
+    assert find_package("eeg", [tmp_path]).id == "rest-load"
+    assert find_package("finder", [tmp_path]).task == "detect"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('task = "detect"', 'task = "dream"', "task = 'dream' is unknown"),
+        ("default = false", "default = true", "no modality's name stands for a detector"),
+        ("recall = 0.75", "recall = 1.75", r"metrics\[0\].recall = 1.75 is not allowed"),
+        ('task = "detect"', "", "calibration is missing"),
+        ("[features]", "[fusion]\nreliability = 1\n[features]", "fusion is an unknown key"),
+    ],
+)
+def test_a_wrong_detector_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        read_package(write(tmp_path, DETECTOR.replace(old, new), "finder"))

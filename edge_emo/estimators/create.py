@@ -69,11 +69,16 @@ def build_estimator(package: ModelPackage, model: LoadedModel, clock: Clock) -> 
 
 
 def check_modality(package: ModelPackage) -> None:
-    """Refuse a package whose modality has no estimator yet.
+    """Refuse a detector, and a package whose modality has no estimator yet.
 
     Raises:
         ConfigError: There is none; the hint lists those that exist.
     """
+    if package.task != "estimate":
+        raise ConfigError(
+            f"{package.id} is a detector and estimates nothing itself",
+            hint=f"name the modality ({package.modality}) or a package that estimates it",
+        )
     if package.modality not in ESTIMATORS:
         raise ConfigError(
             f"{package.id} estimates {package.modality}, for which there is no estimator",

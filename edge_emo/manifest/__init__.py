@@ -17,7 +17,9 @@ from edge_emo.manifest.values import FORMATS as FORMATS
 from edge_emo.manifest.values import LICENSE_POLICIES as LICENSE_POLICIES
 from edge_emo.manifest.values import MANIFEST as MANIFEST
 from edge_emo.manifest.values import PRECISIONS as PRECISIONS
+from edge_emo.manifest.values import TASKS as TASKS
 from edge_emo.manifest.values import Corpus as Corpus
+from edge_emo.manifest.values import DetectionMetrics as DetectionMetrics
 from edge_emo.manifest.values import DimensionTable as DimensionTable
 from edge_emo.manifest.values import Licence as Licence
 from edge_emo.manifest.values import ModelFile as ModelFile

@@ -17,7 +17,9 @@ from edge_emo.manifest.values import (
     MANIFEST,
     PRECISIONS,
     REINSTALL,
+    TASKS,
     Corpus,
+    DetectionMetrics,
     DimensionTable,
     Licence,
     ModelFile,
@@ -54,6 +56,9 @@ def read_package(folder: str | Path) -> ModelPackage:
 
 
 def _read_manifest(top: Table, folder: Path) -> ModelPackage:
+    task = top.choice("task", TASKS) if top.has("task") else "estimate"
+    estimates = task == "estimate"
+    rows = top.tables("metrics", required=False)
     package = ModelPackage(
         folder=folder,
         id=top.take("id", str, _is_id),
@@ -66,13 +71,26 @@ def _read_manifest(top: Table, folder: Path) -> ModelPackage:
         inputs=tuple(_read_tensor(row) for row in top.tables("inputs")),
         outputs=tuple(_read_tensor(row) for row in top.tables("outputs")),
         features=top.optional("features", dict, {}),
-        temperature=_single(top, "calibration", "temperature", lambda t: 0 < t < math.inf),
-        dimensions=_read_dimensions(top.table("dimensions")),
-        reliability=_single(top, "fusion", "reliability", lambda r: 0.0 <= r <= 1.0),
-        metrics=tuple(_read_metrics(row) for row in top.tables("metrics", required=False)),
+        temperature=_temperature(top) if estimates else 1.0,
+        dimensions=_read_dimensions(top.table("dimensions")) if estimates else _NO_DIMENSIONS,
+        reliability=_reliability(top) if estimates else 0.0,
+        metrics=tuple(_read_metrics(row) for row in rows) if estimates else (),
+        task=task,
+        detection=() if estimates else tuple(_read_detection(row) for row in rows),
     )
     top.done()
     return package
+
+
+_NO_DIMENSIONS = DimensionTable("mapping")
+
+
+def _temperature(top: Table) -> float:
+    return _single(top, "calibration", "temperature", lambda t: 0 < t < math.inf)
+
+
+def _reliability(top: Table) -> float:
+    return _single(top, "fusion", "reliability", _is_share)
 
 
 def _is_id(text: str) -> bool:
@@ -147,18 +165,33 @@ def _read_dimensions(table: Table) -> DimensionTable:
 
 
 def _read_metrics(row: Table) -> ReferenceMetrics:
-    def share(value: float) -> bool:
-        return 0.0 <= value <= 1.0
-
     metrics = ReferenceMetrics(
         split=row.take("split", str, bool),
         backend=row.take("backend", str, bool),
         n=row.take("n", int, lambda n: n >= 0),
-        accuracy=row.take("accuracy", float, share),
-        unweighted_average_recall=row.take("unweighted_average_recall", float, share),
-        macro_f1=row.take("macro_f1", float, share),
-        expected_calibration_error=row.take("expected_calibration_error", float, share),
+        accuracy=row.take("accuracy", float, _is_share),
+        unweighted_average_recall=row.take("unweighted_average_recall", float, _is_share),
+        macro_f1=row.take("macro_f1", float, _is_share),
+        expected_calibration_error=row.take("expected_calibration_error", float, _is_share),
         precision=row.optional("precision", str, ""),
+    )
+    row.done()
+    return metrics
+
+
+def _is_share(value: float) -> bool:
+    return 0.0 <= value <= 1.0
+
+
+def _read_detection(row: Table) -> DetectionMetrics:
+    metrics = DetectionMetrics(
+        split=row.take("split", str, bool),
+        backend=row.take("backend", str, bool),
+        precision=row.choice("precision", PRECISIONS),
+        n=row.take("n", int, lambda n: n >= 0),
+        recall=row.take("recall", float, _is_share),
+        false_per_image=row.take("false_per_image", float, lambda value: value >= 0.0),
+        landmark_error=row.take("landmark_error", float, lambda value: value >= 0.0),
     )
     row.done()
     return metrics
@@ -178,11 +211,22 @@ def _contradictions(package: ModelPackage) -> list[str]:
         names = [spec.name for spec in getattr(package, key)]
         if len(set(names)) != len(names):
             problems.append(f"{key} use one name twice")
-    if not any(spec.labels and not is_dimensional(spec) for spec in package.outputs):
+    if package.task == "detect":
+        problems.extend(_detector_problems(package))
+    elif not any(spec.labels and not is_dimensional(spec) for spec in package.outputs):
         problems.append("outputs have no tensor with labels")
     else:
         problems.extend(_dimension_problems(package))
     return problems + _file_problems(package.files)
+
+
+def _detector_problems(package: ModelPackage) -> list[str]:
+    problems = []
+    if package.default:
+        problems.append("default = true, but no modality's name stands for a detector")
+    if any(spec.labels for spec in package.outputs):
+        problems.append("a detector's outputs have labels")
+    return problems
 
 
 def _dimension_problems(package: ModelPackage) -> list[str]:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from edge_emo.errors import ModelIntegrityError
+from edge_emo.errors import ModelError, ModelIntegrityError
 from edge_emo.types import Modality
 
 MANIFEST = "model.toml"
 FORMATS = ("tflite", "onnx", "openvino-ir", "openvino-bin")
 """``openvino-ir`` is the .xml; its weights are a file of their own of format ``openvino-bin``."""
 PRECISIONS = ("float32", "float16", "int8")
+TASKS = ("estimate", "detect")
+"""``estimate``: gives labels of a modality. ``detect``: finds what an estimator then reads."""
 DTYPES = ("float32", "float16", "int8", "uint8", "int32", "int64")
 DIMENSIONS = ("valence", "arousal", "dominance")
 REINSTALL = "reinstall the package, or restore the folder from where it came"
@@ -133,6 +135,29 @@ class ReferenceMetrics:
 
 
 @dataclass(frozen=True, slots=True)
+class DetectionMetrics:
+    """What was measured on an exported file of a detector, copied from metrics.json.
+
+    Attributes:
+        split: The pictures in words.
+        backend: The backend that ran.
+        precision: Precision of the file that ran.
+        n: Number of faces to be found.
+        recall: Share of them that was found, 0 … 1.
+        false_per_image: Mean number of false alarms of one picture.
+        landmark_error: Mean distance of the landmarks over the distance between the eyes.
+    """
+
+    split: str
+    backend: str
+    precision: str
+    n: int
+    recall: float
+    false_per_image: float
+    landmark_error: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelPackage:
     """A model package as its ``model.toml`` describes it.
 
@@ -152,6 +177,9 @@ class ModelPackage:
         dimensions: How labels become dimensions.
         reliability: Weight of its vote in the fusion, 0 … 1.
         metrics: What was measured.
+        task: One of :data:`TASKS`. A detector has no labels, and no modality's name stands
+            for it.
+        detection: What was measured of a detector.
     """
 
     folder: Path
@@ -169,10 +197,21 @@ class ModelPackage:
     dimensions: DimensionTable
     reliability: float
     metrics: tuple[ReferenceMetrics, ...] = ()
+    task: str = "estimate"
+    detection: tuple[DetectionMetrics, ...] = ()
 
     @property
     def categories(self) -> TensorSpec:
-        """The output that carries one logit per label."""
+        """The output that carries one logit per label.
+
+        Raises:
+            ModelError: The package is a detector.
+        """
+        if self.task != "estimate":
+            raise ModelError(
+                f"model package {self.id} is a detector: it has no labels",
+                hint="name a package that estimates (see: edge-emo models)",
+            )
         return next(spec for spec in self.outputs if spec.labels and not is_dimensional(spec))
 
     @property
