@@ -19,3 +19,15 @@ def cv2() -> ModuleType:
         UnavailableError: It is not installed or its native library does not load.
     """
     return load("cv2")
+
+
+def use_one_thread() -> None:
+    """Keep OpenCV from spreading small pictures over all cores, in the whole process.
+
+    For programs that own their process, as the command line does: the pictures here are small,
+    worker threads cost more than they save, and waiting for them lengthens the slowest frames.
+
+    Raises:
+        UnavailableError: As :func:`cv2`.
+    """
+    cv2().setNumThreads(1)

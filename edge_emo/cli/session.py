@@ -13,6 +13,7 @@ from types import FrameType
 
 from edge_emo.config import Config, read_config
 from edge_emo.errors import EdgeEmoError
+from edge_emo.imaging import use_one_thread
 from edge_emo.pipeline import Pipeline
 from edge_emo.types import KINDS
 
@@ -80,6 +81,7 @@ def run_states(pipeline: Pipeline, arguments: argparse.Namespace) -> int:
         1 when a stream or a sink failed for good, which is said on stderr; else 0.
     """
     limit = arguments.states
+    use_one_thread()
     with pipeline:
         stop = _stop_on_signals(pipeline)
         if arguments.seconds is not None:

@@ -52,6 +52,11 @@ class Delivery:
         """Originating time just after the chunk's last sample."""
         return self.chunk.end_ns
 
+    @property
+    def ready_ns(self) -> int:
+        """The earliest time at which it could be delivered: a frame is complete at its stamp."""
+        return self.chunk.t_ns if self.info.kind == "camera" else self.chunk.end_ns
+
 
 class Capture:
     """Runs one driver in a thread of its own.

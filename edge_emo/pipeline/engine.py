@@ -97,7 +97,7 @@ class Engine:
             self._serve(name, item)
         if self._replay is None:
             self._reach(self._clock.now_ns())
-        if not items:
+        if not items or self._replay is None:  # live: what came meanwhile has rung the bell
             self._join.wait(self._patience_s())
 
     def _patience_s(self) -> float:
@@ -109,11 +109,11 @@ class Engine:
         """Make the states that are due before ``t_ns`` for want of evidence."""
         if self._replay is None:
             if t_ns >= self._pacer.deadline_ns:
-                self._publish(t_ns)
+                self._starve(t_ns)
             return
         while self._pacer.deadline_ns < t_ns:
             self._replay.advance_to(self._pacer.deadline_ns)
-            self._publish(self._pacer.deadline_ns)
+            self._starve(self._pacer.deadline_ns)
         self._replay.advance_to(t_ns)
 
     def _serve(self, name: str, item: Served) -> None:
@@ -121,11 +121,12 @@ class Engine:
             self._accept(item)
             return
         lane = self._lanes[name]
-        with self._trace.stage("synchronisation"):
-            self._trace.note(f"{name} delivery", self._clock.now_ns() - item.end_ns)
-            chunk = lane.stamp(item, self._clock.now_ns())
-            for runner in self._recorders:
-                runner.put(chunk)
+        mark, now_ns = self._trace.start(), self._clock.now_ns()
+        chunk = lane.stamp(item, now_ns)
+        for runner in self._recorders:
+            runner.put(chunk)
+        self._trace.stop("synchronisation", mark)
+        self._trace.note(lane.delivery_stage, now_ns - item.ready_ns)
         for prediction in lane.predict(chunk):
             self._accept(prediction)
 
@@ -135,19 +136,24 @@ class Engine:
         for runner in self._recorders:
             runner.put(prediction)
         now_ns = self._clock.now_ns()
-        if self._pacer.due(now_ns):
+        if self._pacer.evidence(now_ns):
             self._publish(now_ns)
 
+    def _starve(self, t_ns: int) -> None:
+        self._pacer.starved(t_ns)
+        self._publish(t_ns)
+
     def _publish(self, t_ns: int) -> None:
-        with self._trace.stage("fusion"):
-            state = self._state(t_ns)
+        mark = self._trace.start()
+        state = self._state(t_ns)
+        self._trace.stop("fusion", mark)
         self._trace.note("latency", state.latency_ns)
-        self._pacer.made(t_ns)
-        with self._trace.stage("publication"):
-            for runner in self._sinks:
-                runner.put(state)
-                self._check_sink(runner, t_ns)
-            self._hub.publish(state)
+        mark = self._trace.start()
+        for runner in self._sinks:
+            runner.put(state)
+            self._check_sink(runner, t_ns)
+        self._hub.publish(state)
+        self._trace.stop("publication", mark)
 
     def _check_sink(self, runner: SinkRunner, t_ns: int) -> None:
         if runner.error is None or runner in self._failed:

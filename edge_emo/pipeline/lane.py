@@ -43,6 +43,9 @@ class Lane:
         self._trace = trace
         self._health: HealthTracker | None = None
         self._dejitter: Dejitter | None = None
+        self.delivery_stage = f"{self.kind} delivery"
+        self._features_stage = f"{self.modality} features"
+        self._inference_stage = f"{self.modality} inference"
         self._generation = -1
         self._dropped = 0
 
@@ -89,11 +92,13 @@ class Lane:
                 self.modality, chunk.t_ns, 0, f"no model package estimates {self.modality}"
             )
             return
-        with self._trace.stage(f"{self.modality} features"):
-            ready = self._estimator.features(chunk)
+        mark = self._trace.start()
+        ready = self._estimator.features(chunk)
+        self._trace.stop(self._features_stage, mark)
         for features in ready:
-            with self._trace.stage(f"{self.modality} inference"):
-                prediction = self._estimator.predict(features)
+            mark = self._trace.start()
+            prediction = self._estimator.predict(features)
+            self._trace.stop(self._inference_stage, mark)
             yield prediction
 
     def health(self, now_ns: int, gone: str | None) -> StreamHealth:

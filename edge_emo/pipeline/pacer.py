@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
+_EARLY = 0.1
+"""Evidence may come this share of a period early, since devices jitter."""
+_PATIENCE = 0.5
+"""A state without evidence is made this share of a period late."""
+
 
 class Pacer:
-    """Ticks on a fixed grid of originating times.
+    """Keeps pace with the evidence, and makes states without any when none comes.
 
-    After a tick, the first fresh evidence makes a state at once, so that its latency is only
-    the work done on it. When none comes for half a period, a state is made without.
+    One period after a state, the first fresh evidence makes the next one at once, so that its
+    latency is only the work done on it. When none comes for another half period, a state is
+    made without. Evidence just after such a state sets the pace anew; evidence that is rarer
+    than states makes one at once. Over time there are at most ``rate_hz`` states per second.
 
     Args:
         rate_hz: States per second.
-        start_ns: The first tick.
+        start_ns: When the first state may be made.
     """
 
     def __init__(self, rate_hz: float, start_ns: int = 0) -> None:
         self._period_ns = round(1e9 / rate_hz)
         self._next_ns = start_ns
+        self._starved = 0
 
     @property
     def deadline_ns(self) -> int:
         """When a state is made even without fresh evidence."""
-        return self._next_ns + self._period_ns // 2
+        return self._next_ns + round(self._period_ns * _PATIENCE)
 
-    def due(self, t_ns: int) -> bool:
-        """Tell whether evidence at ``t_ns`` makes a state."""
-        return t_ns >= self._next_ns
+    def evidence(self, t_ns: int) -> bool:
+        """Take note of fresh evidence at ``t_ns``; True when a state is due for it."""
+        rare = self._starved > 1
+        due = t_ns >= self._next_ns - round(self._period_ns * (_PATIENCE if rare else _EARLY))
+        if due and self._starved:
+            self._next_ns = t_ns + self._period_ns
+        elif due:
+            on_pace_ns = self._next_ns + self._period_ns
+            self._next_ns = max(on_pace_ns, t_ns + round(self._period_ns * (1 - _EARLY)))
+        elif self._starved:
+            self._next_ns = t_ns + self._period_ns
+        self._starved = 0
+        return due
 
-    def made(self, t_ns: int) -> None:
-        """Note that a state was made at ``t_ns``; the next tick is the grid point after it."""
-        late = max(t_ns - self._next_ns, 0)
-        self._next_ns += self._period_ns * (late // self._period_ns + 1)
+    def starved(self, t_ns: int) -> None:
+        """Note that a state was made at ``t_ns`` for want of evidence."""
+        late_ns = max(t_ns - self.deadline_ns, 0)
+        self._next_ns += self._period_ns * (late_ns // self._period_ns + 1)
+        self._starved += 1

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+
+Mark = tuple[int, int]
+"""Wall and thread time at the start of a stage, in nanoseconds."""
+
+_NOTHING: Mark = (0, 0)
 
 
 class Trace:
     """Records nothing; what the engine holds unless somebody measures."""
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Measure the block as one run of stage ``name``."""
-        yield
+    def start(self) -> Mark:
+        """Begin a stage."""
+        return _NOTHING
+
+    def stop(self, name: str, mark: Mark) -> None:
+        """End the stage that began at ``mark``, as one run of stage ``name``."""
 
     def note(self, name: str, ns: int) -> None:
         """Record a duration that was measured elsewhere, in nanoseconds."""
@@ -32,13 +37,14 @@ class Measurements(Trace):
         self.wall_ns: dict[str, list[int]] = defaultdict(list)
         self.cpu_ns: dict[str, int] = defaultdict(int)
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Measure wall and thread time of the block."""
-        wall, cpu = time.perf_counter_ns(), time.thread_time_ns()
-        yield
-        self.wall_ns[name].append(time.perf_counter_ns() - wall)
-        self.cpu_ns[name] += time.thread_time_ns() - cpu
+    def start(self) -> Mark:
+        """Read both clocks."""
+        return time.perf_counter_ns(), time.thread_time_ns()
+
+    def stop(self, name: str, mark: Mark) -> None:
+        """Record wall and thread time since ``mark``."""
+        self.cpu_ns[name] += time.thread_time_ns() - mark[1]
+        self.wall_ns[name].append(time.perf_counter_ns() - mark[0])
 
     def note(self, name: str, ns: int) -> None:
         """Record one duration."""

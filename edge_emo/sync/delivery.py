@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import threading
 from collections import deque
@@ -25,16 +26,17 @@ class Bell:
     """Wakes the one thread that serves several mailboxes."""
 
     def __init__(self) -> None:
-        self._rung = threading.Event()
+        self._silent = threading.Lock()  # held while nobody has rung; far cheaper than an Event
+        self._silent.acquire()
 
     def ring(self) -> None:
         """Wake the waiting thread, or the next wait."""
-        self._rung.set()
+        with contextlib.suppress(RuntimeError):  # rung already
+            self._silent.release()
 
     def wait(self, timeout_s: float | None) -> None:
         """Wait until rung or until ``timeout_s`` passed; forgets the ring."""
-        self._rung.wait(timeout_s)
-        self._rung.clear()
+        self._silent.acquire(timeout=-1 if timeout_s is None else min(timeout_s, 3600.0))
 
 
 class Mailbox(Generic[T]):
@@ -75,12 +77,16 @@ class Mailbox(Generic[T]):
         return True
 
     def peek(self) -> T | None:
-        """Return the oldest item without taking it; None when empty."""
-        with self._changed:
-            return self._items[0] if self._items else None
+        """Return the oldest item without taking it; None when empty. For the consumer only."""
+        try:
+            return self._items[0]
+        except IndexError:
+            return None
 
     def take(self) -> T | None:
         """Take the oldest item; None when empty."""
+        if not self._items:
+            return None
         with self._changed:
             if not self._items:
                 return None
@@ -106,8 +112,7 @@ class Mailbox(Generic[T]):
     @property
     def finished(self) -> bool:
         """True when ended and empty."""
-        with self._changed:
-            return self._ended and not self._items
+        return self._ended and not self._items
 
     def __len__(self) -> int:
         """Return the number of waiting items."""

@@ -14,6 +14,8 @@ _SECOND_NS = 1_000_000_000
 _RATE_SPAN_NS = 5 * _SECOND_NS
 _RATE_STEP_NS = _RATE_SPAN_NS // 50
 _RATE_KNOWN_NS = _SECOND_NS
+_LOOK_EVERY_NS = _SECOND_NS // 10
+"""Flat channels are looked for this often; samples that are not finite, in every chunk."""
 
 _FLAT_LIMIT_S: dict[Kind, float] = {"eeg": 3.0, "physio": 10.0, "microphone": 3.0}
 """A channel that keeps one value for longer is flat; skin conductance may rest for a while."""
@@ -121,6 +123,9 @@ def _signal(info: StreamInfo) -> _Signal | None:
     return None if limit_s is None else _Signal(info, limit_s)
 
 
+Levels = npt.NDArray[Any]
+
+
 class _Rate:
     """The rate of the sample numbers over the last seconds of originating time."""
 
@@ -166,14 +171,28 @@ class _Signal:
         self._flat_limit_ns = round(flat_limit_s * 1e9)
         # A muted or gated microphone gives exact zeros; that is a quiet room, not a fault.
         self._zero_is_fine = info.kind == "microphone"
-        self._end_ns = 0
+        self._end_ns = self._doubtful_ns = self._look_ns = 0
+        self._doubtful = False
         self._level: npt.NDArray[Any] = np.full(len(info.channels), np.nan, np.float32)
         self._changed_ns = np.zeros(len(info.channels), np.int64)
         self._broken_ns = np.full(len(info.channels), np.iinfo(np.int64).min // 2, np.int64)
 
     def add(self, chunk: Chunk) -> None:
-        low, high = chunk.samples.min(axis=0), chunk.samples.max(axis=0)
-        self._end_ns = chunk.end_ns
+        samples, self._end_ns = chunk.samples, chunk.end_ns
+        if self._end_ns < self._look_ns and np.isfinite(np.add.reduce(samples, axis=None)):
+            return
+        self._look_ns = self._end_ns + _LOOK_EVERY_NS
+        low, high = np.minimum.reduce(samples), np.maximum.reduce(samples)
+        span = high - low
+        if np.minimum.reduce(span) > 0.0 and np.maximum.reduce(span) < np.inf:
+            self._changed_ns[:] = self._end_ns
+            self._level = samples[-1].copy()
+            return
+        self._add_doubtful(chunk, low, high)
+
+    def _add_doubtful(self, chunk: Chunk, low: Levels, high: Levels) -> None:
+        """Some channel stands still or is not finite: look at each."""
+        self._doubtful, self._doubtful_ns = True, self._end_ns
         still = low == high
         moved_ns = np.where(still, chunk.t_ns, chunk.end_ns)
         self._changed_ns = np.where(still & (low == self._level), self._changed_ns, moved_ns)
@@ -182,6 +201,8 @@ class _Signal:
 
     def fault(self) -> str:
         """Why the samples are not valid; empty when they are."""
+        if not self._doubtful or self._end_ns - self._doubtful_ns > _SECOND_NS:
+            return ""
         broken = self._end_ns - self._broken_ns < _SECOND_NS
         flat = (self._end_ns - self._changed_ns > self._flat_limit_ns) & ~broken
         if self._zero_is_fine:

@@ -80,9 +80,12 @@ def test_a_busy_machine_does_not_change_the_states(recorded: Path) -> None:
 
 def test_a_replay_carries_the_recorded_evidence(recorded: Path) -> None:
     with Pipeline.replay(recorded) as pipeline:
-        last = list(pipeline)[-1]
-    assert {"face", "voice", "eeg"} <= set(last.by_modality)
-    assert last.by_modality["face"].model_id
+        states = list(pipeline)
+    for modality in ("face", "voice"):
+        assert any(
+            modality in state.by_modality and state.by_modality[modality].posterior
+            for state in states
+        )
 
 
 def close(one: object, other: object) -> bool:
