@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-_EARLY = 0.1
-"""Evidence may come this share of a period early, since devices jitter."""
+_EARLY = 0.25
+"""Evidence may come this share of a period early: frames have a beat of their own."""
 _PATIENCE = 0.5
 """A state without evidence is made this share of a period late."""
 
