@@ -12,10 +12,13 @@ from edge_emo.types import MODALITIES
 
 
 def default_dirs() -> tuple[Path, ...]:
-    """Return where shipped packages are: a checkout's ``models/``, or the installed ones."""
+    """Return where shipped packages are: the installed ones, or a checkout's ``models/``."""
     inside = Path(__file__).resolve().parents[1]
-    places = (inside.parent / "models", inside / "_models")
-    return tuple(place for place in places if place.is_dir())[:1]
+    if (inside / "_models").is_dir():
+        return (inside / "_models",)
+    is_checkout = (inside.parent / "pyproject.toml").is_file()
+    models = inside.parent / "models"
+    return (models,) if is_checkout and models.is_dir() else ()
 
 
 def list_packages(extra_dirs: Sequence[str | Path] = ()) -> list[ModelPackage]:
