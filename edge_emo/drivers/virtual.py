@@ -312,7 +312,7 @@ class VirtualMicrophone(_VirtualSamples):
         seed: int = 0,
         rate_hz: float = 16000.0,
         channels: int = 1,
-        block_s: float = 0.02,
+        block_s: float = 0.03,
         duration_s: float | None = None,
         vanish_after_s: float | None = None,
         back_after_s: float | None = None,

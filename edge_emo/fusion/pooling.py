@@ -49,6 +49,9 @@ class LogLinearPool(Pool):
 
 
 def _union(votes: list[Vote]) -> tuple[str, ...]:
+    first_posterior = votes[0].prediction.posterior
+    if len(votes) == 1 and first_posterior is not None:
+        return first_posterior.names
     named = {name for vote in votes for name in vote.prediction.posterior or ()}
     first = [name for name in CATEGORIES if name in named]
     return (*first, *sorted(named.difference(first)))

@@ -93,7 +93,8 @@ class Engine:
     def _step(self) -> None:
         items = self._join.take()
         for name, item in items:
-            self._reach(item.end_ns if self._replay else self._clock.now_ns())
+            if self._replay is not None:
+                self._reach(item.end_ns)
             self._serve(name, item)
         if self._replay is None:
             self._reach(self._clock.now_ns())

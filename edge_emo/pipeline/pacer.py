@@ -35,9 +35,7 @@ class Pacer:
         """Take note of fresh evidence at ``t_ns``; True when a state is due for it."""
         rare = self._starved > 1
         due = t_ns >= self._next_ns - round(self._period_ns * (_PATIENCE if rare else _EARLY))
-        if due and self._starved:
-            self._next_ns = t_ns + self._period_ns
-        elif due:
+        if due:
             on_pace_ns = self._next_ns + self._period_ns
             self._next_ns = max(on_pace_ns, t_ns + round(self._period_ns * (1 - _EARLY)))
         elif self._starved:

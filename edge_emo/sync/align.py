@@ -64,7 +64,9 @@ class LatestJoin(_Boxes[T]):
     def take(self) -> list[tuple[str, T]]:
         """Return everything that waits, ordered by originating time."""
         found = [(name, item) for name, box in self._boxes.items() for item in _drain(box)]
-        return sorted(found, key=lambda pair: pair[1].end_ns)
+        if len(found) > 1:
+            found.sort(key=lambda pair: pair[1].end_ns)
+        return found
 
 
 class ReproducibleJoin(_Boxes[T]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Any
 
@@ -51,16 +52,17 @@ class HealthTracker:
 
     def chunk(self, chunk: Chunk, now_ns: int) -> None:
         """Take note of a chunk that arrived at ``now_ns``."""
+        n_samples, end_ns = chunk.n_samples, chunk.end_ns
         self._lost = ""
         self._arrival_ns = now_ns
-        if self._next_seq is not None:
-            self._missing += max(0, chunk.seq - self._next_seq)
-        self._next_seq = chunk.seq + chunk.n_samples
-        self._end_ns = chunk.end_ns
-        self._longest_ns = max(self._longest_ns, chunk.end_ns - chunk.t_ns)
-        self._rate.add(self._next_seq, chunk.end_ns)
-        if self._signal is not None and chunk.n_samples:
-            self._signal.add(chunk)
+        if self._next_seq is not None and chunk.seq > self._next_seq:
+            self._missing += chunk.seq - self._next_seq
+        self._next_seq = chunk.seq + n_samples
+        self._end_ns = end_ns
+        self._longest_ns = max(self._longest_ns, end_ns - chunk.t_ns)
+        self._rate.add(self._next_seq, end_ns)
+        if self._signal is not None and n_samples:
+            self._signal.add(chunk, end_ns)
 
     def drop(self, n: int) -> None:
         """Count samples that somebody reports as lost.
@@ -177,9 +179,9 @@ class _Signal:
         self._changed_ns = np.zeros(len(info.channels), np.int64)
         self._broken_ns = np.full(len(info.channels), np.iinfo(np.int64).min // 2, np.int64)
 
-    def add(self, chunk: Chunk) -> None:
-        samples, self._end_ns = chunk.samples, chunk.end_ns
-        if self._end_ns < self._look_ns and np.isfinite(np.add.reduce(samples, axis=None)):
+    def add(self, chunk: Chunk, end_ns: int) -> None:
+        samples, self._end_ns = chunk.samples, end_ns
+        if end_ns < self._look_ns and math.isfinite(np.add.reduce(samples, axis=None)):
             return
         self._look_ns = self._end_ns + _LOOK_EVERY_NS
         low, high = np.minimum.reduce(samples), np.maximum.reduce(samples)

@@ -57,7 +57,7 @@ class TestContract(DriverContract):
 def test_every_sample_arrives_as_it_was_played(microphone: PulseMicrophone) -> None:
     played = np.random.default_rng(7).integers(-9000, 9000, 16000).astype(np.int16)
     padded = np.concatenate([np.zeros(8000, np.int16), played, np.zeros(16000, np.int16)])
-    with PortAudioMicrophone("edge_mic") as driver:
+    with PortAudioMicrophone("edge_mic", block_s=0.02) as driver:
         driver.open(MonotonicClock())
         player = threading.Thread(target=microphone.play, args=(padded,))
         player.start()

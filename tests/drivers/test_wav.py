@@ -102,7 +102,7 @@ def test_begins_where_told(tmp_path: Path, sound: Sound) -> None:
 
 def test_a_loop_goes_on_numbering(tmp_path: Path, sound: Sound) -> None:
     path = write_wav(tmp_path / "speech.wav", sound[:500])
-    with SoundFileMicrophone(str(path), loop=True) as driver:
+    with SoundFileMicrophone(str(path), loop=True, block_s=0.02) as driver:
         driver.open(ReplayClock())
         chunks = read_chunks(driver, 6)
     assert [(chunk.seq, chunk.n_samples) for chunk in chunks[2:5]] == [
@@ -116,7 +116,8 @@ def test_a_loop_goes_on_numbering(tmp_path: Path, sound: Sound) -> None:
 
 def test_a_block_comes_when_its_last_sample_is_recorded(tmp_path: Path, sound: Sound) -> None:
     clock = ManualClock(7_000_000)
-    with SoundFileMicrophone(str(write_wav(tmp_path / "speech.wav", sound))) as driver:
+    path = write_wav(tmp_path / "speech.wav", sound)
+    with SoundFileMicrophone(str(path), block_s=0.02) as driver:
         driver.open(clock)
         heard: list[Chunk | None] = []
         reader = threading.Thread(target=lambda: heard.append(driver.read(5.0)))
@@ -132,7 +133,8 @@ def test_a_block_comes_when_its_last_sample_is_recorded(tmp_path: Path, sound: S
 
 def test_a_time_out_keeps_the_block_for_the_next_read(tmp_path: Path, sound: Sound) -> None:
     clock = ManualClock()
-    with SoundFileMicrophone(str(write_wav(tmp_path / "speech.wav", sound))) as driver:
+    path = write_wav(tmp_path / "speech.wav", sound)
+    with SoundFileMicrophone(str(path), block_s=0.02) as driver:
         driver.open(clock)
         with pytest.raises(DeviceTimeoutError):
             driver.read(0.0)
@@ -349,7 +351,8 @@ def test_reads_the_sound_of_a_talking_head() -> None:
 
 def test_paces_itself_on_a_live_clock(tmp_path: Path, sound: Sound) -> None:
     clock = MonotonicClock()
-    with SoundFileMicrophone(str(write_wav(tmp_path / "speech.wav", sound))) as driver:
+    path = write_wav(tmp_path / "speech.wav", sound)
+    with SoundFileMicrophone(str(path), block_s=0.02) as driver:
         driver.open(clock)
         chunks = read_chunks(driver, 5)
         assert clock.now_ns() >= chunks[-1].end_ns

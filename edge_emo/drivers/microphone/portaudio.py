@@ -82,7 +82,7 @@ class PortAudioMicrophone(Driver):
         *,
         rate_hz: int = 16000,
         channels: int = 1,
-        block_s: float = 0.02,
+        block_s: float = 0.03,
         watchdog_s: float = 3.0,
         open_timeout_s: float = _OPEN_TIMEOUT_S,
     ) -> None:

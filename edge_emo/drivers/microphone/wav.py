@@ -34,7 +34,7 @@ class SoundFileMicrophone(Driver):
     kind: ClassVar[Kind] = "microphone"
 
     def __init__(
-        self, target: str, *, block_s: float = 0.02, loop: bool = False, start_s: float = 0.0
+        self, target: str, *, block_s: float = 0.03, loop: bool = False, start_s: float = 0.0
     ) -> None:
         if not target:
             raise ConfigError("wav: names no file", hint="write the path: wav:speech.wav")
