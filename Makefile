@@ -4,6 +4,12 @@ VENV ?= .venv
 SECONDS_SHOWN ?= 20
 # Everything that installs from wheels alone. The microphone needs a compiler: see docs/guides.
 EXTRAS ?= audio,eeg,bridge,onnx,openvino,demo,dev
+# The modules of the reference, public first.
+REFERENCE = pipeline types errors config clock registry vendor manifest recording testing \
+  drivers.base drivers.capture sync.delivery sync.align sync.dejitter sync.health sync.window \
+  features.audio features.eeg features.face estimators.base runtime.base runtime.choose \
+  fusion.base fusion.pooling fusion.smoothing sinks.base evaluation.evaluate datasets.clips \
+  bench doctor demo
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
@@ -26,7 +32,7 @@ bench: $(VENV)/demo.done
 	$(BIN)/edge-emo bench
 
 docs: $(VENV)/dev.done
-	$(BIN)/pdoc --docformat google -o build/reference edge_emo
+	$(BIN)/pdoc --docformat google -o build/reference $(addprefix edge_emo.,$(REFERENCE))
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
