@@ -49,10 +49,12 @@ def write_card(folder: Path) -> None:
         _section("Split", _texts(words.get("split"))),
         _section("Accuracy", _accuracy(metrics)),
         _section("Confusion", _confusions(metrics)),
+        _section("Robustness", _robustness(metrics)),
         _section("Calibration", _calibration(model, metrics)),
         _section("Valence, arousal, dominance", _dimensions(model)),
         _section("Limits", _texts(words.get("limits"))),
         _section("Files", _files(model, metrics)),
+        _section("Time", _latency(metrics)),
         _section("Training", _training(metrics)),
         _section("What was tried", _tried(metrics)),
     ]
@@ -106,8 +108,7 @@ def _accuracy(metrics: Mapping[str, Any]) -> list[str]:
         return ["Not measured yet."]
     present = [(key, title) for key, title in FIGURES if any(_known(r.get(key)) for r in runs)]
     rows = [
-        [run["split"], run["backend"], *(_number(run.get(key)) for key, _ in present)]
-        for run in runs
+        [run["split"], _file(run), *(_number(run.get(key)) for key, _ in present)] for run in runs
     ]
     return [
         "Measured by `edge-emo evaluate` on the exported files; an abstention counts as an error.",
@@ -128,18 +129,55 @@ def _confusions(metrics: Mapping[str, Any]) -> list[str]:
             for label, row in zip(run["labels"], run["confusion"], strict=True)
         ]
         head = ["true ↓ estimated →", *run["labels"]]
-        lines += [f"{run['split']}, {run['backend']}:", "", *_table(head, rows), ""]
+        lines += [f"{run['split']}, {_file(run)}:", "", *_table(head, rows), ""]
     return lines[:-1]
+
+
+def _file(run: Mapping[str, Any]) -> str:
+    return " ".join([run["backend"], *([run["precision"]] if run.get("precision") else [])])
+
+
+def _robustness(metrics: Mapping[str, Any]) -> list[str]:
+    table = metrics.get("robustness")
+    if not table:
+        return []
+    keys = [key for key in table["rows"][0] if key != "fault"]
+    head = ["fault"]
+    for key in keys:
+        head += [f"{key} accuracy", f"{key} recall", f"{key} calibration error"]
+    rows = [
+        [row["fault"], *(_number(row[key][name]) for key in keys for name in _ROBUST)]
+        for row in table["rows"]
+    ]
+    return [table["what"], "", *_table(head, rows)]
+
+
+_ROBUST = ("accuracy", "unweighted_average_recall", "expected_calibration_error")
+
+
+def _latency(metrics: Mapping[str, Any]) -> list[str]:
+    table = metrics.get("latency")
+    if not table:
+        return []
+    rows = [
+        [r["backend"], r["precision"], _number(r["p50_ms"]), _number(r["least_ms"])]
+        for r in table["rows"]
+    ]
+    return [table["what"], "", *_table(["backend", "precision", "median ms", "least ms"], rows)]
 
 
 def _calibration(model: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
     temperature = model["calibration"]["temperature"]
     lines = [f"Posterior = softmax(logits / {temperature}), fitted on validation data."]
     lines += [
-        f"Expected calibration error, {run['split']}, {run['backend']}: "
+        f"Expected calibration error, {run['split']}, {_file(run)}: "
         f"{_number(run['expected_calibration_error'])}."
         for run in metrics.get("evaluations", [])
         if _known(run.get("expected_calibration_error"))
+    ]
+    lines += [
+        f"Before the temperature was applied, {split}: {_number(error)}."
+        for split, error in metrics.get("uncalibrated", {}).items()
     ]
     return ["\n".join(lines)]
 

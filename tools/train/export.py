@@ -17,6 +17,7 @@ from typing import Any
 import card
 import numpy as np
 import numpy.typing as npt
+import quantize
 import torch
 
 from edge_emo.estimators.calibration import softmax
@@ -28,6 +29,7 @@ except ModuleNotFoundError:
 
 Sample = tuple[npt.NDArray[Any], ...]
 METRICS = ("accuracy", "unweighted_average_recall", "macro_f1", "expected_calibration_error")
+INT8 = "model.int8.tflite"
 TOLERANCE = 1e-3
 
 
@@ -121,14 +123,53 @@ def write_package(
         compare(reference, run_onnx(folder / "model.onnx", samples), "model.onnx"),
         compare(reference, run_tflite(folder / "model.tflite", samples), "model.tflite"),
     ]
-    _write_toml(folder, _manifest(package, folder))
-    _write_json(
-        folder, {"model": package.id, **asdict(record), "parity": parity, "evaluations": []}
-    )
+    write_toml(folder, _manifest(package, folder))
+    write_json(folder, {"model": package.id, **asdict(record), "parity": parity, "evaluations": []})
     card.write_card(folder)
 
 
-def measure(folder: Path, split: str, manifest: Path, backends: Sequence[str]) -> None:
+def add_int8(folder: Path, calibration: Sequence[Sample], held_out: Sequence[Sample]) -> None:
+    """Add ``model.int8.tflite`` to a package, after the float files.
+
+    Args:
+        folder: The model package; its ``model.tflite`` is quantised.
+        calibration: Inputs that the ranges are taken from.
+        held_out: Inputs that it is compared with the float file on.
+    """
+    path = folder / INT8
+    arrays = [sample[0] for sample in calibration]
+    quantize.write_int8(folder / "model.tflite", arrays, path, shorten=False)
+    table = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
+    kept = [row for row in table["files"] if row["path"] != INT8]
+    write_toml(folder, {**table, "files": [*kept, file_entry(path, "tflite", "int8")]})
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    parity = differences(
+        run_tflite(folder / "model.tflite", held_out), run_tflite(path, held_out), INT8
+    )
+    rows = [row for row in metrics["parity"] if row["file"] != INT8]
+    write_json(folder, {**metrics, "parity": [*rows, parity]})
+    card.write_card(folder)
+
+
+def drop_int8(folder: Path) -> None:
+    """Take the int8 file out of a package; what was measured on it stays in metrics.json."""
+    (folder / INT8).unlink()
+    table = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
+    kept = [row for row in table["files"] if row["path"] != INT8]
+    write_toml(folder, {**table, "files": kept})
+    card.write_card(folder)
+
+
+def add_metrics(folder: Path, entries: Mapping[str, Any]) -> None:
+    """Put entries into metrics.json in place of those of the same name; renew the card."""
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    write_json(folder, {**metrics, **entries})
+    card.write_card(folder)
+
+
+def measure(
+    folder: Path, split: str, manifest: Path, backends: Sequence[str], precision: str = ""
+) -> None:
     """Evaluate the exported files on a manifest of clips and take the figures into the package.
 
     Args:
@@ -136,23 +177,28 @@ def measure(folder: Path, split: str, manifest: Path, backends: Sequence[str]) -
         split: What the clips are, in words, for model.toml and the card.
         manifest: JSON lines, see "Manifest of clips" in the documentation.
         backends: Names of backends to measure with, the first one first in model.toml.
+        precision: The one precision of files to measure; empty for the first file that fits.
     """
     from edge_emo.evaluation.evaluate import evaluate
     from edge_emo.manifest import read_package
 
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    kept = [e for e in metrics["evaluations"] if e["split"] != split]
+    named = {"precision": precision} if precision else {}
+    new = (split, precision)
+    kept = [e for e in metrics["evaluations"] if (e["split"], e.get("precision", "")) != new]
     for backend in backends:
-        result = evaluate(read_package(folder), manifest, backend=backend)
-        kept.append({"split": split, **result.to_json()})
+        package = read_package(folder)
+        result = evaluate(package, manifest, backend=backend, precision=precision or None)
+        kept.append({"split": split, **named, **result.to_json()})
         print(f"{split}, {backend}: {[(k, kept[-1][k]) for k in ('n', *METRICS)]}", flush=True)
     metrics["evaluations"] = kept
-    _write_json(folder, metrics)
+    write_json(folder, metrics)
     manifest_table = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
     manifest_table["metrics"] = [
-        {key: row[key] for key in ("split", "backend", "n", *METRICS)} for row in kept
+        {key: row[key] for key in ("split", "backend", "precision", "n", *METRICS) if key in row}
+        for row in kept
     ]
-    _write_toml(folder, manifest_table)
+    write_toml(folder, manifest_table)
     card.write_card(folder)
 
 
@@ -225,11 +271,22 @@ def compare(
     Raises:
         ValueError: A top label differs, or a posterior by more than 0.001.
     """
+    found = differences(reference, answer, name)
+    gap, same = found["posterior_difference"], found["same_label"]
+    if gap > TOLERANCE or same < 1.0:
+        raise ValueError(f"{name}: posterior differs by {gap:.2g}, {same:.1%} of labels agree")
+    return found
+
+
+def differences(
+    reference: Sequence[npt.NDArray[np.float32]],
+    answer: Sequence[npt.NDArray[np.float32]],
+    name: str,
+) -> dict[str, Any]:
+    """Return what :func:`compare` returns, whatever it is."""
     ours, theirs = np.concatenate(reference), np.concatenate(answer)
     gap = float(np.abs(softmax(ours) - softmax(theirs)).max())
     same = float((ours.argmax(1) == theirs.argmax(1)).mean())
-    if gap > TOLERANCE or same < 1.0:
-        raise ValueError(f"{name}: posterior differs by {gap:.2g}, {same:.1%} of labels agree")
     return {"file": name, "n": len(ours), "same_label": same, "posterior_difference": gap}
 
 
@@ -266,15 +323,16 @@ def _manifest(package: Package, folder: Path) -> dict[str, Any]:
         "dimensions": package.dimensions,
         "fusion": {"reliability": package.reliability},
         "files": [
-            _file(folder / "model.tflite", "tflite"),
-            _file(folder / "model.onnx", "onnx"),
+            file_entry(folder / "model.tflite", "tflite"),
+            file_entry(folder / "model.onnx", "onnx"),
         ],
-        "inputs": [_tensor(tensor) for tensor in package.inputs],
-        "outputs": [_tensor(tensor) for tensor in package.outputs],
+        "inputs": [tensor_entry(tensor) for tensor in package.inputs],
+        "outputs": [tensor_entry(tensor) for tensor in package.outputs],
     }
 
 
-def _file(path: Path, kind: str, precision: str = "float32") -> dict[str, Any]:
+def file_entry(path: Path, kind: str, precision: str = "float32") -> dict[str, Any]:
+    """Return the row of a file for ``[[files]]`` of model.toml."""
     content = path.read_bytes()
     return {
         "path": path.name,
@@ -285,15 +343,18 @@ def _file(path: Path, kind: str, precision: str = "float32") -> dict[str, Any]:
     }
 
 
-def _tensor(tensor: Tensor) -> dict[str, Any]:
+def tensor_entry(tensor: Tensor) -> dict[str, Any]:
+    """Return the row of a tensor for ``[[inputs]]`` or ``[[outputs]]``."""
     return {key: value for key, value in asdict(tensor).items() if value not in (None, ())}
 
 
-def _write_toml(folder: Path, table: Mapping[str, Any]) -> None:
+def write_toml(folder: Path, table: Mapping[str, Any]) -> None:
+    """Write ``model.toml``."""
     _replace(folder / "model.toml", toml(table))
 
 
-def _write_json(folder: Path, table: Mapping[str, Any]) -> None:
+def write_json(folder: Path, table: Mapping[str, Any]) -> None:
+    """Write ``metrics.json``."""
     _replace(folder / "metrics.json", json.dumps(table, indent=1, ensure_ascii=False) + "\n")
 
 

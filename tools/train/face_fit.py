@@ -47,7 +47,7 @@ def fit(train: Faces, valid: Faces, options: Options) -> tuple[nn.Module, list[d
     net = face_net.build(options.net).to(memory_format=torch.channels_last)
     average = copy.deepcopy(net)
     steps = options.epochs * (len(train.images) // options.batch)
-    optimiser = torch.optim.SGD(_groups(net), lr=0.1, momentum=0.9, nesterov=True)
+    optimiser = torch.optim.SGD(groups(net), lr=0.1, momentum=0.9, nesterov=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, options.peak_rate, total_steps=steps, pct_start=0.2
     )
@@ -57,14 +57,14 @@ def fit(train: Faces, valid: Faces, options: Options) -> tuple[nn.Module, list[d
         size_px = 36 if epoch < options.epochs * options.small_share else face_net.INPUT_PX
         net.train()
         losses = []
-        for images, targets in _batches(train, options, size_px, rng):
+        for images, targets in batches(train, options.batch, options.balance, size_px, rng):
             optimiser.zero_grad(set_to_none=True)
             loss = -(targets * net(images).log_softmax(1)).sum(1).mean()
             loss.backward()
             nn.utils.clip_grad_norm_(net.parameters(), 2.0)
             optimiser.step()
             schedule.step()
-            _blend(average, net, 0.995)
+            blend(average, net, 0.995)
             losses.append(float(loss.detach()))
         row = {"epoch": epoch + 1, "size_px": size_px, "loss": round(float(np.mean(losses)), 4)}
         row |= figures(logits(average, valid), valid.labels)
@@ -84,23 +84,29 @@ def logits(net: nn.Module, faces: Faces, batch: int = 256) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _batches(
-    faces: Faces, options: Options, size_px: int, rng: torch.Generator
+def batches(
+    faces: Faces,
+    size: int,
+    balance: float,
+    size_px: int,
+    rng: torch.Generator,
+    strength: float = 1.0,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield the varied, standardised pictures and targets of one epoch, ``size`` at a time."""
     frequency = faces.targets.mean(axis=0)
-    weights = torch.from_numpy(faces.targets @ frequency**-options.balance)
+    weights = torch.from_numpy(faces.targets @ frequency**-balance)
     drawn = torch.multinomial(weights, len(weights), replacement=True, generator=rng)
-    if options.balance == 0:
+    if balance == 0:
         drawn = torch.randperm(len(weights), generator=rng)
-    for i in range(0, len(drawn) - options.batch + 1, options.batch):
-        index = drawn[i : i + options.batch].numpy()
+    for i in range(0, len(drawn) - size + 1, size):
+        index = drawn[i : i + size].numpy()
         images = torch.from_numpy(faces.images[index]).unsqueeze(1).float()
-        varied = augment(images, size_px, rng).numpy()
+        varied = augment(images, size_px, rng, strength).numpy()
         ready = torch.from_numpy(standardise(varied)).to(memory_format=torch.channels_last)
         yield ready, torch.from_numpy(faces.targets[index])
 
 
-def _groups(net: nn.Module) -> list[dict[str, object]]:
+def groups(net: nn.Module) -> list[dict[str, object]]:
     """Decay the weights, not the norms and biases."""
     decayed = [p for p in net.parameters() if p.ndim > 1]
     free = [p for p in net.parameters() if p.ndim <= 1]
@@ -108,7 +114,7 @@ def _groups(net: nn.Module) -> list[dict[str, object]]:
 
 
 @torch.no_grad()
-def _blend(average: nn.Module, net: nn.Module, keep: float) -> None:
+def blend(average: nn.Module, net: nn.Module, keep: float) -> None:
     """Move the running average of weights and norm statistics towards the network."""
     for kept, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
         if kept.dtype.is_floating_point:
