@@ -1,0 +1,277 @@
+"""The face detector: train, export, evaluate.
+
+    python tools/train/detector.py --data DIR --out models/face-detector-small
+    python tools/train/detector.py evaluate --data DIR --out models/face-detector-small
+
+``--data`` is the folder that holds ``detection/`` and ``diffusionfer/``. Without a step, all
+three run. ``train`` keeps ``--checkpoint``; ``export`` chooses the threshold on validation
+scenes and writes the package; ``evaluate`` measures the exported files on test scenes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import detector_card
+import detector_data
+import detector_export
+import detector_fit
+import detector_label
+import detector_net
+import export
+import numpy as np
+import numpy.typing as npt
+import torch
+from detector_augment import Composer
+from detector_score import FLOOR, breakdown, summary, tally, tally_at_input
+
+from edge_emo.features.face_detector import (
+    DetectorSettings,
+    FaceDetector,
+    detector_settings,
+    fit,
+)
+from edge_emo.manifest import read_package
+from edge_emo.runtime.choose import load_model
+
+try:
+    import tomllib
+except ModuleNotFoundError:
+    import tomli as tomllib
+
+VERSION = "1.0.0"
+SUMMARY = "Boxes and five landmarks of all faces in a colour picture, bare or masked."
+CALIBRATION = 200
+"""Scenes that int8 ranges are taken from."""
+SPLIT_SEED = 0
+
+
+class TorchModel:
+    """A torch network that runs like a loaded model."""
+
+    def __init__(self, net: torch.nn.Module) -> None:
+        self._net = net.eval()
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Return the maps by name."""
+        with torch.no_grad():
+            maps = self._net(torch.from_numpy(inputs["image"]))
+        return {k: m.numpy() for k, m in zip(detector_net.OUTPUTS, maps, strict=True)}
+
+
+def main() -> None:
+    """Run one step, or all."""
+    arguments = _parser().parse_args()
+    torch.set_num_threads(arguments.threads)
+    cv2.setNumThreads(arguments.threads)
+    steps = {"train": _train, "export": _export, "evaluate": _evaluate}
+    for step in steps if arguments.step == "all" else [arguments.step]:
+        steps[step](arguments)
+
+
+def train(data: Path, options: detector_fit.Options, checkpoint: Path, first: int = 0) -> None:
+    """Fit and keep weights, options, log and duration.
+
+    Args:
+        data: Holds ``detection/`` and ``diffusionfer/``.
+        options: Seed and phases.
+        checkpoint: Written at the end; beside it, ``.part`` after every phase.
+        first: Phase to begin with, from the weights in ``.part``.
+    """
+    parts = detector_data.load(data, SPLIT_SEED)
+    scenes, valid = parts["scenes"]["train"], parts["scenes"]["valid"]
+    bare = [p for p in parts["crops"]["train"] if len(p.faces.boxes)]
+    part = checkpoint.with_suffix(".part")
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+
+    def composer(phase: int, net: torch.nn.Module) -> Composer:
+        generator = np.random.default_rng(options.seed + phase)
+        return Composer(scenes, bare + (_synthetic(data, net) if phase else []), generator)
+
+    def judge(net: torch.nn.Module) -> dict[str, Any]:
+        torch.save({"state": net.state_dict()}, part)
+        result = tally(_detector(TorchModel(net), FLOOR).detect, valid)
+        return summary(result, result.threshold()) | {"threshold": result.threshold()}
+
+    begun = (first, torch.load(part, weights_only=True)["state"]) if first else None
+    net, log = detector_fit.fit(composer, options, judge, begun)
+    minutes = round((time.monotonic() - began) / 60, 1)
+    kept = {"state": net.state_dict(), "options": asdict(options), "log": log, "minutes": minutes}
+    torch.save(kept, checkpoint)
+
+
+def _synthetic(data: Path, net: torch.nn.Module) -> list[detector_data.Picture]:
+    """Return half of the synthetic faces, as far as the network can label them."""
+    paths = detector_data.synthetic(data)[::2]
+    faces = detector_label.label(_detector(TorchModel(net), 0.3), paths)
+    print(f"labelled {len(faces)} of {len(paths)} synthetic faces", flush=True)
+    return faces
+
+
+def export_package(data: Path, checkpoint: Path, folder: Path, size: tuple[int, int]) -> None:
+    """Write the package of a checkpoint for one input size; threshold by validation scenes.
+
+    Args:
+        data: Holds ``detection/``.
+        checkpoint: As kept by :func:`train`.
+        folder: Of the package.
+        size: Width and height of the network's input, multiples of 32.
+    """
+    kept = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    net = detector_net.Detector()
+    net.load_state_dict(kept["state"])
+    parts = detector_data.load(data, SPLIT_SEED)
+    parity = detector_export.write_files(net, _inputs(parts["scenes"]["train"], size), folder)
+    settings = DetectorSettings(*size, threshold=FLOOR)
+    write_tables(folder, settings, kept, parity)
+    valid = parts["scenes"]["valid"]
+    result = tally(loaded(folder, "litert", "int8", settings).detect, valid)
+    threshold = round(result.threshold(), 3)
+    write_tables(folder, replace(settings, threshold=threshold), kept, parity)
+    print(f"threshold {threshold}: {summary(result, threshold)}", flush=True)
+
+
+def write_tables(
+    folder: Path, settings: DetectorSettings, kept: Mapping[str, Any], parity: list[dict[str, Any]]
+) -> None:
+    """Write model.toml and metrics.json without figures, and the card."""
+    features = asdict(settings)
+    licence = detector_card.LICENCE
+    table = detector_export.manifest(folder, features, licence, SUMMARY, VERSION)
+    export.write_toml(folder, table)
+    training = {
+        **kept.get("options", {}),
+        "parameters": sum(v.numel() for v in kept["state"].values()),
+        "minutes on one CPU thread": kept.get("minutes"),
+        "log": kept.get("log"),
+    }
+    content = {
+        "model": folder.name, "training": training, "tried": _tried(),
+        "words": detector_card.WORDS, "parity": parity, "evaluations": [],
+    }  # fmt: skip
+    export.write_json(folder, content)
+    detector_card.write_card(folder)
+
+
+def evaluate(data: Path, folder: Path) -> None:
+    """Measure every exported file on test scenes and take the figures into the package."""
+    scenes = detector_data.load(data, SPLIT_SEED)["scenes"]
+    package = read_package(folder)
+    settings = detector_settings(package.features, package.id)
+    runs = [
+        _measured(folder, backend, precision, scenes["test"], settings)
+        for backend, precision in (("litert", "int8"), ("litert", "float32"), ("onnx", "float32"),
+                                   ("openvino", "float32"))
+    ]  # fmt: skip
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    export.write_json(folder, {**metrics, "evaluations": runs})
+    table = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
+    keys = ("split", "backend", "precision", "n", "recall", "false_per_image", "landmark_error")
+    table["metrics"] = [{key: run[key] for key in keys} for run in runs]
+    export.write_toml(folder, table)
+    detector_card.write_card(folder)
+
+
+def loaded(folder: Path, backend: str, precision: str, settings: DetectorSettings) -> FaceDetector:
+    """Return the detector of one exported file."""
+    model = load_model(read_package(folder), backend=backend, precision=precision)
+    return FaceDetector(model, settings)
+
+
+def _measured(
+    folder: Path, backend: str, precision: str, pictures: list[detector_data.Picture],
+    settings: DetectorSettings,
+) -> dict[str, Any]:  # fmt: skip
+    low = loaded(folder, backend, precision, replace(settings, threshold=FLOOR))
+    result = tally(low.detect, pictures)
+    shipped = loaded(folder, backend, precision, settings)
+    at_input = tally_at_input(result, pictures, settings)
+    run = {
+        "split": "test scenes",
+        "file": f"{precision} of {backend}",
+        "backend": backend,
+        "precision": precision,
+        "n": len(result.truths),
+        "images": result.images,
+        **summary(result, settings.threshold),
+        "recall_at_0.1": round(result.recall(result.threshold()), 4),
+        "recall_24px_at_input": round(at_input, 4),
+        "frame_ms": _frame_ms(shipped, pictures),
+        "kinds": breakdown(result, settings.threshold),
+    }
+    print({key: value for key, value in run.items() if key != "kinds"}, flush=True)
+    return run
+
+
+def _frame_ms(detector: FaceDetector, pictures: list[detector_data.Picture]) -> float:
+    """Return the median time of one 320×240 frame, decoding included."""
+    frames = [np.asarray(cv2.resize(p.pixels, (320, 240))) for p in pictures[:100]]
+    times = []
+    for frame in frames:
+        began = time.perf_counter()
+        detector.detect(frame)
+        times.append(time.perf_counter() - began)
+    return round(float(np.median(times)) * 1e3, 3)
+
+
+def _inputs(
+    scenes: list[detector_data.Picture], size: tuple[int, int]
+) -> list[npt.NDArray[np.float32]]:
+    """Return training scenes as the network reads them, a fifth of them in poor light."""
+    inputs = []
+    for number, picture in enumerate(scenes[:CALIBRATION]):
+        frame = np.zeros((size[1], size[0], 3), np.uint8)
+        fit(picture.pixels, frame)
+        gain = np.float32(0.25 if number % 5 == 0 else 1.0)
+        inputs.append((frame * gain - np.float32(detector_net.CENTRE))[np.newaxis])
+    return inputs
+
+
+def _detector(model: Any, threshold: float) -> FaceDetector:
+    size = {"width_px": detector_net.WIDTH_PX, "height_px": detector_net.HEIGHT_PX}
+    return FaceDetector(model, DetectorSettings(threshold=threshold, most=64, **size))
+
+
+def _tried() -> list[dict[str, Any]]:
+    path = Path(__file__).parent / "detector_tried.json"
+    return list(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else []
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    options = detector_fit.Options(seed=arguments.seed)
+    train(arguments.data, options, arguments.checkpoint, arguments.first)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    size = tuple(int(side) for side in arguments.size.split("x"))
+    export_package(arguments.data, arguments.checkpoint, arguments.out, (size[0], size[1]))
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    evaluate(arguments.data, arguments.out)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    steps = ["all", "train", "export", "evaluate"]
+    parser.add_argument("step", nargs="?", choices=steps, default="all")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("models/face-detector-small"))
+    parser.add_argument("--checkpoint", type=Path, default=Path("face-detector.pt"))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="phase to begin with")
+    parser.add_argument("--size", default="320x256", help="of the input, width x height")
+    parser.add_argument("--threads", type=int, default=1)
+    return parser
+
+
+if __name__ == "__main__":
+    main()
