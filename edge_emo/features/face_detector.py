@@ -178,9 +178,11 @@ def fit(frame: Image, picture: Image) -> float:
     high = min(picture.shape[0], max(1, round(height / scale)))
     wide = min(picture.shape[1], max(1, round(width / scale)))
     vision = cv2()
-    # INTER_AREA is exact and fast at whole factors; enlarging needs interpolation.
-    how = vision.INTER_AREA if scale > 1 else vision.INTER_LINEAR
-    picture[:high, :wide] = vision.resize(frame, (wide, high), interpolation=how)
+    # Averaging over halves is fast; over other factors it costs ten times as much.
+    while frame.shape[0] >= 2 * high and frame.shape[1] >= 2 * wide:
+        half = (max(wide, frame.shape[1] // 2), max(high, frame.shape[0] // 2))
+        frame = vision.resize(frame, half, interpolation=vision.INTER_AREA)
+    picture[:high, :wide] = vision.resize(frame, (wide, high), interpolation=vision.INTER_LINEAR)
     picture[high:] = _BACKGROUND
     picture[:high, wide:] = _BACKGROUND
     return scale

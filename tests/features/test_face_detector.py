@@ -109,7 +109,8 @@ def test_overlap_of_known_boxes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "height"), [(320, 240), (640, 480), (480, 640), (100, 60), (1, 1), (1000, 3)]
+    ("width", "height"),
+    [(320, 240), (640, 480), (480, 640), (1920, 1080), (2001, 1501), (100, 60), (1, 1), (1000, 3)],
 )
 def test_a_frame_is_fitted_without_stretching(width: int, height: int) -> None:
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
