@@ -184,6 +184,10 @@ class Posterior(Mapping[str, float]):
         except ValueError:
             raise KeyError(name) from None
 
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is such a label."""
+        return name in self.names
+
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names in order."""
         return iter(self.names)

@@ -58,8 +58,11 @@ def _union(votes: list[Vote]) -> tuple[str, ...]:
 
 
 def _logs(vote: Vote) -> dict[str, float]:
-    posterior: Mapping[str, float] = vote.prediction.posterior or {}
-    return {name: math.log(max(p, _FLOOR)) for name, p in posterior.items()}
+    posterior = vote.prediction.posterior
+    if posterior is None:
+        return {}
+    pairs = zip(posterior.names, posterior.probabilities, strict=True)
+    return {name: math.log(p if p > _FLOOR else _FLOOR) for name, p in pairs}
 
 
 def _normalised(names: tuple[str, ...], scores: Mapping[str, float]) -> Posterior:
