@@ -23,7 +23,10 @@ _SIZES_PX = {8: (0.0, 40.0), 16: (28.0, 100.0), 32: (72.0, 1e9)}
 _SPREAD = 0.10
 """Standard deviation of the target around a centre, as a share of the face's side."""
 _POSITIVE = 0.55
-"""Cells whose target is above this learn box and landmarks."""
+"""Cells whose target is above this count as a face for the score."""
+_NEAR = 0.02
+"""Cells whose target is above this, to a quarter of the face around its centre, learn box and
+landmarks: with the centre alone, each face taught about one cell, and slowly."""
 _FOCUS = 4.0
 _LOG_STEPS = 100
 
@@ -73,6 +76,7 @@ class Targets:
     heat: torch.Tensor
     counted: torch.Tensor
     positive: torch.Tensor
+    near: torch.Tensor
     box: torch.Tensor
     points: torch.Tensor
 
@@ -159,7 +163,7 @@ def targets(examples: Sequence[Example], stride: int) -> Targets:
                 _draw((heat[k], box[k], points[k]), (x, y), b, p, stride)
     positive = heat > _POSITIVE
     counted[positive] = 1.0
-    arrays = (heat, counted, positive, box, points)
+    arrays = (heat, counted, positive, heat > _NEAR, box, points)
     return Targets(*(torch.from_numpy(a) for a in arrays))
 
 
@@ -172,7 +176,7 @@ def loss(outputs: Sequence[torch.Tensor], wanted: Sequence[Targets]) -> dict[str
     Landmarks: L1 in units of the face's side.
     """
     parts: dict[str, list[torch.Tensor]] = {"score": [], "box": [], "points": []}
-    found, known = 0, 0
+    found, shaped, known = 0, 0, 0
     for k, target in enumerate(wanted):
         score, box, points = outputs[3 * k : 3 * k + 3]
         chance = torch.sigmoid(score[..., 0])
@@ -182,8 +186,9 @@ def loss(outputs: Sequence[torch.Tensor], wanted: Sequence[Targets]) -> dict[str
         )
         weight = torch.where(target.positive, away.pow(1.5) * 2, away.pow(2) * (1 - target.heat))
         parts["score"].append((error * weight.detach() * target.counted).sum())
-        mask = target.positive
-        found += int(mask.sum())
+        found += int(target.positive.sum())
+        mask = target.near
+        shaped += int(mask.sum())
         if mask.any():
             here, there = box[mask], target.box[mask]
             parts["box"].append(_box_loss(here, there))
@@ -192,7 +197,7 @@ def loss(outputs: Sequence[torch.Tensor], wanted: Sequence[Targets]) -> dict[str
             side = there[seen, 2:].exp().prod(dim=1).sqrt()[:, None]
             off = (points[mask][seen] - target.points[mask][seen]).abs() / side
             parts["points"].append(off.mean(dim=1).sum())
-    counts = {"score": max(found, 1), "box": max(found, 1), "points": max(known, 1)}
+    counts = {"score": max(found, 1), "box": max(shaped, 1), "points": max(known, 1)}
     zero = outputs[0].sum() * 0.0
     return {key: sum(values, zero) / counts[key] for key, values in parts.items()}
 
@@ -207,7 +212,7 @@ def _draw(maps: tuple[Floats, ...], at: tuple[Floats, ...], b: Floats, p: Floats
     bump[row, column] = 1.0
     better = bump > heat
     heat[better] = bump[better]
-    rows, columns = np.nonzero(better & (bump > _POSITIVE))
+    rows, columns = np.nonzero(better & (bump > _NEAR))
     cell = (np.stack([columns, rows], axis=1) + 0.5).astype(np.float32)
     unit = np.float32(_UNIT * s)
     box[rows, columns, :2] = (centre / s - cell) / _UNIT
