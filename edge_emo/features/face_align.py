@@ -1,7 +1,7 @@
 """From five landmarks to an upright crop of one size, and to a rough pose of the head.
 
 The crop is framed as the pictures of FER2013 are, on which expression models are trained:
-``FER_TEMPLATE`` says where the landmarks lie in such a picture.
+``FER_TEMPLATE`` says where the landmarks are taken to lie in such a picture.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FER_TEMPLATE: tuple[Point, ...] = (
     Point(0.34, 0.77),
     Point(0.66, 0.77),
 )
-"""Landmarks as shares of the crop's side: medians over FER2013, made symmetric."""
+"""Landmarks as shares of the crop's side. A first guess, not measured on FER2013."""
 
 _HEAD = np.array(
     [[-0.5, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, 0.6, -0.5], [-0.4, 1.08, -0.1], [0.4, 1.08, -0.1]]
