@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_emo.clock import Clock
 from edge_emo.errors import ClosedError, ConfigError, ModelMismatchError
-from edge_emo.estimators.base import Estimator, Features
-from edge_emo.estimators.calibration import dimensions, mean_posterior, posterior
+from edge_emo.estimators.base import Features
+from edge_emo.estimators.packaged import PackagedEstimator
 from edge_emo.features.eeg import (
     FEATURES,
     RATE_RANGE_HZ,
@@ -28,7 +27,7 @@ from edge_emo.features.eeg_quality import ChannelQuality, judge
 from edge_emo.manifest import ModelPackage
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.sync.window import Windower
-from edge_emo.types import Chunk, Posterior, Prediction, StreamInfo, abstention
+from edge_emo.types import Chunk, Prediction, StreamInfo
 
 _UNITS = ("uv", "µv")
 _SETTINGS = ("window_s", "hop_s", "highpass_hz")
@@ -47,7 +46,7 @@ class _Stream:
     next_seq: int | None = None
 
 
-class EegEstimator(Estimator):
+class EegEstimator(PackagedEstimator):
     """Estimates rest or load from EEG of any montage of 10-20 names, 100 to 1000 Hz.
 
     A window is 4 s long and one begins every second, as the package says. Its first sample is
@@ -66,13 +65,9 @@ class EegEstimator(Estimator):
     kind = "eeg"
 
     def __init__(self, package: ModelPackage, model: LoadedModel, clock: Clock) -> None:
-        self.model_id = package.id
-        self._package = package
-        self._model = model
-        self._clock = clock
+        super().__init__(package, model, clock)
         self._stream: _Stream | None = None
         self._input = package.inputs[0].name
-        self._output = package.categories
         self._settings = _settings(package)
 
     def start(self, info: StreamInfo) -> None:
@@ -108,20 +103,6 @@ class EegEstimator(Estimator):
             for window in stream.windower.push(pairs)
         ]
 
-    def predict(self, features: Features) -> Prediction:
-        """Run the model on one window's features, or abstain with its reason."""
-        if features.reason is not None:
-            return abstention(
-                "eeg", features.t_ns, features.duration_ns, features.reason, features.quality
-            )
-        before_ns = self._clock.now_ns()
-        outputs = self._model.run(features.tensors)
-        spent_ns = self._clock.now_ns() - before_ns
-        estimate = posterior(
-            self._output.labels, outputs[self._output.name], self._package.temperature
-        )
-        return self._prediction(features, estimate, outputs, spent_ns)
-
     def clip(self, chunk: Chunk) -> Prediction:
         """Estimate a whole clip: the mean posterior of its windows.
 
@@ -130,19 +111,13 @@ class EegEstimator(Estimator):
         """
         self.start(self._started().info)
         windows = self.features(chunk) or [self._short_clip(chunk)]
-        whole = Features(chunk.t_ns, chunk.end_ns - chunk.t_ns, _mean_quality(windows), {})
         answers = [self.predict(window) for window in windows]
-        estimates = [one.posterior for one in answers if one.posterior is not None]
-        if not estimates:
-            reason = answers[0].abstained or ""
-            return abstention("eeg", whole.t_ns, whole.duration_ns, reason, whole.quality)
-        spent_ns = sum(one.inference_ns for one in answers)
-        return self._prediction(whole, mean_posterior(estimates), {}, spent_ns)
+        return self._mean(answers, chunk, "no window")
 
     def close(self) -> None:
         """Release the model; idempotent."""
         self._stream = None
-        self._model.close()
+        super().close()
 
     def _started(self) -> _Stream:
         if self._stream is None:
@@ -172,27 +147,6 @@ class EegEstimator(Estimator):
             return Features(t_ns, duration_ns, quality.score, {}, reason)
         row = np.concatenate(region_features(spectra, stream.montage, quality.fit))[None]
         return Features(t_ns, duration_ns, quality.score, {self._input: row})
-
-    def _prediction(
-        self,
-        features: Features,
-        estimate: Posterior,
-        outputs: Mapping[str, npt.NDArray[Any]],
-        spent_ns: int,
-    ) -> Prediction:
-        valence, arousal, dominance = dimensions(self._package, estimate, outputs)
-        return Prediction(
-            modality="eeg",
-            t_ns=features.t_ns,
-            duration_ns=features.duration_ns,
-            posterior=estimate,
-            valence=valence,
-            arousal=arousal,
-            dominance=dominance,
-            quality=features.quality,
-            model_id=self.model_id,
-            inference_ns=spent_ns,
-        )
 
 
 def _settings(package: ModelPackage) -> Mapping[str, float]:
@@ -242,7 +196,3 @@ def _too_poor(quality: ChannelQuality) -> str | None:
     total = len(quality.scores)
     needed = max(min(_FEWEST_CHANNELS, total), math.ceil(_FEWEST_SHARE * total))
     return quality.reason() if np.count_nonzero(quality.fit) < needed else None
-
-
-def _mean_quality(windows: list[Features]) -> float:
-    return float(np.mean([window.quality for window in windows]))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from edge_emo.clock import Clock
 from edge_emo.errors import ConfigError, ModelMismatchError
-from edge_emo.estimators.base import Estimator, Features
-from edge_emo.estimators.calibration import dimensions, posterior
+from edge_emo.estimators.base import Features
+from edge_emo.estimators.packaged import PackagedEstimator
 from edge_emo.features.face import FaceCrop, FaceReader, settings_from
 from edge_emo.manifest import ModelPackage
 from edge_emo.runtime.base import LoadedModel
-from edge_emo.types import Chunk, Prediction, StreamInfo, abstention
+from edge_emo.types import Chunk, Prediction, StreamInfo
 
 
-class FaceEstimator(Estimator):
+class FaceEstimator(PackagedEstimator):
     """Estimates the expression of the largest, most central face.
 
     A frame that begins less than ``interval_s`` of the package's features after the last one
@@ -32,12 +32,9 @@ class FaceEstimator(Estimator):
     kind = "camera"
 
     def __init__(self, package: ModelPackage, model: LoadedModel, clock: Clock) -> None:
+        super().__init__(package, model, clock)
         self._settings = settings_from(package.features, package.id)
         self._input = _input_name(package, self._settings.size_px)
-        self.model_id = package.id
-        self._package = package
-        self._model = model
-        self._clock = clock
         self._interval_ns = round(self._settings.interval_s * 1e9)
         self._reader = FaceReader(self._settings)
         self._due_ns: int | None = None
@@ -62,42 +59,9 @@ class FaceEstimator(Estimator):
             return []
         return [self._features(chunk.t_ns, self._reader.read(chunk.image))]
 
-    def predict(self, features: Features) -> Prediction:
-        """Estimate the expression, or abstain with a reason such as "face 18 px"."""
-        if features.reason is not None:
-            return abstention(
-                self.modality,
-                features.t_ns,
-                features.duration_ns,
-                features.reason,
-                features.quality,
-            )
-        began_ns = self._clock.now_ns()
-        outputs = self._model.run(features.tensors)
-        inference_ns = self._clock.now_ns() - began_ns
-        logits = outputs[self._package.categories.name]
-        estimate = posterior(self._package.labels, logits, self._package.temperature)
-        values = dimensions(self._package, estimate, outputs)
-        return Prediction(
-            modality=self.modality,
-            t_ns=features.t_ns,
-            duration_ns=features.duration_ns,
-            posterior=estimate,
-            valence=values.valence,
-            arousal=values.arousal,
-            dominance=values.dominance,
-            quality=features.quality,
-            model_id=self.model_id,
-            inference_ns=inference_ns,
-        )
-
     def clip(self, chunk: Chunk) -> Prediction:
         """Estimate one picture that is a face crop already; nothing is searched in it."""
         return self.predict(self._features(chunk.t_ns, self._reader.read_crop(chunk.image)))
-
-    def close(self) -> None:
-        """Release the model; idempotent."""
-        self._model.close()
 
     def _is_due(self, chunk: Chunk) -> bool:
         """Keep the beat of ``interval_s`` although frames come on a beat of their own.

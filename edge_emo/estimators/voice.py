@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
@@ -11,8 +10,8 @@ import numpy.typing as npt
 
 from edge_emo.clock import Clock
 from edge_emo.errors import ClosedError, ConfigError, ModelError
-from edge_emo.estimators.base import Estimator, Features
-from edge_emo.estimators.calibration import dimensions, mean_posterior, posterior
+from edge_emo.estimators.base import Features
+from edge_emo.estimators.packaged import PackagedEstimator
 from edge_emo.features.audio import (
     RATE_HZ,
     LogMel,
@@ -24,7 +23,7 @@ from edge_emo.features.audio import (
 from edge_emo.manifest import ModelPackage
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.sync.ring import Ring
-from edge_emo.types import Chunk, Kind, Modality, Prediction, StreamInfo, abstention
+from edge_emo.types import Chunk, Kind, Modality, Prediction, StreamInfo
 
 Floats = npt.NDArray[np.float32]
 
@@ -72,7 +71,7 @@ class VoiceSettings:
         return round(seconds * self.spec.rate_hz)
 
 
-class VoiceEstimator(Estimator):
+class VoiceEstimator(PackagedEstimator):
     """Estimates expressed emotion from the sound of a voice, whatever the words.
 
     Several channels are mixed to one; other rates are converted to 16 kHz. A gap in the sample
@@ -92,10 +91,7 @@ class VoiceEstimator(Estimator):
     kind: Kind = "microphone"
 
     def __init__(self, package: ModelPackage, model: LoadedModel, clock: Clock) -> None:
-        self.model_id = package.id
-        self._package = package
-        self._model = model
-        self._clock = clock
+        super().__init__(package, model, clock)
         self._settings = VoiceSettings.of(package)
         self._cutter: _Cutter | None = None
         self._next_seq: int | None = None
@@ -124,32 +120,6 @@ class VoiceEstimator(Estimator):
         self._next_seq = chunk.seq + chunk.n_samples
         return self._cut(self._cutter, chunk)
 
-    def predict(self, features: Features) -> Prediction:
-        """Run the model on one window, or abstain with its reason."""
-        if features.reason is not None:
-            return abstention(
-                self.modality,
-                features.t_ns,
-                features.duration_ns,
-                features.reason,
-                features.quality,
-            )
-        before_ns = self._clock.now_ns()
-        outputs = self._model.run(features.tensors)
-        inference_ns = self._clock.now_ns() - before_ns
-        spec = self._package.categories
-        estimate = posterior(spec.labels, outputs[spec.name], self._package.temperature)
-        return Prediction(
-            self.modality,
-            features.t_ns,
-            features.duration_ns,
-            estimate,
-            *dimensions(self._package, estimate, outputs),
-            features.quality,
-            self.model_id,
-            inference_ns,
-        )
-
     def clip(self, chunk: Chunk) -> Prediction:
         """Estimate a whole clip from the mean posterior of its windows.
 
@@ -162,11 +132,7 @@ class VoiceEstimator(Estimator):
         if not cut:
             cut = [self._judged(cutter, piece, chunk, 0) for piece in cutter.rest()]
         predictions = [self.predict(features) for features in cut]
-        return self._mean(predictions, chunk)
-
-    def close(self) -> None:
-        """Release the model; idempotent."""
-        self._model.close()
+        return self._mean(predictions, chunk, "shorter than one frame")
 
     def _cut(self, cutter: _Cutter, chunk: Chunk) -> list[Features]:
         base = cutter.seen
@@ -200,27 +166,6 @@ class VoiceEstimator(Estimator):
         """
         filled = length / self._settings.samples(self._settings.window_s)
         return float((0.4 + 0.6 * filled) * min(1.0, rate_hz / RATE_HZ) ** 0.25)
-
-    def _mean(self, predictions: list[Prediction], chunk: Chunk) -> Prediction:
-        duration_ns = chunk.end_ns - chunk.t_ns
-        answered = [p for p in predictions if p.posterior is not None]
-        if not answered:
-            reasons = Counter(p.abstained for p in predictions if p.abstained)
-            reason = reasons.most_common(1)[0][0] if reasons else "shorter than one frame"
-            return abstention(self.modality, chunk.t_ns, duration_ns, reason)
-        estimate = mean_posterior([p.posterior for p in answered if p.posterior is not None])
-        return Prediction(
-            self.modality,
-            chunk.t_ns,
-            duration_ns,
-            estimate,
-            _average([p.valence for p in answered]),
-            _average([p.arousal for p in answered]),
-            _average([p.dominance for p in answered]),
-            sum(p.quality for p in answered) / len(answered),
-            self.model_id,
-            sum(p.inference_ns for p in answered),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,9 +254,3 @@ def _mono(chunk: Chunk) -> Floats:
     if samples.shape[1] == 1:
         return samples[:, 0]
     return np.asarray(samples.mean(axis=1, dtype=np.float32))
-
-
-def _average(values: list[float | None]) -> float | None:
-    """Return the mean of the known values; None when none is."""
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
