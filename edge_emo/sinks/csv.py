@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping
-from typing import TextIO
 
 from edge_emo.clock import Clock
-from edge_emo.sinks.base import Sink
-from edge_emo.sinks.textfile import close_text, open_text
+from edge_emo.sinks.textfile import TextSink
 from edge_emo.types import CATEGORIES, Affect, EmotionState, StreamInfo
 
 _SIDE = ("label", "confidence", "valence", "arousal", "dominance", "intensity", "age_s")
@@ -24,16 +23,12 @@ COLUMNS = (
 """Columns in order; a cell is empty where the value is unknown."""
 
 
-class CsvSink(Sink):
+class CsvSink(TextSink):
     """Writes comma-separated values.
 
     Args:
         target: Path of a file that does not exist yet, or ``-`` for stdout.
     """
-
-    def __init__(self, target: str) -> None:
-        self._target = target
-        self._file: TextIO | None = None
 
     def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
         """Create the file and write the header.
@@ -41,22 +36,14 @@ class CsvSink(Sink):
         Raises:
             ConfigError: The file exists or cannot be created.
         """
-        self._file = open_text(self._target)
-        self._write(dict.fromkeys(COLUMNS), header=True)
+        super().open(streams, clock)
+        self.write(",".join(COLUMNS) + "\n")
 
     def state(self, state: EmotionState) -> None:
         """Write one row."""
-        self._write(row(state))
-
-    def close(self) -> None:
-        """Close the file."""
-        close_text(self._file)
-        self._file = None
-
-    def _write(self, values: Mapping[str, object], *, header: bool = False) -> None:
-        if self._file is not None:
-            writer = csv.DictWriter(self._file, COLUMNS, lineterminator="\n")
-            writer.writeheader() if header else writer.writerow(dict(values))
+        line = io.StringIO()
+        csv.DictWriter(line, COLUMNS, lineterminator="\n").writerow(row(state))
+        self.write(line.getvalue())
 
 
 def row(state: EmotionState) -> dict[str, object]:

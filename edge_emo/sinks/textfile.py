@@ -1,12 +1,47 @@
-"""Text files that sinks write: never overwritten, and ``-`` is stdout."""
+"""Sinks that write text: files are never overwritten, and ``-`` is stdout."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
+from edge_emo.clock import Clock
 from edge_emo.errors import ConfigError
+from edge_emo.sinks.base import Sink
+from edge_emo.types import StreamInfo
+
+
+class TextSink(Sink):
+    """A sink that writes text; a subclass says what a state looks like.
+
+    Args:
+        target: Path of a file that does not exist yet, or ``-`` for stdout.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._file: TextIO | None = None
+
+    def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
+        """Create the file.
+
+        Raises:
+            ConfigError: The file exists or cannot be created.
+        """
+        self._file = open_text(self._target)
+
+    def close(self) -> None:
+        """Close the file."""
+        close_text(self._file)
+        self._file = None
+
+    def write(self, text: str) -> None:
+        """Write and flush, so that a reader at the other end sees it at once."""
+        if self._file is not None:
+            self._file.write(text)
+            self._file.flush()
 
 
 def open_text(target: str) -> TextIO:

@@ -12,10 +12,9 @@ import numpy.typing as npt
 
 from edge_emo.clock import Clock
 from edge_emo.drivers.base import Driver
-from edge_emo.errors import ClosedError, ConfigError, DeviceNotFoundError, DeviceTimeoutError
+from edge_emo.drivers.pacing import wait_until_due
+from edge_emo.errors import ClosedError, ConfigError, DeviceNotFoundError
 from edge_emo.types import Chunk, StreamInfo
-
-_EARLY_NS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class SignalFileEeg(Driver):
                 return None
             self._next, self._first_seq = 0, self._seq
         chunk = self._chunk()
-        self._wait(chunk.end_ns, timeout_s)
+        wait_until_due(self._clock, chunk.end_ns, timeout_s, self._stop, self._path.name)
         self._dropped += chunk.seq - self._seq
         self._next += chunk.n_samples
         self._seq = chunk.seq + chunk.n_samples
@@ -122,16 +121,3 @@ class SignalFileEeg(Driver):
         seq = self._first_seq + int(self._signal.places[self._next])
         t_ns = self._start_ns + round(seq * 1e9 / self._signal.rate_hz)
         return Chunk("eeg", seq, t_ns, self._signal.rate_hz, data)
-
-    def _wait(self, end_ns: int, timeout_s: float) -> None:
-        deadline_ns = self._clock.now_ns() + round(timeout_s * 1e9)
-        if end_ns > deadline_ns:
-            self._wait_until(deadline_ns)
-            # A replay clock returns at once and stands still: nobody waits on it.
-            if self._clock.now_ns() >= deadline_ns - _EARLY_NS:
-                raise DeviceTimeoutError(f"{self._path.name}: no samples within {timeout_s} s")
-        self._wait_until(end_ns)
-
-    def _wait_until(self, t_ns: int) -> None:
-        if not self._clock.wait_until_ns(t_ns, self._stop):
-            raise ClosedError(f"{self._path.name} was closed")

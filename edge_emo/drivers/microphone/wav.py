@@ -10,7 +10,8 @@ from edge_emo.clock import Clock
 from edge_emo.drivers.base import Driver
 from edge_emo.drivers.microphone.pcm import Samples, channel_names
 from edge_emo.drivers.microphone.sound import SoundReader, open_sound
-from edge_emo.errors import ClosedError, ConfigError, DeviceTimeoutError
+from edge_emo.drivers.pacing import wait_until_due
+from edge_emo.errors import ClosedError, ConfigError
 from edge_emo.types import Chunk, Kind, StreamInfo
 
 
@@ -70,7 +71,7 @@ class SoundFileMicrophone(Driver):
         if not len(pending):
             return None
         end_ns = self._time_of(self._seq + len(pending))
-        self._wait_until(end_ns, timeout_s, stop)
+        wait_until_due(self._clock, end_ns, timeout_s, stop, str(self._path))
         chunk = Chunk("microphone", self._seq, self._time_of(self._seq), self._rate_hz, pending)
         self._seq += len(pending)
         self._pending = None
@@ -124,14 +125,6 @@ class SoundFileMicrophone(Driver):
         reader.close()
         self._reader = self._rewind()
         return self._first_block(self._reader)
-
-    def _wait_until(self, t_ns: int, timeout_s: float, stop: threading.Event) -> None:
-        deadline_ns = self._clock.now_ns() + round(timeout_s * 1e9)
-        if not self._clock.wait_until_ns(min(t_ns, deadline_ns), stop):
-            raise ClosedError(f"{self._path} was closed")
-        # A replay clock does not wait; then there is no time-out either.
-        if deadline_ns < t_ns and self._clock.now_ns() >= deadline_ns:
-            raise DeviceTimeoutError(f"the next block of {self._path} is not due yet")
 
     def _time_of(self, sample: int) -> int:
         return self._start_ns + round(sample * 1e9 / self._rate_hz)

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from edge_emo.clock import Clock
 from edge_emo.drivers.base import Driver
+from edge_emo.drivers.pacing import wait_until_due
 from edge_emo.errors import (
     ClosedError,
     ConfigError,
@@ -115,12 +116,7 @@ class TextLines(Driver):
         if not self._interval_ns:
             return self._clock.now_ns()
         due_ns = self._start_ns + self._seq * self._interval_ns
-        deadline_ns = self._clock.now_ns() + round(timeout_s * 1e9)
-        if not self._clock.wait_until_ns(min(due_ns, deadline_ns), self._stop):
-            raise ClosedError(f"text:{self._target} was closed")
-        # A replay clock does not wait; then there is no time-out either.
-        if deadline_ns < due_ns and self._clock.now_ns() >= deadline_ns:
-            raise DeviceTimeoutError(f"the next line of {self._target} is not due yet")
+        wait_until_due(self._clock, due_ns, timeout_s, self._stop, f"text:{self._target}")
         return due_ns
 
 
