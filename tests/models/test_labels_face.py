@@ -25,11 +25,6 @@ def package() -> ModelPackage:
     return find_package("face-fer-small")
 
 
-@pytest.fixture(params=list(BACKENDS))
-def backend(request: pytest.FixtureRequest) -> str:
-    return needed(request.param)
-
-
 def needed(name: str) -> str:
     module = BACKENDS[name]
     if importlib.util.find_spec(module) is None:
@@ -54,9 +49,13 @@ def drawings() -> list[npt.NDArray[np.uint8]]:
 
 
 def answers(
-    package: ModelPackage, backend: str, pictures: list[npt.NDArray[np.uint8]]
+    package: ModelPackage,
+    backend: str,
+    pictures: list[npt.NDArray[np.uint8]],
+    precision: str = "float32",
 ) -> list[Posterior]:
-    estimator = FaceEstimator(package, load_model(package, backend=backend), ManualClock())
+    model = load_model(package, backend=backend, precision=precision)
+    estimator = FaceEstimator(package, model, ManualClock())
     found = [estimator.clip(Chunk("camera", 0, 0, 0.0, p)).posterior for p in pictures]
     estimator.close()
     return [posterior for posterior in found if posterior is not None]
@@ -99,10 +98,22 @@ def test_every_file_gives_the_same_label(package: ModelPackage, other: str) -> N
             assert abs(one[name] - two[name]) < 1e-3
 
 
+def test_int8_is_there_but_never_first_unmeasured(package: ModelPackage) -> None:
+    precisions = [file.precision for file in package.files]
+    assert precisions.count("int8") == 1
+    assert precisions[0] == "float32"
+    assert max(f.bytes for f in package.files if f.precision == "int8") <= 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("backend", "precision"),
+    [("litert", "float32"), ("litert", "int8"), ("onnx", "float32"), ("openvino", "float32")],
+)
 def test_each_name_gets_more_where_people_saw_it(
-    package: ModelPackage, backend: str, shared_data: Path
+    package: ModelPackage, backend: str, precision: str, shared_data: Path
 ) -> None:
     """Swapped names would give some category less on its own pictures than on the others."""
+    needed(backend)
     votes = np.load(shared_data / "face" / "fer2013plus_labels.npz")
     columns = [str(name) for name in votes["vote_columns"]]
     with lzma.open(shared_data / "face" / "fer2013plus_images.npy.xz") as file:
@@ -115,7 +126,7 @@ def test_each_name_gets_more_where_people_saw_it(
             :8
         ]
         colour = np.repeat(pixels[rows][..., np.newaxis], 3, axis=3)
-        true[name] = answers(package, backend, list(colour))
+        true[name] = answers(package, backend, list(colour), precision)
         assert len(true[name]) == 8
     for name in CATEGORIES:
         own = np.mean([p[name] for p in true[name]])
