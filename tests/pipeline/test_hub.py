@@ -107,13 +107,16 @@ def test_an_asynchronous_reader_raises_the_error() -> None:
 def test_cancelling_an_asynchronous_reader_frees_the_engine() -> None:
     async def cancel() -> Hub:
         hub = Hub(lossless=True)
+        started = asyncio.Event()
 
         async def read() -> None:
-            async for _ in hub.read_async():
+            states = hub.read_async()
+            started.set()
+            async for _ in states:
                 pass
 
         task = asyncio.create_task(read())
-        await asyncio.sleep(0)
+        await started.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
