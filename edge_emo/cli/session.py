@@ -93,7 +93,7 @@ def run_states(pipeline: Pipeline, arguments: argparse.Namespace) -> int:
                 break
             if _reader_left(pipeline.failures):
                 return _leave_stdout()
-        failures = pipeline.failures
+    failures = pipeline.failures  # closing completes the recorders' files, or fails to
     for error in failures:
         say(f"edge-emo: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
     return 1 if failures else 0

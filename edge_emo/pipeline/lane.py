@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edge_emo.drivers.capture import Capture, Delivery, Status
+from edge_emo.errors import ConfigError
 from edge_emo.estimators.base import Estimator
 from edge_emo.pipeline.trace import Trace
 from edge_emo.sync.dejitter import Dejitter, needs_dejitter
@@ -46,6 +47,7 @@ class Lane:
         self.delivery_stage = f"{self.kind} delivery"
         self._features_stage = f"{self.modality} features"
         self._inference_stage = f"{self.modality} inference"
+        self._refusal = ""
         self._generation = -1
         self._dropped = 0
 
@@ -87,10 +89,9 @@ class Lane:
 
     def predict(self, chunk: Chunk) -> Iterator[Prediction]:
         """Yield the prediction of each window that ``chunk`` completes."""
-        if self._estimator is None:
-            yield abstention(
-                self.modality, chunk.t_ns, 0, f"no model package estimates {self.modality}"
-            )
+        if self._estimator is None or self._refusal:
+            reason = self._refusal or f"no model package estimates {self.modality}"
+            yield abstention(self.modality, chunk.t_ns, 0, reason)
             return
         mark = self._trace.start()
         ready = self._estimator.features(chunk)
@@ -116,9 +117,17 @@ class Lane:
         if self._estimator:
             self._estimator.close()
 
+    def _refused(self, info: StreamInfo) -> str:
+        """Why the stream as it was opened now cannot feed the model; the others go on."""
+        try:
+            self.prepare(info)
+        except ConfigError as error:
+            return str(error)
+        return ""
+
     def _restart(self, delivery: Delivery) -> None:
         info = delivery.info
-        self.prepare(info)
+        self._refusal = self._refused(info)
         self._dejitter = Dejitter(info.rate_hz) if needs_dejitter(info) else None
         if self._health is None:
             self._health = HealthTracker(self.kind, info)

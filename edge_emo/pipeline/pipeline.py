@@ -96,6 +96,7 @@ class Pipeline:
         self._predictions = predictions
         self._session: Session | None = None
         self._closed = False
+        self._failed: list[EdgeEmoError] = []
 
     @classmethod
     def from_config(cls, path: str | Path) -> Pipeline:
@@ -153,7 +154,10 @@ class Pipeline:
             ModelError: A model cannot be used.
             UnavailableError: A package is missing.
             ConfigError: A stream cannot feed its model, or cannot be reproduced.
+            ClosedError: It was closed before; a pipeline is one session.
         """
+        if self._closed:
+            raise ClosedError("the pipeline is closed", hint="make a new Pipeline")
         if self._session is None:
             clock = self._clock_given or (ReplayClock() if self._reproducible else MonotonicClock())
             self._session = Session(
@@ -171,6 +175,7 @@ class Pipeline:
         session, self._session, self._closed = self._session, None, True
         if session is not None:
             session.close()
+            self._failed = session.failures()
 
     def __enter__(self) -> Self:
         """Open the pipeline."""
@@ -258,9 +263,11 @@ class Pipeline:
 
     @property
     def failures(self) -> list[EdgeEmoError]:
-        """What failed for good so far: streams that cannot be reopened, sinks that cannot write."""
-        streams = [capture.failure for capture in self._live().captures.values()]
-        return [error for error in (*streams, *(r.error for r in self._runners)) if error]
+        """What failed for good: streams that cannot be reopened, sinks that cannot write.
+
+        Still there after :meth:`close`, which is when a recorder completes its files.
+        """
+        return self._failed if self._session is None else self._session.failures()
 
     @property
     def device_cpu_ns(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -70,11 +71,10 @@ class Session:
         Raises:
             EdgeEmoError: The first thing that failed.
         """
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
             self._open()
-        except BaseException:
-            self.close()
-            raise
+            undo.pop_all()
 
     def close(self) -> None:
         """Stop every thread that answers; abandon those that do not."""
@@ -96,6 +96,11 @@ class Session:
     def streams(self) -> dict[Kind, StreamInfo]:
         """Return the streams as their drivers opened them."""
         return {kind: c.info for kind, c in self.captures.items() if c.info is not None}
+
+    def failures(self) -> list[EdgeEmoError]:
+        """Return what failed for good so far, of streams and of sinks."""
+        streams = [capture.failure for capture in self.captures.values()]
+        return [error for error in (*streams, *(r.error for r in self._runners)) if error]
 
     def packages(self) -> dict[Modality, str]:
         """Return the model package of each modality that is estimated."""

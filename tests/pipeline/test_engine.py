@@ -8,7 +8,7 @@ import pytest
 from edge_emo.clock import Clock, ManualClock, ReplayClock
 from edge_emo.drivers.base import Driver
 from edge_emo.drivers.capture import Capture
-from edge_emo.errors import ConfigError, RecordingError
+from edge_emo.errors import ConfigError, DeviceLostError, RecordingError
 from edge_emo.estimators.base import Estimator, Features
 from edge_emo.fusion.pooling import PooledFusion
 from edge_emo.pipeline.engine import Engine, Served
@@ -17,7 +17,7 @@ from edge_emo.pipeline.lane import Lane
 from edge_emo.pipeline.trace import Measurements, Trace
 from edge_emo.sync.align import LatestJoin, ReproducibleJoin
 from edge_emo.sync.delivery import Bell, Mailbox, Policy
-from edge_emo.types import EmotionState, Prediction
+from edge_emo.types import EmotionState, Prediction, StreamInfo
 from tests.pipeline.world import SECOND, EchoEstimator, ListedDriver, chunks
 
 
@@ -169,8 +169,6 @@ def test_an_error_in_the_engine_is_raised_in_the_reader() -> None:
 
 
 def test_a_reconnected_stream_starts_its_estimator_again() -> None:
-    from edge_emo.errors import DeviceLostError
-
     class Twice(ListedDriver):
         opened = 0
 
@@ -186,6 +184,37 @@ def test_a_reconnected_stream_starts_its_estimator_again() -> None:
     assert estimator.starts == 2
     assert states[-1].health["eeg"].reconnects == 1
     assert states[-1].t_ns >= 1.4 * SECOND
+
+
+class ChoosyEstimator(EchoEstimator):
+    """Takes the stream as it was opened first, and no other."""
+
+    def start(self, info: StreamInfo) -> None:
+        super().start(info)
+        if self.starts > 1:
+            raise ConfigError("99 Hz is outside 100 … 1000 Hz")
+
+
+def test_a_stream_that_no_longer_fits_its_model_abstains_and_the_others_go_on() -> None:
+    listed = [*chunks("eeg", 250, 25, 0.5), DeviceLostError("unplugged")]
+
+    class Twice(ListedDriver):
+        def close(self) -> None:
+            super().close()
+            self.events = list(chunks("eeg", 250, 25, 0.5, start_s=1.0))
+
+    drivers = {
+        "eeg": Twice("eeg", listed),
+        "microphone": ListedDriver("microphone", list(chunks("microphone", 100, 10, 2.0))),
+    }
+    estimators = {
+        "eeg": ChoosyEstimator("eeg", "eeg"),
+        "microphone": EchoEstimator("microphone", "voice"),
+    }
+    last = Bench(drivers, estimators, ReplayClock()).states()[-1]
+    assert last.by_modality["eeg"].abstained == "99 Hz is outside 100 … 1000 Hz"
+    assert last.felt is None
+    assert last.expressed is not None
 
 
 def test_live_states_are_made_without_evidence_too() -> None:

@@ -167,6 +167,8 @@ def test_a_pipeline_that_is_not_open_says_so() -> None:
     pipeline.close()
     with pytest.raises(ClosedError, match="closed"):
         _ = pipeline.latest
+    with pytest.raises(ClosedError, match="closed"):
+        pipeline.open()
 
 
 def test_leaving_a_session_leaves_no_thread() -> None:
@@ -297,3 +299,20 @@ def test_a_sink_that_fails_is_told_and_the_session_goes_on(
     ]
     assert "FullDisk takes nothing more" in caplog.text
     assert any(event["stream"] == "FullDisk" for event in Recording(other).events())
+
+
+class FailsToFinish(FullDisk):
+    """Takes everything, and cannot complete its file."""
+
+    def state(self, state: EmotionState) -> None:
+        pass
+
+    def close(self) -> None:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_sink_that_fails_while_closing_is_told_after_the_session() -> None:
+    with Pipeline(eeg=EEG, sinks=[FailsToFinish()]) as pipeline:
+        next(iter(pipeline))
+        assert pipeline.failures == []
+    assert "Input/output error" in str(pipeline.failures[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -166,12 +167,12 @@ class PortAudioMicrophone(Driver):
 
     def _start(self, pyaudio: Any, clock: Clock) -> _Session:
         library = _initialise(pyaudio)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(library.terminate)
             number = _choose(library, self._target)
-            return self._open_stream(pyaudio, library, number, clock)
-        except BaseException:
-            library.terminate()
-            raise
+            session = self._open_stream(pyaudio, library, number, clock)
+            undo.pop_all()
+        return session
 
     def _open_stream(self, pyaudio: Any, library: Any, number: int, clock: Clock) -> _Session:
         """Open at the rate asked for, or at the device's own when it refuses that."""
