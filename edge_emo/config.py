@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import sys
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from edge_emo.errors import ConfigError
+from edge_emo.vendor import toml
 
 T = TypeVar("T")
 
@@ -141,22 +141,12 @@ def parse_config(text: str, name: str = "configuration") -> Config:
     Raises:
         ConfigError: As :func:`read_config`.
     """
-    toml = _toml()
+    reader = toml()
     try:
-        values = toml.loads(text)
-    except toml.TOMLDecodeError as error:
+        values = reader.loads(text)
+    except reader.TOMLDecodeError as error:
         raise ConfigError(f"{name} is not valid TOML: {error}") from error
     return _build(Config, values, name, "")
-
-
-def _toml() -> Any:
-    if sys.version_info >= (3, 11):
-        import tomllib
-
-        return tomllib
-    import tomli
-
-    return tomli
 
 
 def _build(cls: type[T], values: Mapping[str, Any], name: str, prefix: str) -> T:

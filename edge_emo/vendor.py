@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -84,6 +85,11 @@ def load(module: str) -> ModuleType:
     except (ImportError, OSError) as error:
         hint = f"{vendor.note}; then: {vendor.install}" if vendor.note else vendor.install
         raise UnavailableError(f"{vendor.purpose} needs {module}: {error}", hint=hint) from error
+
+
+def toml() -> ModuleType:
+    """Return the TOML reader: the standard library's, or ``tomli`` before Python 3.11."""
+    return importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 
 def installed(module: str) -> bool:

@@ -161,8 +161,7 @@ class VoiceEstimator(PackagedEstimator):
     def _completeness(self, length: int, rate_hz: float) -> float:
         """Return how much of what the model was made for is there: time and bandwidth.
 
-        The small model keeps 0.56 of its recall above chance with one second of sound, 0.84
-        with two, and 0.86 with a bandwidth of 4 kHz, which these curves follow.
+        The curves are a judgement: less sound and a narrower band make the estimate worse.
         """
         filled = length / self._settings.samples(self._settings.window_s)
         return float((0.4 + 0.6 * filled) * min(1.0, rate_hz / RATE_HZ) ** 0.25)

@@ -80,19 +80,6 @@ class FaceFinder:
             self._last = self._followed(grey, self._last)
         return self._last
 
-    def find_once(self, grey: Grey) -> Box | None:
-        """Return the face in a single picture, found by the whole search; follows nothing.
-
-        Args:
-            grey: Shape (height, width).
-
-        Raises:
-            UnavailableError: OpenCV has no cascades.
-        """
-        candidates = [self._coarse(grey), *(self._fine(grey, tile) for tile in range(_TILES))]
-        boxes = [self._refined(grey, box) for box in candidates]
-        return _best([box for box in boxes if box is not None], grey.shape)
-
     @cached_property
     def _cascade(self) -> Any:
         vision = cv2()

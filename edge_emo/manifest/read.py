@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -29,11 +28,7 @@ from edge_emo.manifest.values import (
     is_dimensional,
 )
 from edge_emo.types import MODALITIES, Modality
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from edge_emo.vendor import toml
 
 
 def read_package(folder: str | Path) -> ModelPackage:
@@ -43,12 +38,12 @@ def read_package(folder: str | Path) -> ModelPackage:
         ModelNotFoundError: There is no ``model.toml``.
         ModelError: It is not TOML, or a key is unknown, missing, of a wrong type or value.
     """
-    manifest = Path(folder) / MANIFEST
+    manifest, reader = Path(folder) / MANIFEST, toml()
     try:
-        content = tomllib.loads(manifest.read_text(encoding="utf-8"))
+        content = reader.loads(manifest.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelNotFoundError(f"{manifest} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (reader.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{manifest} is not TOML: {error}", hint=REINSTALL) from error
     package = _read_manifest(Table(manifest, "", content), manifest.parent)
     _check_consistency(package, manifest)
