@@ -61,9 +61,10 @@ class TorchModel:
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         """Return the maps by name."""
+        device = next(self._net.parameters()).device
         with torch.no_grad():
-            maps = self._net(torch.from_numpy(inputs["image"]))
-        return {k: m.numpy() for k, m in zip(detector_net.OUTPUTS, maps, strict=True)}
+            maps = self._net(torch.from_numpy(inputs["image"]).to(device))
+        return {k: m.cpu().numpy() for k, m in zip(detector_net.OUTPUTS, maps, strict=True)}
 
 
 def main() -> None:
@@ -76,36 +77,41 @@ def main() -> None:
         steps[step](arguments)
 
 
-def train(data: Path, options: detector_fit.Options, checkpoint: Path, first: int = 0) -> None:
+def train(data: Path, options: detector_fit.Options, checkpoint: Path) -> None:
     """Fit and keep weights, options, log and duration.
 
     Args:
         data: Holds ``detection/`` and ``diffusionfer/``.
-        options: Seed and phases.
-        checkpoint: Written at the end; beside it, ``.part`` after every phase.
-        first: Phase to begin with, from the weights in ``.part``.
+        options: Of the run.
+        checkpoint: Written at the end; at each validation too, without a log.
     """
     parts = detector_data.load(data, SPLIT_SEED)
     scenes, valid = parts["scenes"]["train"], parts["scenes"]["valid"]
     bare = [p for p in parts["crops"]["train"] if len(p.faces.boxes)]
-    part = checkpoint.with_suffix(".part")
+    read = [picture.pixels.size for picture in scenes + bare]  # before processes are forked
+    print(f"{len(read)} pictures, {sum(read) / 1e6:.0f} MB", flush=True)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
 
-    def composer(phase: int, net: torch.nn.Module) -> Composer:
-        generator = np.random.default_rng(options.seed + phase)
-        return Composer(scenes, bare + (_synthetic(data, net) if phase else []), generator)
+    def composers(part: int, net: torch.nn.Module) -> detector_fit.Compose:
+        faces = bare + (_synthetic(data, net) if part else [])
+        return lambda worker: Composer(
+            scenes, faces, np.random.default_rng([options.seed, part, worker])
+        )
 
     def judge(net: torch.nn.Module) -> dict[str, Any]:
-        torch.save({"state": net.state_dict()}, part)
+        _keep(net, {}, checkpoint)
         result = tally(_detector(TorchModel(net), FLOOR).detect, valid)
         return summary(result, result.threshold()) | {"threshold": result.threshold()}
 
-    begun = (first, torch.load(part, weights_only=True)["state"]) if first else None
-    net, log = detector_fit.fit(composer, options, judge, begun)
+    net, made, log = detector_fit.fit(composers, options, judge)
     minutes = round((time.monotonic() - began) / 60, 1)
-    kept = {"state": net.state_dict(), "options": asdict(options), "log": log, "minutes": minutes}
-    torch.save(kept, checkpoint)
+    _keep(net, {"options": asdict(made), "log": log, "minutes": minutes}, checkpoint)
+
+
+def _keep(net: torch.nn.Module, about: Mapping[str, Any], checkpoint: Path) -> None:
+    state = {key: value.cpu() for key, value in net.state_dict().items()}
+    torch.save({"state": state, **about}, checkpoint)
 
 
 def _synthetic(data: Path, net: torch.nn.Module) -> list[detector_data.Picture]:
@@ -246,8 +252,9 @@ def _tried() -> list[dict[str, Any]]:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    options = detector_fit.Options(seed=arguments.seed)
-    train(arguments.data, options, arguments.checkpoint, arguments.first)
+    names = ("steps", "seconds", "workers", "batch", "seed", "device")
+    options = detector_fit.Options(**{name: getattr(arguments, name) for name in names})
+    train(arguments.data, options, arguments.checkpoint)
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -266,8 +273,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("models/face-detector-small"))
     parser.add_argument("--checkpoint", type=Path, default=Path("face-detector.pt"))
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--first", type=int, default=0, help="phase to begin with")
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=detector_fit.Options.seconds)
+    parser.add_argument("--workers", type=int, default=0, help="processes that make pictures")
+    parser.add_argument("--batch", type=int, default=detector_fit.Options.batch)
     parser.add_argument("--size", default="320x256", help="of the input, width x height")
     parser.add_argument("--threads", type=int, default=1)
     return parser

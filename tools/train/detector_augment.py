@@ -53,7 +53,10 @@ class Composer:
     def example(self, width: int, height: int) -> Example:
         """Return one picture of this size."""
         rng = self._rng
-        if rng.random() < 0.6:
+        kind = rng.random()
+        if kind < 0.3:
+            return self._mosaic(width, height)
+        if kind < 0.7:
             image, boxes, points = self._scene(width, height)
             count = int(rng.random() < 0.45)
         else:
@@ -63,8 +66,22 @@ class Composer:
             self._paste_lookalike(image, boxes)
         for _ in range(count):
             boxes, points = self._paste_face(image, boxes, points)
-        shape = (height, width)
-        return Example(_worsened(rng, image), boxes, points, _ignored(boxes, shape))
+        return Example(_worsened(rng, image), boxes, points, _ignored(boxes, (height, width)))
+
+    def _mosaic(self, width: int, height: int) -> Example:
+        """Return four scenes side by side (Bochkovskiy et al. 2020): more faces a picture."""
+        rng = self._rng
+        x, y = (int(side * rng.uniform(0.3, 0.7)) for side in (width, height))
+        image = np.empty((height, width, 3), np.uint8)
+        parts = []
+        for left, right in ((0, x), (x, width)):
+            for top, bottom in ((0, y), (y, height)):
+                size = (right - left, bottom - top)
+                piece, boxes, points = self._scene(*size)
+                image[top:bottom, left:right] = piece
+                parts.append(_within(boxes, points, size, (left, top)))
+        columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+        return Example(_worsened(rng, image), *columns)
 
     def _scene(self, width: int, height: int) -> tuple[Image, Floats, Floats]:
         rng = self._rng
@@ -244,6 +261,18 @@ def _ignored(boxes: Floats, shape: tuple[int, int]) -> np.ndarray[tuple[int], np
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2
     out = ((centre < 0) | (centre >= whole[0, 2:])).any(axis=1)
     return np.asarray((np.sqrt(area) < _LEAST_PX) | (seen < _VISIBLE) | out)
+
+
+def _within(
+    boxes: Floats, points: Floats, size: tuple[int, int], shift: tuple[int, int]
+) -> tuple[Floats, Floats, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Return the faces of a piece in its place; those that it hides mostly end at its edge."""
+    ignored = _ignored(boxes, size[::-1])
+    cut = np.clip(boxes, 0, [*size, *size]).astype(np.float32)
+    there = (cut[:, 2:] > cut[:, :2]).all(axis=1)
+    boxes = np.where(ignored[:, None], cut, boxes)[there]
+    moved = np.tile(np.array(shift, np.float32), 2)
+    return boxes + moved, points[there] + moved[:2], ignored[there]
 
 
 def _worsened(rng: np.random.Generator, image: Image) -> Image:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import copy
 import math
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import detector_net
 import numpy as np
 import torch
 from detector_augment import Composer, Example
 from detector_data import Floats
+from plan import Plan
 from torch.nn import functional
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 _UNIT = 4.0
 """Boxes and landmarks are given in units of so many strides."""
@@ -27,50 +28,46 @@ _POSITIVE = 0.55
 _NEAR = 0.02
 """Cells whose target is above this, to a quarter of the face around its centre, learn box and
 landmarks: with the centre alone, each face taught about one cell, and slowly."""
-_FOCUS = 4.0
-_LOG_STEPS = 100
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One stretch of training.
-
-    Attributes:
-        steps: Number of batches.
-        width: Of the pictures, px.
-        height: Of the pictures, px.
-        batch: Pictures of one batch.
-        rates: Learning rate at its beginning and end; half a cosine between.
-        fresh: Begin from the averaged weights with a new optimiser.
-        weights: Of the loss of score, box and landmarks.
-    """
-
-    steps: int
-    width: int
-    height: int
-    batch: int
-    rates: tuple[float, float]
-    fresh: bool
-    weights: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to train."""
+    """How to train.
 
-    seed: int = 1
+    Attributes:
+        steps: Batches; 0 lets ``seconds`` decide, after the first ones were timed.
+        seconds: Wall-clock budget when ``steps`` is 0.
+        labelled_at: Share of the run after which the synthetic faces, which the network then
+            labels itself, are pasted too.
+        width: Of the pictures, px.
+        height: Of the pictures, px.
+        batch: Pictures of one batch.
+        rate: Highest learning rate; rises over 2 % of the steps, then falls along a cosine.
+        decay: Of the weights.
+        average: Weight of the past in the running average of the weights.
+        weights: Of the loss of score, box and landmarks.
+        workers: Processes that make pictures; 0 makes them between the steps. The pictures
+            depend on the number.
+        seed: Of everything that is drawn.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    steps: int = 0
+    seconds: float = 600.0
+    labelled_at: float = 0.25
+    width: int = detector_net.WIDTH_PX
+    height: int = detector_net.HEIGHT_PX
+    batch: int = 48
+    rate: float = 3e-3
     decay: float = 1e-4
-    average: float = 0.998
-    phases: tuple[Phase, ...] = (
-        Phase(1100, 192, 160, 24, (3e-3, 2.1e-3), False, (1.0, 2.0, 3.0)),
-        Phase(600, 192, 160, 24, (2.1e-3, 1.1e-3), False, (1.0, 2.0, 3.0)),
-        Phase(3000, 192, 160, 24, (2.5e-3, 8e-4), True, (1.0, 2.0, 10.0)),
-        Phase(900, 320, 256, 16, (8e-4, 1e-5), False, (1.0, 2.0, 10.0)),
-    )
+    average: float = 0.999
+    weights: tuple[float, float, float] = (1.0, 2.0, 10.0)
+    workers: int = 0
+    seed: int = 1
+    device: str = "cpu"
 
 
-@dataclass(frozen=True)
-class Targets:
+class Targets(NamedTuple):
     """Targets of one level for a batch: (n, rows, columns[, channels])."""
 
     heat: torch.Tensor
@@ -82,65 +79,78 @@ class Targets:
 
 
 def fit(
-    composers: Callable[[int, torch.nn.Module], Composer],
+    composers: Callable[[int, torch.nn.Module], Compose],
     options: Options,
     judge: Callable[[torch.nn.Module], dict[str, Any]],
-    begun: tuple[int, Mapping[str, torch.Tensor]] | None = None,
-) -> tuple[torch.nn.Module, list[dict[str, Any]]]:
+) -> tuple[torch.nn.Module, Options, list[dict[str, Any]]]:
     """Train.
 
     Args:
-        composers: Gives what makes the examples of a phase, from its number and the network
-            with averaged weights as it then is.
-        options: Seed and phases.
-        judge: Called with that network at the end of a phase; gives figures for the log.
-        begun: Number of the phase to begin with, and averaged weights from before it.
+        composers: Gives what makes the examples of the first (0) or second (1) part of the
+            run, from the network with averaged weights as it then is.
+        options: Of the run.
+        judge: Called with that network now and then; gives figures for the log.
 
     Returns:
-        The network with averaged weights, and the log.
+        The network with averaged weights, the options with the steps that were made, the log.
     """
     torch.manual_seed(options.seed)
-    net = detector_net.Detector()
-    first, state = begun or (0, net.state_dict())
-    net.load_state_dict(state)
+    net = detector_net.Detector().to(options.device)
     mean = copy.deepcopy(net).eval()
-    optimiser = _optimiser(net, options)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=options.decay)
+    plan = Plan(options.steps, options.seconds)
     log: list[dict[str, Any]] = []
-    for number, phase in list(enumerate(options.phases))[first:]:
-        if phase.fresh:
-            net.load_state_dict(mean.state_dict())
-            optimiser = _optimiser(net, options)
-        log += _run(phase, composers(number, mean), (net, mean), optimiser, options.average)
-        log[-1] |= judge(mean)
-        print(log[-1], flush=True)
-    return mean, log
+    for part, until in enumerate((options.labelled_at, 1.0)):
+        batches = iter(_batches(composers(part, mean), options, part))
+        sums: list[torch.Tensor] = []
+        while plan.share() < until:
+            rate = options.rate * plan.factor(0.02)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            sums.append(_step(net, optimiser, next(batches), options))
+            _follow(mean, net, min(options.average, (plan.step + 1) / (plan.step + 10)))
+            if plan.advance():
+                means = [round(float(value), 4) for value in torch.stack(sums).mean(0)]
+                log.append({"step": plan.step, "loss": means} | judge(mean))
+                print(f"{plan.elapsed_s():.0f} s {log[-1]}", flush=True)
+                sums.clear()
+    return mean, replace(options, steps=plan.step), log
 
 
-def _run(
-    phase: Phase,
-    composer: Composer,
-    nets: tuple[torch.nn.Module, torch.nn.Module],
-    optimiser: torch.optim.Optimizer,
-    average: float,
-) -> list[dict[str, Any]]:
-    net, mean = nets
-    sums, log, began = np.zeros(3), [], time.monotonic()
-    for k in range(phase.steps):
-        _set_rate(optimiser, phase, k)
-        batch = [composer.example(phase.width, phase.height) for _ in range(phase.batch)]
-        sums += _step(net, optimiser, batch, phase.weights)
-        _follow(mean, net, min(average, (k + 1) / (k + 10)))
-        if (k + 1) % _LOG_STEPS == 0 or k + 1 == phase.steps:
-            means = [round(float(v), 4) for v in sums / (k % _LOG_STEPS + 1)]
-            minutes = round((time.monotonic() - began) / 60, 1)
-            log.append({"step": k + 1, "minutes": minutes, "loss": means})
-            print(log[-1], flush=True)
-            sums[:] = 0
-    return log
+Compose = Callable[[int], Composer]
+"""Gives the composer of one process, from its number."""
 
 
-def _optimiser(net: torch.nn.Module, options: Options) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=options.decay)
+class Batches(IterableDataset):  # type: ignore[type-arg]
+    """An endless stream of batches: pictures uint8 (n, height, width, 3) and their targets.
+
+    Args:
+        compose: Called once in each process.
+        options: Of the run.
+    """
+
+    def __init__(self, compose: Compose, options: Options) -> None:
+        super().__init__()
+        self._compose = compose
+        self._options = options
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, list[Targets]]]:
+        """Make batches for ever."""
+        worker = get_worker_info()
+        composer = self._compose(worker.id if worker else 0)
+        width, height = self._options.width, self._options.height
+        while True:
+            examples = [composer.example(width, height) for _ in range(self._options.batch)]
+            images = torch.from_numpy(np.stack([example.image for example in examples]))
+            yield images, [targets(examples, stride) for stride in detector_net.STRIDES]
+
+
+def _batches(compose: Compose, options: Options, part: int) -> DataLoader[Any]:
+    return DataLoader(
+        Batches(compose, options), batch_size=None, num_workers=options.workers,
+        multiprocessing_context="fork" if options.workers else None,
+        pin_memory=options.device == "cuda",
+    )  # fmt: skip
 
 
 def targets(examples: Sequence[Example], stride: int) -> Targets:
@@ -176,7 +186,7 @@ def loss(outputs: Sequence[torch.Tensor], wanted: Sequence[Targets]) -> dict[str
     Landmarks: L1 in units of the face's side.
     """
     parts: dict[str, list[torch.Tensor]] = {"score": [], "box": [], "points": []}
-    found, shaped, known = 0, 0, 0
+    counts: dict[str, list[torch.Tensor]] = {"score": [], "box": [], "points": []}
     for k, target in enumerate(wanted):
         score, box, points = outputs[3 * k : 3 * k + 3]
         chance = torch.sigmoid(score[..., 0])
@@ -186,20 +196,20 @@ def loss(outputs: Sequence[torch.Tensor], wanted: Sequence[Targets]) -> dict[str
         )
         weight = torch.where(target.positive, away.pow(1.5) * 2, away.pow(2) * (1 - target.heat))
         parts["score"].append((error * weight.detach() * target.counted).sum())
-        found += int(target.positive.sum())
-        mask = target.near
-        shaped += int(mask.sum())
-        if mask.any():
-            here, there = box[mask], target.box[mask]
-            parts["box"].append(_box_loss(here, there))
-            seen = torch.isfinite(target.points[mask][:, 0])
-            known += int(seen.sum())
-            side = there[seen, 2:].exp().prod(dim=1).sqrt()[:, None]
-            off = (points[mask][seen] - target.points[mask][seen]).abs() / side
-            parts["points"].append(off.mean(dim=1).sum())
-    counts = {"score": max(found, 1), "box": max(shaped, 1), "points": max(known, 1)}
-    zero = outputs[0].sum() * 0.0
-    return {key: sum(values, zero) / counts[key] for key, values in parts.items()}
+        counts["score"].append(target.positive.sum())
+        here, there = box[target.near], target.box[target.near]
+        parts["box"].append(_box_loss(here, there))
+        counts["box"].append(target.near.sum())
+        wished = target.points[target.near]
+        seen = torch.isfinite(wished[:, :1])
+        side = there[:, 2:].exp().prod(dim=1).sqrt()[:, None]
+        off = (points[target.near] - wished.nan_to_num(0.0)).abs() / side
+        parts["points"].append((off.mean(dim=1, keepdim=True) * seen).sum())
+        counts["points"].append(seen.sum())
+    return {
+        key: torch.stack(values).sum() / torch.stack(counts[key]).sum().clamp(min=1)
+        for key, values in parts.items()
+    }
 
 
 def _draw(maps: tuple[Floats, ...], at: tuple[Floats, ...], b: Floats, p: Floats, s: int) -> None:
@@ -233,36 +243,24 @@ def _box_loss(ours: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:
 
 
 def _step(
-    net: torch.nn.Module,
-    optimiser: torch.optim.Optimizer,
-    examples: Sequence[Example],
-    weights: Sequence[float],
-) -> Floats:
+    net: torch.nn.Module, optimiser: torch.optim.Optimizer,
+    batch: tuple[torch.Tensor, list[Targets]], options: Options,
+) -> torch.Tensor:  # fmt: skip
     net.train()
+    images, wanted = batch
+    device = options.device
     # uint8 less a float is float32
-    images = torch.from_numpy(np.stack([e.image for e in examples])) - detector_net.CENTRE
-    outputs = net(images)
-    wanted = [targets(examples, stride) for stride in detector_net.STRIDES]
-    parts = loss(outputs, wanted)
+    outputs = net(images.to(device, non_blocking=True) - detector_net.CENTRE)
+    parts = loss(outputs, [Targets(*(t.to(device, non_blocking=True) for t in w)) for w in wanted])
     optimiser.zero_grad()
-    sum(w * part for w, part in zip(weights, parts.values(), strict=True)).backward()
+    sum(w * part for w, part in zip(options.weights, parts.values(), strict=True)).backward()
     torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
     optimiser.step()
-    return np.array([float(value.detach()) for value in parts.values()], np.float32)
+    return torch.stack([value.detach() for value in parts.values()])
 
 
+@torch.no_grad()
 def _follow(mean: torch.nn.Module, net: torch.nn.Module, keep: float) -> None:
-    with torch.no_grad():
-        for ours, theirs in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
-            if ours.dtype.is_floating_point:
-                ours.lerp_(theirs, 1 - keep)
-            else:
-                ours.copy_(theirs)
-
-
-def _set_rate(optimiser: torch.optim.Optimizer, phase: Phase, step: int) -> None:
-    """Rise over the first steps of a new optimiser, fall along half a cosine."""
-    high, low = phase.rates
-    rate = low + (high - low) * (1 + math.cos(math.pi * step / phase.steps)) / 2
-    for group in optimiser.param_groups:
-        group["lr"] = rate * (min(1.0, (step + 1) / 50) if phase.fresh else 1.0)
+    ours, theirs = mean.state_dict().values(), net.state_dict().values()
+    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.dtype.is_floating_point]
+    torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], 1.0 - keep)

@@ -67,7 +67,7 @@ class Detector(nn.Module):
         widths: Channels after the stem and at strides 4, 8, 16, 32, and of the pyramid.
     """
 
-    def __init__(self, widths: Sequence[int] = (16, 32, 64, 80, 96, 64)) -> None:
+    def __init__(self, widths: Sequence[int] = (16, 32, 64, 88, 112, 64)) -> None:
         super().__init__()
         stem, w4, w8, w16, w32, pyramid = widths
         self.scale = 1 / CENTRE

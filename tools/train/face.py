@@ -1,15 +1,18 @@
-"""The face model: train on FER+ in two runs, export, measure on PublicTest.
+"""The face packages: export the trained networks, measure the files on PublicTest.
 
-``--data`` is the folder that holds ``fer2013plus/``. Steps, ``all`` runs the first four:
+    python tools/train/face_train.py --data DIR --checkpoint build/train/face.pt
+    python tools/train/face.py --data DIR --checkpoint build/train/face.pt
 
-- ``train``: fit and keep ``--checkpoint``
-- ``refine``: train on from ``--checkpoint`` with one more block, keep ``--refined``
-- ``export``: ``--refined`` → model package ``--out``, int8 file included
-- ``measure``: figures of PublicTest into the package
-- ``latency``: time on this machine's backends into the package
-- ``manifest``: PublicTest as pictures and manifest of clips into ``--out``
+``--data`` is the folder that holds ``fer2013plus/``, ``diffusionfer/`` and ``detection/``.
+Without a step, ``export`` and ``measure`` run:
 
-PublicTest is read for the last two only. Validation data are a part of Training.
+- ``export``: the checkpoint → ``face-expression-small`` and ``face-fer2013-small`` below
+  ``--out``, int8 files included
+- ``measure``: figures of PublicTest and of held-out synthetic faces into the packages
+- ``latency``: time on this machine's backends into the packages
+- ``manifest``: the test pictures and manifests of clips into ``--out``
+
+PublicTest is read for the last three only. Validation data are a part of Training.
 """
 
 from __future__ import annotations
@@ -17,9 +20,8 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +31,12 @@ import export
 import face_data
 import face_fit
 import face_net
-import face_refine
+import face_pool
 import face_robust
+import face_words
 import latency
 import numpy as np
 import torch
-from torch import nn
 
 from edge_emo.datasets.clips import Clip, write_clips
 from edge_emo.estimators.calibration import fit_temperature
@@ -44,141 +46,118 @@ from edge_emo.types import CATEGORIES
 
 TEST = "FER2013 PublicTest, FER+ majority"
 TEST_FER2013 = "FER2013 PublicTest, FER2013 labels"
+TEST_SYNTHETIC = "DiffusionFER, held-out runs"
+VOTED, PUBLISHED = "face-expression-small", "face-fer2013-small"
 MOST_LOST = 0.005
 """Accuracy or mean recall that int8 may lose on validation data before it is left out."""
-CALIBRATION_PICTURES = 300
-STEPS = ("train", "refine", "export", "measure", "latency", "manifest")
-FAULTS_WORDS = (
-    "PublicTest with FER+ majority, pictures made worse on purpose, LiteRT files, after every "
-    "choice was made; also what the estimator would refuse. The corpus has 48 px, so that the "
-    "larger sizes only show what resizing costs."
-)
-LICENCE = {
-    "weights": "research only: trained on pictures gathered from the web",
-    "commercial": False,
-    "corpora": [
-        {"name": "FER2013", "licence": "pictures gathered from the web: research"},
-        {"name": "FER+ votes", "licence": "MIT"},
-    ],
-}
-# Mean pleasure, arousal and dominance of the terms angry, disgusted, fearful, happy, sad and
-# surprised in Russell and Mehrabian, "Evidence for a three-factor theory of emotions",
-# J. Research in Personality 11, 1977. Neutral is their origin.
-PAD = {
-    "anger": (-0.51, 0.59, 0.25),
-    "disgust": (-0.60, 0.35, 0.11),
-    "fear": (-0.64, 0.60, -0.43),
-    "happiness": (0.81, 0.51, 0.46),
-    "neutral": (0.0, 0.0, 0.0),
-    "sadness": (-0.63, -0.27, -0.33),
-    "surprise": (0.40, 0.67, -0.13),
-}
-RARE_LIFT = 0.05
-"""Share of the log prior that is taken off the logits; chosen on validation data."""
-WORDS = {
-    "data": "FER2013 pictures, 48×48 px grey, with the votes of ten raters of FER+. Rows whose "
-    "leading vote is unknown, not a face or contempt are left out; votes for those in other "
-    "rows too. The shares of the remaining votes are the training targets.",
-    "split": "Training for training, less the pictures that PublicTest also has; a tenth of it, "
-    "identical pictures kept together, for validation: temperature, reliability and every "
-    "choice. PublicTest for the figures below only. The corpus does not say who is in a "
-    "picture, so the same person may be on both sides. Pictures on which two categories tie "
-    "have no label and are left out of the figures.",
-    "intended_use": [
-        "An estimate of the expression of one frontal face in view, as one vote of a fusion.",
-        "Research and demonstration.",
-    ],
-    "not_for": [
-        "What somebody feels or intends: a face shows an expression, not its cause.",
-        "Decisions about people: hiring, schooling, credit, policing, health, insurance.",
-        "Identifying or singling out people; watching people who were not told.",
-        "Commercial products: see the licences.",
-    ],
-    "limits": [
-        "Disgust and fear are rare in the corpus and the least reliable: see the confusion.",
-        "Trained on still pictures gathered by search words, so expressions are often posed.",
-        "Who is in the corpus is unknown; figures by age, sex and skin colour were not measured.",
-        "Figures are for the corpus' crops; behind a camera, finding the face lowers them by an "
-        "amount that was not measured. What blur, noise, darkness, few pixels, tilt and covering "
-        "cost is under Robustness; heads turned out of the picture plane were not measured.",
-        "A covered mouth misleads the network instead of making it unsure: see the calibration "
-        "error of that row. The estimator must lower the quality.",
-        "Valence, arousal and dominance are a table over the estimated category and know no "
-        "more than it does.",
-    ],
-}
+CALIBRATION_PICTURES = 400
+STEPS = ("export", "measure", "latency", "manifest")
+LIFTS = tuple(round(0.02 * k, 2) for k in range(16))
+MOST_PAID = 0.004
+"""Accuracy that lifting rare categories may cost on validation data."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """One head of the network as a package."""
+
+    id: str
+    name: str
+    summary: str
+    words: Mapping[str, Any]
+    default: bool
+
+
+HEADS = (
+    Head(
+        VOTED, "voted",
+        "Expressed emotion of one face, seven categories, valence and arousal, and whether eyes "
+        "or mouth are covered, from a 48 px grey crop.",
+        face_words.VOTED, default=True,
+    ),
+    Head(
+        PUBLISHED, "published",
+        "The label that FER2013 was published with, from a 48 px grey crop; for comparisons.",
+        face_words.PUBLISHED, default=False,
+    ),
+)  # fmt: skip
 
 
 def main() -> None:
     """Run one step."""
-    arguments = _parser().parse_args()
-    torch.set_num_threads(arguments.threads)
-    for step in STEPS[:4] if arguments.step == "all" else [arguments.step]:
+    given = _parser().parse_args()
+    torch.set_num_threads(given.threads)
+    for step in STEPS[:2] if given.step == "all" else [given.step]:
         {
-            "train": lambda given: train(given.data, _options(given), given.checkpoint),
-            "refine": _refine,
-            "export": lambda given: export_package(given.data, given.refined, given.out),
-            "measure": lambda given: measure(given.data, given.out),
-            "latency": lambda given: add_latency(given.out),
-            "manifest": lambda given: write_manifest(given.data, given.out),
-        }[step](arguments)
+            "export": lambda: export_packages(given.data, given.checkpoint, given.out),
+            "measure": lambda: measure(given.data, given.out),
+            "latency": lambda: add_latency(given.out),
+            "manifest": lambda: write_manifests(given.data, given.out),
+        }[step]()
 
 
-def train(data: Path, options: face_fit.Options, checkpoint: Path) -> None:
-    """Fit and keep weights, options, log and duration."""
-    training, valid = _split(data, options.seed)
-    print(f"training on {len(training.names)}, validating on {len(valid.names)}", flush=True)
-    began = time.monotonic()
-    net, log = face_fit.fit(training, valid, options)
-    minutes = round((time.monotonic() - began) / 60, 1)
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    content = {
-        "state": net.state_dict(), "options": asdict(options), "log": log, "minutes": minutes
-    }  # fmt: skip
-    torch.save(content, checkpoint)
-
-
-def refine(data: Path, start: Path, checkpoint: Path, steady: int) -> None:
-    """Train on from a checkpoint of :func:`train`; keep after every epoch."""
-    first = torch.load(start, map_location="cpu", weights_only=True)
-    options = face_refine.Options(steady=steady, seed=first["options"]["seed"])
-    training, valid = _split(data, options.seed)
-    began = time.monotonic()
-
-    def keep(net: nn.Module, log: face_refine.Log) -> None:
-        minutes = round((time.monotonic() - began) / 60, 1)
-        content = {"state": net.state_dict(), "options": asdict(options), "log": log}
-        known = {key: first[key] for key in ("options", "log", "minutes")}
-        torch.save({**content, "minutes": minutes, "first": known}, checkpoint)
-
-    face_refine.refine(first["state"], training, valid, options, keep)
-
-
-def export_package(data: Path, checkpoint: Path, folder: Path) -> None:
-    """Write the model package of a refined checkpoint, calibrated on its validation part."""
+def export_packages(data: Path, checkpoint: Path, models: Path) -> None:
+    """Write both packages of a checkpoint, calibrated on its validation part."""
     kept = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    net = face_net.build(kept["options"]["net"])
-    net.load_state_dict(kept["state"])
-    training, valid = _split(data, kept["options"]["seed"])
-    _lift_rare(net, training)
-    logits = face_fit.logits(net, valid)
+    parts = face_pool.load(data)
+    for head in HEADS:
+        net = face_net.build(kept["options"]["net"])
+        net.load_state_dict(kept["state"])
+        export_head(head, net.eval(), kept, parts, models / head.id)
+
+
+def export_head(
+    head: Head, net: face_net.FaceNet, kept: Mapping[str, Any], parts: face_pool.Parts, folder: Path
+) -> None:
+    """Write one package: lift, temperature, files, int8 when it costs little."""
+    valid = parts.valid if head.name == "voted" else parts.valid_published
+    lift = choose_lift(net, head, parts, valid)
+    logits = face_fit.logits(net, valid, head.name)
     known = valid.labels >= 0
     temperature = round(fit_temperature(logits[known], valid.labels[known]), 4)
-    figures = calibrate.figures(logits, valid.labels, temperature)
-    recall = figures["unweighted_average_recall"]
-    package = _package(folder.name, temperature, calibrate.reliability(recall, len(CATEGORIES)))
-    parameters = sum(p.numel() for p in net.parameters())
-    about = {"parameters": parameters, "pictures": len(training.names), "validation": figures}
-    record = export.Record(training=_about(kept, about), tried=_tried(), words=WORDS)
-    export.write_package(net, package, record, _samples(valid, 64), folder)
+    found = calibrate.figures(logits, valid.labels, temperature)
+    reliability = calibrate.reliability(found["unweighted_average_recall"], len(CATEGORIES))
+    about = {
+        "parameters": sum(p.numel() for p in net.parameters()),
+        "pictures": sum(len(rows.images) for rows in parts.train.values()),
+        "validation": found,
+        "rare_lift": lift,
+    }
+    record = export.Record(training=_about(kept, about), tried=_tried(), words=head.words)
+    module = face_net.Voted(net) if head.name == "voted" else face_net.Published(net)
+    package = _package(head, temperature, reliability)
+    export.write_package(module, package, record, _samples(valid.images[:64]), folder)
     add_uncalibrated(folder, "validation", calibrate.figures(logits, valid.labels))
-    add_int8(folder, training, valid)
+    add_int8(folder, parts.train["fer"].images, valid)
 
 
-def add_int8(folder: Path, training: face_data.Faces, valid: face_data.Faces) -> None:
+def choose_lift(
+    net: face_net.FaceNet, head: Head, parts: face_pool.Parts, valid: face_data.Faces
+) -> float:
+    """Move the last biases towards rare categories (logit adjustment: Menon et al. 2021).
+
+    The share of the log prior that is taken off is the largest that costs at most
+    ``MOST_PAID`` of accuracy on validation data.
+
+    Returns:
+        That share.
+    """
+    votes = parts.train["fer"].votes
+    prior = np.log(votes[np.isfinite(votes).all(axis=1)].mean(axis=0))
+    logits = face_fit.logits(net, valid, head.name)
+    rows = {lift: calibrate.figures(logits - lift * prior, valid.labels) for lift in LIFTS}
+    least = max(row["accuracy"] for row in rows.values()) - MOST_PAID
+    chosen = max(lift for lift, row in rows.items() if row["accuracy"] >= least)
+    print(f"{head.id}: lift {chosen} of {rows}", flush=True)
+    with torch.no_grad():
+        getattr(net, head.name).bias -= chosen * torch.from_numpy(prior)
+    return chosen
+
+
+def add_int8(folder: Path, training: face_pool.Grey, valid: face_data.Faces) -> None:
     """Add the int8 file, unless it costs too much on validation data."""
-    drawn = np.random.default_rng(0).choice(len(training.names), CALIBRATION_PICTURES, False)
-    export.add_int8(folder, _samples(training.take(drawn), len(drawn)), _samples(valid, 512))
+    drawn = np.random.default_rng(0).choice(len(training), CALIBRATION_PICTURES, False)
+    export.add_int8(folder, _samples(training[drawn]), _samples(valid.images[:512]))
     temperature = read_package(folder).temperature
     figures = {}
     for precision in ("float32", "int8"):
@@ -193,22 +172,30 @@ def add_int8(folder: Path, training: face_data.Faces, valid: face_data.Faces) ->
         export.drop_int8(folder)
 
 
-def measure(data: Path, folder: Path) -> None:
-    """Take the figures of PublicTest into the package: labels, faults, calibration."""
-    int8 = any(file.precision == "int8" for file in read_package(folder).files)
+def measure(data: Path, models: Path) -> None:
+    """Take the figures of PublicTest into the packages: labels, faults, calibration."""
     with tempfile.TemporaryDirectory() as place:
-        manifest = write_manifest(data, Path(place))
-        export.measure(folder, TEST, manifest, ["litert", "onnx", "openvino"], "float32")
-        published = write_manifest(data, Path(place) / "fer2013", published=True)
-        export.measure(folder, TEST_FER2013, published, ["litert"], "float32")
-        if int8:
-            export.measure(folder, TEST, manifest, ["litert"], "int8")
-            export.measure(folder, TEST_FER2013, published, ["litert"], "int8")
+        write_manifests(data, Path(place))
+        voted, published, synthetic = (
+            Path(place) / name / "manifest.jsonl" for name in ("voted", "published", "synthetic")
+        )
+        _measure(models / VOTED, TEST, voted, ["litert", "onnx", "openvino"])
+        _measure(models / VOTED, TEST_FER2013, published, ["litert"])
+        _measure(models / VOTED, TEST_SYNTHETIC, synthetic, ["litert"])
+        _measure(models / PUBLISHED, TEST_FER2013, published, ["litert", "onnx", "openvino"])
+    folder = models / VOTED
     test = face_data.read(data, "PublicTest")
     plain = face_robust.run(folder, list(test.images), "float32")
     add_uncalibrated(folder, TEST, calibrate.figures(plain, test.labels))
-    rows = face_robust.table(folder, test, ["float32", "int8"] if int8 else ["float32"])
-    export.add_metrics(folder, {"robustness": {"what": FAULTS_WORDS, "rows": rows}})
+    precisions = sorted({file.precision for file in read_package(folder).files})
+    rows = face_robust.table(folder, test, precisions)
+    export.add_metrics(folder, {"robustness": {"what": face_words.FAULTS, "rows": rows}})
+
+
+def _measure(folder: Path, split: str, manifest: Path, backends: list[str]) -> None:
+    export.measure(folder, split, manifest, backends, "float32")
+    if any(file.precision == "int8" for file in read_package(folder).files):
+        export.measure(folder, split, manifest, ["litert"], "int8")
 
 
 def add_uncalibrated(folder: Path, split: str, figures: Mapping[str, float]) -> None:
@@ -219,29 +206,34 @@ def add_uncalibrated(folder: Path, split: str, figures: Mapping[str, float]) -> 
     export.add_metrics(folder, {"uncalibrated": {**known, split: error}})
 
 
-def add_latency(folder: Path) -> None:
+def add_latency(models: Path) -> None:
     """Time every file on this machine."""
-    rows = latency.table(folder)
-    export.add_metrics(folder, {"latency": {"what": latency.WORDS, "rows": rows}})
+    for head in HEADS[:1]:
+        rows = latency.table(models / head.id)
+        export.add_metrics(models / head.id, {"latency": {"what": latency.WORDS, "rows": rows}})
 
 
-def write_manifest(data: Path, folder: Path, published: bool = False) -> Path:
-    """Write PublicTest as PNG files and a manifest of clips.
+def write_manifests(data: Path, folder: Path) -> None:
+    """Write test pictures and manifests of clips below ``voted published synthetic``.
 
     Args:
-        data: Folder that holds ``fer2013plus/``.
+        data: Holds the corpora.
         folder: Made when absent.
-        published: Whether labels are those of FER2013, of every picture, instead of FER+.
-
-    Returns:
-        The manifest.
     """
-    faces = (face_data.read_published if published else face_data.read)(data, "PublicTest")
+    for name, faces in (
+        ("voted", face_data.read(data, "PublicTest")),
+        ("published", face_data.read_published(data, "PublicTest")),
+    ):
+        _write(folder / name, faces.images, [_clip(faces, i) for i in range(len(faces.names))])
+    rows = face_pool.load(data).valid_synthetic
+    _write(folder / "synthetic", rows.images, [_synthetic(rows, i) for i in range(len(rows.mouth))])
+
+
+def _write(folder: Path, images: face_pool.Grey, clips: list[Clip]) -> None:
     (folder / "crops").mkdir(parents=True, exist_ok=True)
-    for name, image in zip(faces.names, faces.images, strict=True):
-        cv2.imwrite(str(folder / "crops" / name), image)
-    write_clips(folder / "manifest.jsonl", [_clip(faces, i) for i in range(len(faces.names))])
-    return folder / "manifest.jsonl"
+    for clip, image in zip(clips, images, strict=True):
+        cv2.imwrite(str(folder / str(clip.path)), image)
+    write_clips(folder / "manifest.jsonl", clips)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -250,77 +242,56 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("step", nargs="?", default="all", choices=("all", *STEPS))
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("models"))
     parser.add_argument("--checkpoint", type=Path, default=Path("build/train/face.pt"))
-    parser.add_argument("--refined", type=Path, default=Path("build/train/face-refined.pt"))
-    parser.add_argument("--net", default=face_fit.Options.net)
-    parser.add_argument("--epochs", type=int, default=face_fit.Options.epochs)
-    parser.add_argument("--balance", type=float, default=face_fit.Options.balance)
-    parser.add_argument("--seed", type=int, default=face_fit.Options.seed)
-    parser.add_argument("--steady", type=int, default=face_refine.Options.steady)
     parser.add_argument("--threads", type=int, default=1)
     return parser
 
 
-def _options(given: argparse.Namespace) -> face_fit.Options:
-    return face_fit.Options(
-        net=given.net, epochs=given.epochs, balance=given.balance, seed=given.seed
-    )
-
-
-def _refine(given: argparse.Namespace) -> None:
-    refine(given.data, given.checkpoint, given.refined, given.steady)
-
-
 def _about(kept: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    first = kept["first"]
+    teachers = [teacher["together"] for teacher in kept["teachers"]]
     return {
         **found,
-        "rare_lift": RARE_LIFT,
-        "first run": first["options"],
-        "second run": kept["options"],
-        "minutes on one thread of a busy CPU": {
-            "first run": first["minutes"],
-            "second run": kept["minutes"],
-        },
-        "log": {"first run": first["log"], "second run": kept["log"]},
+        "teachers together, validation": teachers[-1] if teachers else None,
+        "teachers' options": [teacher["options"] for teacher in kept["teachers"]],
+        "options": kept["options"],
+        "minutes, teachers included": kept["minutes"],
+        "log": {"teachers": [t["log"] for t in kept["teachers"]], "network": kept["log"]},
     }
 
 
-def _samples(faces: face_data.Faces, n: int) -> list[export.Sample]:
-    return [(image,) for image in standardise(faces.images[:n])[:, np.newaxis, np.newaxis]]
+def _samples(images: face_pool.Grey) -> list[export.Sample]:
+    return [(image,) for image in standardise(images)[:, np.newaxis, np.newaxis]]
 
 
-def _split(data: Path, seed: int) -> tuple[face_data.Faces, face_data.Faces]:
-    test = face_data.read(data, "PublicTest")
-    return face_data.split(face_data.without(face_data.read(data, "Training"), test), seed)
-
-
-def _lift_rare(net: torch.nn.Module, training: face_data.Faces) -> None:
-    """Move the last biases towards rare categories (logit adjustment: Menon et al. 2021)."""
-    prior = torch.from_numpy(training.targets.mean(axis=0))
-    with torch.no_grad():
-        net.head.bias -= RARE_LIFT * prior.log()
-
-
-def _package(name: str, temperature: float, reliability: float) -> export.Package:
+def _package(head: Head, temperature: float, reliability: float) -> export.Package:
     side = face_net.INPUT_PX
+    mapped = ("valence", "arousal", "dominance")
     table = {
-        axis: {label: PAD[label][i] for label in CATEGORIES}
-        for i, axis in enumerate(("valence", "arousal", "dominance"))
+        axis: {label: face_pool.PAD[label][i] for label in CATEGORIES}
+        for i, axis in enumerate(mapped)
     }
+    outputs = [export.Tensor("logits", (1, len(CATEGORIES)), "NC", labels=CATEGORIES)]
+    dimensions: dict[str, Any] = {"source": "mapping", **table}
+    if head.name == "voted":
+        outputs += [
+            export.Tensor("valence_arousal", (1, 2), "NC", labels=("valence", "arousal")),
+            export.Tensor("covered", (1, 2), "NC", labels=("eyes", "mouth")),
+        ]
+        dimensions = {"source": "mixed", "dominance": table["dominance"]}
     return export.Package(
-        id=name,
+        id=head.id,
         modality="face",
-        summary="Expressed emotion of one frontal face, seven categories, from a 48 px grey crop.",
-        licence=LICENCE,
+        summary=head.summary,
+        licence=face_words.LICENCE,
         inputs=[export.Tensor("image", (1, 1, side, side), "NCHW", colour="grey")],
-        outputs=[export.Tensor("logits", (1, len(CATEGORIES)), "NC", labels=CATEGORIES)],
-        features={"size_px": side, "interval_s": 0.1, "margin": 0.0, "min_face_px": 36},
-        dimensions={"source": "mapping", **table},
+        outputs=outputs,
+        features={"size_px": side, "interval_s": 0.1},
+        dimensions=dimensions,
         temperature=temperature,
         reliability=reliability,
-        version="1.1.0",
+        version="1.0.0",
+        default=head.default,
     )
 
 
@@ -337,6 +308,21 @@ def _clip(faces: face_data.Faces, i: int) -> Clip:
         votes={name: round(share, 4) for name, share in shares if share > 0} or None,
         perspective="expressed",
         licence="research",
+    )
+
+
+def _synthetic(rows: face_pool.Rows, i: int) -> Clip:
+    return Clip(
+        clip=f"diffusionfer/{i:04d}",
+        modality="face",
+        corpus="diffusionfer",
+        path=f"crops/{i:04d}.png",
+        split="validation",
+        label=CATEGORIES[int(rows.votes[i].argmax())],
+        valence=round(float(rows.affect[i, 0]), 3),
+        arousal=round(float(rows.affect[i, 1]), 3),
+        perspective="expressed",
+        licence="CC0-1.0",
     )
 
 

@@ -1,4 +1,4 @@
-"""FER2013 with the votes of FER+: reading, splitting and augmenting."""
+"""FER2013 with the votes of FER+: reading and splitting."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
 
 from edge_emo.types import CATEGORIES
 
@@ -110,74 +108,3 @@ def without(faces: Faces, others: Faces) -> Faces:
     known = {image.tobytes() for image in others.images}
     keep = [i for i, image in enumerate(faces.images) if image.tobytes() not in known]
     return faces.take(np.array(keep, dtype=np.int64))
-
-
-def augment(
-    images: torch.Tensor, size_px: int, rng: torch.Generator, strength: float = 1.0
-) -> torch.Tensor:
-    """Vary a batch as camera crops vary.
-
-    Place, scale and tilt (a face finder's box is not the corpus' box), mirror, light from one
-    side, gamma, blur, low resolution, noise and one grey patch.
-
-    Args:
-        images: float32 (n, 1, h, w) in 0 … 255.
-        size_px: Side of the result.
-        rng: Source of every random number.
-        strength: Factor on the ranges of place, light and noise.
-
-    Returns:
-        float32 (n, 1, size_px, size_px) in 0 … 255.
-    """
-    shape = [len(images), 1, size_px, size_px]
-    grid = F.affine_grid(_placements(len(images), rng, strength), shape, False)
-    moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    lit = _light(moved, rng, strength)
-    blurred = F.avg_pool2d(lit, 3, stride=1, padding=1, count_include_pad=False)
-    share = _uniform(len(images), rng, -2.0, 1.0).clamp(min=0.0)
-    mixed = _coarse(lit + share * (blurred - lit), rng)
-    deviation = _uniform(len(images), rng, 0.0, 8.0 * strength)
-    noise = torch.randn(mixed.shape, generator=rng) * deviation
-    return _patch(mixed + noise, rng).clamp(0.0, 255.0)
-
-
-def _uniform(n: int, rng: torch.Generator, low: float, high: float) -> torch.Tensor:
-    return torch.empty(n, 1, 1, 1).uniform_(low, high, generator=rng)
-
-
-def _placements(n: int, rng: torch.Generator, strength: float) -> torch.Tensor:
-    scale, stretch, turn, dx, dy = (
-        _uniform(n, rng, -most * strength, most * strength).flatten()
-        for most in (0.20, 0.06, 0.28, 0.14, 0.14)
-    )
-    side = torch.where(_uniform(n, rng, -1.0, 1.0).flatten() < 0, -1.0, 1.0)
-    cos, sin = (1.0 + scale) * turn.cos(), (1.0 + scale) * turn.sin()
-    rows = (cos * side * (1.0 + stretch), -sin, dx, sin * side * (1.0 + stretch), cos, dy)
-    return torch.stack(rows, 1).view(n, 2, 3)
-
-
-def _light(images: torch.Tensor, rng: torch.Generator, strength: float) -> torch.Tensor:
-    n, _, height, width = images.shape
-    most = 0.35 * strength
-    slope_x = torch.linspace(-1, 1, width).view(1, 1, 1, width) * _uniform(n, rng, -most, most)
-    slope_y = torch.linspace(-1, 1, height).view(1, 1, height, 1) * _uniform(n, rng, -most, most)
-    gamma = _uniform(n, rng, -0.5 * strength, 0.5 * strength).exp()
-    shaded = (images / 255.0).clamp(min=1e-3).pow(gamma) * (1.0 + slope_x + slope_y)
-    return shaded.clamp(0.0, 1.0) * 255.0
-
-
-def _coarse(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Halve the resolution of one picture in ten."""
-    n, _, height, width = images.shape
-    small = F.avg_pool2d(images, 2)
-    large = F.interpolate(small, size=(height, width), mode="bilinear", align_corners=False)
-    return torch.where(_uniform(n, rng, 0.0, 1.0) < 0.1, large, images)
-
-
-def _patch(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    n, _, height, width = images.shape
-    half = _uniform(n, rng, -0.15, 0.2).clamp(min=0.0)
-    at_x, at_y = _uniform(n, rng, 0.0, 1.0) * width, _uniform(n, rng, 0.0, 1.0) * height
-    inside_x = (torch.arange(width).view(1, 1, 1, -1) - at_x).abs() < half * width
-    inside_y = (torch.arange(height).view(1, 1, -1, 1) - at_y).abs() < half * height
-    return torch.where(inside_x & inside_y, images.mean(dim=(2, 3), keepdim=True), images)

@@ -1,20 +1,33 @@
-"""Fitting a face network on FER+: one run is one seed, one thread, one set of options."""
+"""Fitting the face networks: teachers on the labels, then one small network on both.
+
+The small network sees the picture as a poor camera would give it, and learns the mean answer of
+the teachers to the same crop before it was made worse (Hinton et al. 2015), mixed with the
+labels. A run is a seed, a number of steps and one set of options. With a budget in seconds
+instead of steps, the first steps are timed and the number is chosen then; it is kept with the
+weights, so that the run can be had again.
+"""
 
 from __future__ import annotations
 
 import copy
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+import face_augment
 import face_net
 import numpy as np
 import torch
+import torch.nn.functional as F
 from calibrate import figures
-from face_data import Faces, augment
+from face_data import Faces
+from face_pool import PAD, Parts, Pool, Rows, pool
+from plan import Plan
 from torch import nn
 
+from edge_emo.evaluation.metrics import concordance
 from edge_emo.features.face import standardise
+from edge_emo.types import CATEGORIES
 
 
 @dataclass(frozen=True)
@@ -23,101 +36,243 @@ class Options:
 
     Attributes:
         net: Name in :mod:`face_net`.
-        epochs: Passes over the training part.
-        small_share: Share of the epochs that run at 36 px before those at full size.
+        steps: Batches; 0 lets ``seconds`` decide.
+        seconds: Wall-clock budget when ``steps`` is 0.
         batch: Pictures a step.
-        peak_rate: Highest learning rate of the one-cycle schedule.
+        rate: Highest learning rate; rises over 5 % of the steps, then falls along a cosine.
+        decay: Of the weights.
         balance: Rows are drawn with probability ~ (frequency of their category) ** -balance.
+        strength: Of the augmentation; a fifth of it less over the last fifth of the steps.
+        covered: Share of the pictures whose mouth or eyes are covered.
+        mixed: Share of the batches that are mixed with another one (Zhang et al. 2018).
+        average: Weight of the past in the running average of the weights.
+        taught: Share of the teachers in the target where a label is known.
         seed: Of everything that is drawn.
+        device: ``cpu`` or ``cuda``.
     """
 
-    net: str = "small"
-    epochs: int = 12
-    small_share: float = 0.66
-    batch: int = 64
-    peak_rate: float = 0.1
-    balance: float = 0.25
+    net: str
+    steps: int = 0
+    seconds: float = 60.0
+    batch: int = 256
+    rate: float = 0.1
+    decay: float = 5e-4
+    balance: float = 0.3
+    strength: float = 1.0
+    covered: float = 0.12
+    mixed: float = 0.0
+    average: float = 0.998
+    taught: float = 0.6
     seed: int = 7
+    device: str = "cpu"
 
 
-def fit(train: Faces, valid: Faces, options: Options) -> tuple[nn.Module, list[dict[str, float]]]:
-    """Train; return the averaged network of the last step and one line of figures an epoch."""
+Log = list[dict[str, Any]]
+
+
+def fit(
+    parts: Parts, options: Options, teachers: Sequence[nn.Module] = ()
+) -> tuple[face_net.FaceNet, Options, Log]:
+    """Train one network.
+
+    Args:
+        parts: Rows to train on, and those for the log.
+        options: Of the run.
+        teachers: On the same device; none for a teacher.
+
+    Returns:
+        The network with averaged weights, the options with the number of steps that were made,
+        and lines of validation figures.
+    """
     torch.manual_seed(options.seed)
-    rng = torch.Generator().manual_seed(options.seed)
-    net = face_net.build(options.net).to(memory_format=torch.channels_last)
-    average = copy.deepcopy(net)
-    steps = options.epochs * (len(train.images) // options.batch)
-    optimiser = torch.optim.SGD(groups(net), lr=0.1, momentum=0.9, nesterov=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, options.peak_rate, total_steps=steps, pct_start=0.2
+    rows = pool(parts.train, options.balance, options.device)
+    rng = torch.Generator(options.device).manual_seed(options.seed)
+    net = face_net.build(options.net).to(options.device, memory_format=torch.channels_last)
+    average = copy.deepcopy(net).eval()
+    optimiser = torch.optim.SGD(_groups(net, options.decay), lr=0.1, momentum=0.9, nesterov=True)
+    plan = Plan(options.steps, options.seconds)
+    log: Log = []
+    losses: list[torch.Tensor] = []
+    while plan.share() < 1.0:
+        for group in optimiser.param_groups:
+            group["lr"] = options.rate * plan.factor(0.05)
+        optimiser.zero_grad(set_to_none=True)
+        with torch.autocast(options.device, torch.bfloat16, enabled=options.device == "cuda"):
+            loss = _loss(net.train(), teachers, _draw(rows, options, plan.share(), rng), options)
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+        optimiser.step()
+        blend(average, net, min(options.average, (plan.step + 1) / (plan.step + 10)))
+        losses.append(loss.detach())
+        if plan.advance():
+            row = {"step": plan.step, "loss": round(float(torch.stack(losses).mean()), 4)}
+            log.append(row | judge(average, parts))
+            print(f"{options.net} {plan.elapsed_s():.0f} s {log[-1]}", flush=True)
+            losses.clear()
+    return average, replace(options, steps=plan.step, device=options.device), log
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Pictures as the network and as the teachers see them, and what is known of each."""
+
+    seen: torch.Tensor
+    clean: torch.Tensor
+    votes: torch.Tensor
+    published: torch.Tensor
+    affect: torch.Tensor
+    covered: torch.Tensor
+
+
+def _draw(rows: Pool, options: Options, share: float, rng: torch.Generator) -> _Batch:
+    index = torch.multinomial(rows.weights, options.batch, replacement=True, generator=rng)
+    images = rows.images[index].float()
+    strength = options.strength * (0.8 if share > 0.8 else 1.0)
+    hidden, told = face_augment.cover(images, rng, options.covered)
+    mouth = rows.mouth[index]
+    covered = torch.stack([told[:, 0], torch.maximum(told[:, 1], mouth)], 1)
+    state = rng.get_state()
+    clean = face_augment.place(images, rng, strength)
+    rng.set_state(state)  # the same place for both views
+    seen = face_augment.degrade(face_augment.place(hidden, rng, strength), rng, strength)
+    return _Batch(
+        face_augment.standardise(seen),
+        face_augment.standardise(clean),
+        rows.votes[index],
+        rows.published[index],
+        rows.affect[index],
+        covered,
     )
-    log = []
-    for epoch in range(options.epochs):
-        began = time.monotonic()
-        size_px = 36 if epoch < options.epochs * options.small_share else face_net.INPUT_PX
-        net.train()
-        losses = []
-        for images, targets in batches(train, options.batch, options.balance, size_px, rng):
-            optimiser.zero_grad(set_to_none=True)
-            loss = -(targets * net(images).log_softmax(1)).sum(1).mean()
-            loss.backward()
-            nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-            optimiser.step()
-            schedule.step()
-            blend(average, net, 0.995)
-            losses.append(float(loss.detach()))
-        row = {"epoch": epoch + 1, "size_px": size_px, "loss": round(float(np.mean(losses)), 4)}
-        row |= figures(logits(average, valid), valid.labels)
-        log.append(row)
-        print(f"{row} {time.monotonic() - began:.0f} s", flush=True)
-    return average.eval(), log
+
+
+def _loss(
+    net: nn.Module, teachers: Sequence[nn.Module], batch: _Batch, options: Options
+) -> torch.Tensor:
+    if not teachers and float(torch.rand(1)) < options.mixed:
+        return _mixed_loss(net, batch)
+    answer = net(batch.seen.to(memory_format=torch.channels_last))
+    voted, published = batch.votes, _one_hot(batch.published)
+    if teachers:
+        theirs = _taught(teachers, batch.clean)
+        voted = _blended(voted, theirs[0], options.taught)
+        published = _blended(published, theirs[1], options.taught)
+        masked = (batch.covered[:, 1] == 1) & batch.published.lt(0) & batch.affect[:, 0].isnan()
+        voted[masked], published[masked] = torch.nan, torch.nan
+    parts = (
+        _cross_entropy(answer.voted, voted),
+        0.5 * _cross_entropy(answer.published, published),
+        0.5 * _affect_loss(answer.affect, batch.affect, voted),
+        0.15 * _covered_loss(answer.covered, batch.covered),
+    )
+    return sum(parts[1:], parts[0])
+
+
+def _mixed_loss(net: nn.Module, batch: _Batch) -> torch.Tensor:
+    """Return the loss of pictures mixed in pairs; only the two label heads learn from them."""
+    share = float(torch.distributions.Beta(0.4, 0.4).sample())
+    other = torch.randperm(len(batch.seen), device=batch.seen.device)
+    answer = net(share * batch.seen + (1.0 - share) * batch.seen[other])
+    voted, published = batch.votes, _one_hot(batch.published)
+    first = _cross_entropy(answer.voted, voted) + 0.5 * _cross_entropy(answer.published, published)
+    second = _cross_entropy(answer.voted, voted[other])
+    second = second + 0.5 * _cross_entropy(answer.published, published[other])
+    return share * first + (1.0 - share) * second
 
 
 @torch.no_grad()
-def logits(net: nn.Module, faces: Faces, batch: int = 256) -> np.ndarray:
-    """Return float32 (n, classes) of unvaried pictures, as the device reads them."""
+def _taught(teachers: Sequence[nn.Module], clean: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    answers = [teacher(clean) for teacher in teachers]
+    return tuple(
+        torch.stack([getattr(answer, name).float().softmax(1) for answer in answers]).mean(0)
+        for name in ("voted", "published")
+    )
+
+
+def _one_hot(labels: torch.Tensor, smooth: float = 0.1) -> torch.Tensor:
+    """Return smoothed targets; NaN where the label is −1."""
+    count = len(CATEGORIES)
+    target = F.one_hot(labels.clamp(min=0), count).float() * (1 - smooth) + smooth / count
+    return torch.where(labels.unsqueeze(1) >= 0, target, torch.nan)
+
+
+def _blended(labels: torch.Tensor, theirs: torch.Tensor, taught: float) -> torch.Tensor:
+    return torch.where(labels.isnan(), theirs, (1.0 - taught) * labels + taught * theirs)
+
+
+def _cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return the mean over the rows whose target is known."""
+    known = ~targets[:, :1].isnan()
+    losses = -(targets.nan_to_num(0.0) * logits.float().log_softmax(1)).sum(1, keepdim=True)
+    return (losses * known).sum() / known.sum().clamp(min=1)
+
+
+def _affect_loss(
+    ours: torch.Tensor, known: torch.Tensor, voted: torch.Tensor
+) -> torch.Tensor:  # fmt: skip
+    """Return the loss of valence and arousal: as rated, else mapped from the categories."""
+    table = torch.tensor([PAD[name][:2] for name in CATEGORIES], device=ours.device)
+    mapped = voted @ table
+    target = torch.where(known.isnan(), mapped, known)
+    weight = torch.where(known.isnan(), 0.3, 3.0) * ~target.isnan()
+    losses = F.smooth_l1_loss(ours.float(), target.nan_to_num(0.0), reduction="none", beta=0.1)
+    return (losses * weight).mean()
+
+
+def _covered_loss(ours: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+    known = ~told.isnan()
+    losses = F.binary_cross_entropy_with_logits(
+        ours.float(), told.nan_to_num(0.0), reduction="none"
+    )
+    return (losses * known).sum() / known.sum().clamp(min=1) * 2.0
+
+
+def judge(net: nn.Module, parts: Parts) -> dict[str, Any]:
+    """Return the figures of the validation parts."""
+    voted = answers(net, parts.valid.images)
+    published = answers(net, parts.valid_published.images)
+    synthetic = answers(net, parts.valid_synthetic.images)
+    row = dict(figures(voted["voted"], parts.valid.labels))
+    plain = figures(published["published"], parts.valid_published.labels)
+    row["published_accuracy"] = plain["accuracy"]
+    return row | affect_figures(synthetic["affect"], parts.valid_synthetic)
+
+
+def affect_figures(ours: np.ndarray, rows: Rows) -> dict[str, float]:
+    """Return concordance of valence and arousal with the ratings."""
+    return {
+        f"{name}_ccc": round(concordance(rows.affect[:, k], ours[:, k]), 4)
+        for k, name in enumerate(("valence", "arousal"))
+    }
+
+
+@torch.no_grad()
+def answers(net: nn.Module, images: np.ndarray, batch: int = 512) -> Mapping[str, np.ndarray]:
+    """Return what a network says of unvaried pictures, as the device reads them."""
+    device = next(net.parameters()).device
     net.eval()
     parts = [
-        net(torch.from_numpy(standardise(faces.images[i : i + batch])).unsqueeze(1)).numpy()
-        for i in range(0, len(faces.images), batch)
+        net(torch.from_numpy(standardise(images[i : i + batch])).unsqueeze(1).to(device))
+        for i in range(0, len(images), batch)
     ]
-    return np.concatenate(parts)
+    names = face_net.Answer._fields
+    return {name: torch.cat([getattr(p, name) for p in parts]).cpu().numpy() for name in names}
 
 
-def batches(
-    faces: Faces,
-    size: int,
-    balance: float,
-    size_px: int,
-    rng: torch.Generator,
-    strength: float = 1.0,
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield the varied, standardised pictures and targets of one epoch, ``size`` at a time."""
-    frequency = faces.targets.mean(axis=0)
-    weights = torch.from_numpy(faces.targets @ frequency**-balance)
-    drawn = torch.multinomial(weights, len(weights), replacement=True, generator=rng)
-    if balance == 0:
-        drawn = torch.randperm(len(weights), generator=rng)
-    for i in range(0, len(drawn) - size + 1, size):
-        index = drawn[i : i + size].numpy()
-        images = torch.from_numpy(faces.images[index]).unsqueeze(1).float()
-        varied = augment(images, size_px, rng, strength).numpy()
-        ready = torch.from_numpy(standardise(varied)).to(memory_format=torch.channels_last)
-        yield ready, torch.from_numpy(faces.targets[index])
+def logits(net: nn.Module, faces: Faces, head: str = "voted") -> np.ndarray:
+    """Return float32 (n, 7) of one head."""
+    return answers(net, faces.images)[head]
 
 
-def groups(net: nn.Module) -> list[dict[str, object]]:
+def _groups(net: nn.Module, decay: float) -> list[dict[str, object]]:
     """Decay the weights, not the norms and biases."""
     decayed = [p for p in net.parameters() if p.ndim > 1]
     free = [p for p in net.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": 5e-4}, {"params": free, "weight_decay": 0.0}]
+    return [{"params": decayed, "weight_decay": decay}, {"params": free, "weight_decay": 0.0}]
 
 
 @torch.no_grad()
 def blend(average: nn.Module, net: nn.Module, keep: float) -> None:
     """Move the running average of weights and norm statistics towards the network."""
-    for kept, new in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
-        if kept.dtype.is_floating_point:
-            kept.lerp_(new, 1.0 - keep)
-        else:
-            kept.copy_(new)
+    ours, theirs = average.state_dict().values(), net.state_dict().values()
+    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.dtype.is_floating_point]
+    torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], 1.0 - keep)
