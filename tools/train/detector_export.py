@@ -66,7 +66,7 @@ def manifest(folder: Path, features: Mapping[str, Any], licence: Mapping[str, An
         "version": version,
         "task": "detect",
         "modality": "face",
-        "default": False,
+        "default": True,
         "summary": summary,
         "licence": dict(licence),
         "features": dict(features),

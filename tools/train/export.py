@@ -139,7 +139,6 @@ def add_int8(folder: Path, calibration: Sequence[Sample], held_out: Sequence[Sam
     path = folder / INT8
     arrays = [sample[0] for sample in calibration]
     quantize.write_int8(folder / "model.tflite", arrays, path, shorten=False)
-    path.chmod(0o644)
     table = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
     kept = [row for row in table["files"] if row["path"] != INT8]
     write_toml(folder, {**table, "files": [*kept, file_entry(path, "tflite", "int8")]})

@@ -45,6 +45,7 @@ def write_int8(
     calibrator.calibrate({signature: inputs}, work._recipe_manager)
     path.unlink(missing_ok=True)
     work.quantize(calibrator.get_model_qsvs()).export_model(str(path))
+    path.chmod(0o644)
     if shorten:
         pack(path)
 
