@@ -27,7 +27,8 @@ WORDS = {
     "data": "705 scenes with boxes by people and, for most faces, boxes and landmarks of a "
     "stronger detector (the teacher); 1,600 grey close crops of LFW with the teacher's labels; "
     "DiffusionFER, 128 px, labelled by the half-trained network where it agrees with itself in "
-    "a mirror. Scenes are shown alone or four side by side; crops and synthetic faces are pasted at 12 to 245 px, turned, tinted, cut off by "
+    "a mirror. Scenes are shown alone or four side by side; crops and synthetic faces are "
+    "pasted at 12 to 245 px, turned, tinted, cut off by "
     "the edge, beside pasted pieces without a face, in darkness, blur, noise and JPEG. Target "
     "boxes lie half-way between the people's (brow to chin) and the teacher's.",
     "split": [
