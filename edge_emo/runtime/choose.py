@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from edge_emo.errors import ModelError, ModelIntegrityError, ModelMismatchError, NoBackendError
-from edge_emo.manifest import ModelFile, ModelPackage
+from edge_emo.manifest import ModelPackage
 from edge_emo.registry import BACKENDS
 from edge_emo.runtime.base import LoadedModel
+from edge_emo.runtime.measured import measured_ms as kept_ms
 from edge_emo.runtime.probe import make_backend, probe_backend
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ def load_model(
         threads: Threads that one inference may use.
         precision: The one precision to use; None for any.
         measured_ms: Median inference times measured on this device; the fastest comes first.
+            None takes those that ``edge-emo bench --autotune`` has kept, if any.
 
     Raises:
         ConfigError: There is no backend of this name.
@@ -84,10 +86,11 @@ def load_model(
         NoBackendError: Nothing runs here; the message lists every candidate with its reason.
     """
     rejected: list[Candidate] = []
-    for candidate in _ranked(package, backend, precision, measured_ms or {}):
+    known_ms = kept_ms(package, threads) if measured_ms is None else measured_ms
+    for candidate in _ranked(package, backend, precision, known_ms):
         if candidate.accepted and backend is not None:
             make_backend(backend).probe()
-            return _load(package, candidate, threads)
+            return load_candidate(package, candidate, threads)
         outcome = _try(package, candidate, threads)
         if isinstance(outcome, LoadedModel):
             return outcome
@@ -108,13 +111,28 @@ def candidates(
         package: The package.
         backend: Name of the one backend to consider; None for all.
         precision: The one precision to accept; None for any.
-        measured_ms: Median inference times measured on this device.
+        measured_ms: Median inference times measured on this device; None takes those kept.
 
     Raises:
         ConfigError: There is no backend of this name.
     """
-    ranked = _ranked(package, backend, precision, measured_ms or {})
+    known_ms = kept_ms(package) if measured_ms is None else measured_ms
+    ranked = _ranked(package, backend, precision, known_ms)
     return [_checked(package, _probed(candidate)) for candidate in ranked]
+
+
+def load_candidate(package: ModelPackage, candidate: Candidate, threads: int = 1) -> LoadedModel:
+    """Load one file with one backend, and nothing else.
+
+    Raises:
+        ModelIntegrityError: The file is damaged.
+        ModelMismatchError: The file is not the manifest's model.
+        ModelError: The backend cannot compile the file.
+        UnavailableError: The backend does not work here.
+    """
+    file = next(file for file in package.files if file.path == candidate.path)
+    package.verify(file)
+    return make_backend(candidate.backend).load(package, file, threads=threads)
 
 
 def explain(package: ModelPackage) -> list[dict[str, str]]:
@@ -137,6 +155,7 @@ def explain(package: ModelPackage) -> list[dict[str, str]]:
                 "verdict": verdict,
                 "reason": candidate.reason,
                 "hint": candidate.hint,
+                "measured": "" if candidate.measured_ms is None else f"{candidate.measured_ms} ms",
             }
         )
     return rows
@@ -181,20 +200,10 @@ def _checked(package: ModelPackage, candidate: Candidate) -> Candidate:
     if not candidate.accepted:
         return candidate
     try:
-        package.verify(_file(package, candidate))
+        package.verify(next(file for file in package.files if file.path == candidate.path))
     except ModelIntegrityError as error:
         return replace(candidate, reason=error.message, hint=error.hint)
     return candidate
-
-
-def _file(package: ModelPackage, candidate: Candidate) -> ModelFile:
-    return next(file for file in package.files if file.path == candidate.path)
-
-
-def _load(package: ModelPackage, candidate: Candidate, threads: int) -> LoadedModel:
-    file = _file(package, candidate)
-    package.verify(file)
-    return make_backend(candidate.backend).load(package, file, threads=threads)
 
 
 def _try(package: ModelPackage, candidate: Candidate, threads: int) -> LoadedModel | Candidate:
@@ -202,7 +211,7 @@ def _try(package: ModelPackage, candidate: Candidate, threads: int) -> LoadedMod
     if not candidate.accepted:
         return candidate
     try:
-        return _load(package, candidate, threads)
+        return load_candidate(package, candidate, threads)
     except (ModelIntegrityError, ModelMismatchError):
         raise
     except ModelError as error:

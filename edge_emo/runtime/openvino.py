@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import platform
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from edge_emo.errors import ClosedError, ModelError
 from edge_emo.manifest import ModelFile, ModelPackage, TensorSpec
 from edge_emo.runtime.base import Backend, LoadedModel, Tensors
+from edge_emo.runtime.cache import cpu_line, user_cache_dir
 from edge_emo.runtime.tensors import FoundTensor, check_inputs, match_tensors
 from edge_emo.vendor import load
 
@@ -181,21 +181,10 @@ def _trial_key(package: ModelPackage, file: ModelFile, version: str) -> str:
     """Name what a success holds for: these bytes, this OpenVINO, this CPU."""
     weights = str(PurePosixPath(file.path).with_suffix(".bin"))
     hashes = [one.sha256 for one in package.files if one.path in (file.path, weights)]
-    facts = [*hashes, version, platform.machine(), _cpu_flags()]
+    facts = [*hashes, version, platform.machine(), cpu_line("flags", "Features")]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
-def _cpu_flags() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
-
-
 def _user_cache_dir() -> Path | None:
-    try:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    except RuntimeError:  # a container's user without a home
-        return None
-    return Path(base) / "edge-emo" / "openvino-compiled"
+    folder = user_cache_dir()
+    return folder / "openvino-compiled" if folder else None

@@ -97,8 +97,9 @@ def fit(
         for group in optimiser.param_groups:
             group["lr"] = options.rate * plan.factor(0.05)
         optimiser.zero_grad(set_to_none=True)
+        batch = _draw(rows, options, plan.share(), rng)
         with torch.autocast(options.device, torch.bfloat16, enabled=options.device == "cuda"):
-            loss = _loss(net.train(), teachers, _draw(rows, options, plan.share(), rng), options)
+            loss = _loss(net.train(), teachers, batch, options)
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimiser.step()
