@@ -22,7 +22,8 @@ Shape = tuple[int, int]
 """Height and width of the frame, px."""
 
 _STEADY = 0.05
-"""A move below this share of the face's side is taken for trembling and averaged."""
+"""When centre and landmarks move by less than this share of the face's side, that is taken for
+trembling and averaged."""
 _DAMPING_S = 0.3
 """Time after which an unseen face has lost most of its speed."""
 
@@ -285,7 +286,7 @@ def _moved(old: TrackedFace, new: DetectedFace, t_ns: int) -> TrackedFace:
     """Return a track at its new place, steadied when it hardly moved."""
     elapsed_s = max((t_ns - old.last_ns) / 1e9, 1e-3)
     step = Point(new.centre.x - old.face.centre.x, new.centre.y - old.face.centre.y)
-    still = math.hypot(*step) < _STEADY * new.side
+    still = _greatest_move(old.face, new) < _STEADY * new.side
     speed = Point(
         0.5 * old.speed.x + 0.5 * step.x / elapsed_s, 0.5 * old.speed.y + 0.5 * step.y / elapsed_s
     )
@@ -296,6 +297,12 @@ def _moved(old: TrackedFace, new: DetectedFace, t_ns: int) -> TrackedFace:
         last_ns=t_ns,
         speed=Point(0.0, 0.0) if still else speed,
     )
+
+
+def _greatest_move(old: DetectedFace, new: DetectedFace) -> float:
+    """Return how far the centre or a landmark moved at most: a head may turn in its place."""
+    ours, theirs = (old.centre, *old.points), (new.centre, *new.points)
+    return max(math.dist(p, q) for p, q in zip(ours, theirs, strict=True))
 
 
 def _mean(old: DetectedFace, new: DetectedFace) -> DetectedFace:
