@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edge_emo.types import Affect as Affect
     from edge_emo.types import Chunk as Chunk
     from edge_emo.types import EmotionState as EmotionState
+    from edge_emo.types import Face as Face
     from edge_emo.types import Posterior as Posterior
     from edge_emo.types import Prediction as Prediction
 
@@ -29,6 +30,7 @@ _HOME = {
     "Affect": "edge_emo.types",
     "Chunk": "edge_emo.types",
     "EmotionState": "edge_emo.types",
+    "Face": "edge_emo.types",
     "Posterior": "edge_emo.types",
     "Prediction": "edge_emo.types",
 }

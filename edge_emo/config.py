@@ -45,6 +45,7 @@ class Models:
 
     Attributes:
         face: Package id; None takes the default package. Likewise voice, text, eeg, physio.
+        face_detector: Package id of what finds the faces; None takes the default detector.
         backend: Backend name; None lets it be chosen. An explicit choice never falls back.
         threads: Threads of each model.
         folders: More folders that hold model packages.
@@ -52,6 +53,7 @@ class Models:
     """
 
     face: str | None = None
+    face_detector: str | None = None
     voice: str | None = None
     text: str | None = None
     eeg: str | None = None
@@ -60,6 +62,34 @@ class Models:
     threads: int = 1
     folders: tuple[str, ...] = ()
     license_policy: Literal["any", "commercial"] = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """How faces are followed, who counts, and whose expression is estimated.
+
+    Attributes:
+        policy: The person who counts: "largest_central", "largest" or "longest" in view.
+        estimate: "person" estimates the one who counts; "all" everybody in view, of whom
+            still only the one who counts is fused.
+        most: With "all", at most so many people in a frame, the largest faces first.
+        detect_interval_s: Least time between two detections, seconds; 0 detects whenever an
+            estimate is due. In between, faces are expected where their speed takes them.
+        keep_s: A face that is not seen for longer is forgotten, and its id with it.
+        patience_s: While a face was missed for no longer than this there is no prediction,
+            and the last one ages; afterwards the estimator abstains.
+        switch_ratio: Another person must be so much better …
+        switch_after_s: … for so long before they count instead.
+    """
+
+    policy: str = "largest_central"
+    estimate: Literal["person", "all"] = "person"
+    most: int = 8
+    detect_interval_s: float = 0.0
+    keep_s: float = 1.0
+    patience_s: float = 0.25
+    switch_ratio: float = 1.3
+    switch_after_s: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +139,7 @@ class Config:
     Attributes:
         streams: Where the evidence comes from.
         models: What estimates it.
+        face: How faces are followed and who counts.
         states: When states are made.
         fusion: How they are fused.
         sinks: Addresses of the sinks that every state goes to.
@@ -116,6 +147,7 @@ class Config:
 
     streams: Streams = field(default_factory=Streams)
     models: Models = field(default_factory=Models)
+    face: Faces = field(default_factory=Faces)
     states: States = field(default_factory=States)
     fusion: FusionSettings = field(default_factory=FusionSettings)
     sinks: tuple[str, ...] = ()

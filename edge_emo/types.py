@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -250,6 +250,59 @@ class Prediction:
     def end_ns(self) -> int:
         """Originating time of the newest evidence in it."""
         return self.t_ns + self.duration_ns
+
+
+class FaceBox(NamedTuple):
+    """A box in a frame, px; may reach over its edges."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class HeadPose(NamedTuple):
+    """Direction of a head in degrees, rough; (0, 0, 0) looks into the camera, upright.
+
+    Attributes:
+        yaw: Turned towards the picture's right.
+        pitch: Raised.
+        roll: Tilted clockwise in the picture.
+    """
+
+    yaw: float
+    pitch: float
+    roll: float
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face that is followed, as of the last frame that was searched.
+
+    Attributes:
+        id: Stays with the person while they are followed, also through short occlusion; from 1
+            in each session, never used again in it.
+        t_ns: Originating time of the frame.
+        box: Where it is, from brow or hairline to chin; where it is expected when not ``seen``.
+        landmarks: Places (x, y) in px by name: "right eye", "left eye", "nose", "right mouth
+            corner", "left mouth corner"; right is the person's own right.
+        pose: Direction of the head, from the landmarks.
+        score: 0 … 1, how sure the detector was when it last saw it.
+        seen: True when the last detection found it.
+        counts: True for the person whose prediction is fused.
+        prediction: The newest of this face, which may abstain; None when none was asked for
+            (``face.estimate`` in the configuration) or made yet.
+    """
+
+    id: int
+    t_ns: int
+    box: FaceBox
+    landmarks: Mapping[str, tuple[float, float]]
+    pose: HeadPose
+    score: float
+    seen: bool
+    counts: bool
+    prediction: Prediction | None = None
 
 
 def abstention(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_emo.config import Config, parse_config, read_config
+from edge_emo.config import Config, Faces, parse_config, read_config
 from edge_emo.errors import ConfigError
 
 
@@ -18,6 +18,7 @@ def test_every_section_is_read(tmp_path: Path) -> None:
         'sinks = ["console:"]\n[streams]\ncamera = "opencv:0"\n[models]\nthreads = 2\n'
         'license_policy = "commercial"\n[states]\nrate_hz = 5\njoin = "reproducible"\n'
         "[fusion]\nmargin = 0.2\n[fusion.lifetime_s]\nface = 1.5\n"
+        '[face]\npolicy = "largest"\nestimate = "all"\ndetect_interval_s = 0.3\nkeep_s = 2\n'
     )
     config = read_config(path)
     assert config.streams.camera == "opencv:0"
@@ -25,6 +26,7 @@ def test_every_section_is_read(tmp_path: Path) -> None:
     assert config.models.license_policy == "commercial"
     assert config.states.rate_hz == 5.0
     assert config.fusion.lifetime_s == {"face": 1.5}
+    assert config.face == Faces("largest", "all", detect_interval_s=0.3, keep_s=2.0)
     assert config.sinks == ("console:",)
 
 
@@ -38,6 +40,8 @@ def test_every_section_is_read(tmp_path: Path) -> None:
         ("[states]\nwait_for_devices = 1", "must be true or false", ""),
         ("[models]\nthreads = 0", "models.threads = 0 must be a whole number above 0", ""),
         ("[models]\nfolders = 'x'", "models.folders = 'x' must be a list of texts", ""),
+        ("[face]\nestimate = 'some'", "face.estimate = 'some' is not one of", ""),
+        ("[face]\nkeep = 2", "kiosk.toml: unknown key face.keep", "face.keep_s"),
         ("streams = 3", "streams must be a table", ""),
         ("[fusion.lifetime_s]\nface = 'long'", "must be a table of numbers", ""),
         ("[streams", "kiosk.toml is not valid TOML", ""),

@@ -14,7 +14,9 @@ from edge_emo.manifest import (
     ModelPackage,
     TensorSpec,
     check_license_policy,
+    find_detector,
     find_package,
+    is_covering,
     list_packages,
     read_package,
 )
@@ -159,6 +161,51 @@ def test_dimensions_of_the_model_need_such_an_output(tmp_path: Path) -> None:
     assert package.labels == ("rest", "load")
 
 
+VALENCE_TABLE = "[dimensions.valence]\nrest = 0.1\nload = -0.2\n"
+AROUSAL_TABLE = GOOD[GOOD.index("[dimensions.arousal]") : GOOD.index("[fusion]")]
+
+
+def with_valence_output(source: str, tables: str) -> str:
+    begin, end = GOOD.index("[dimensions]"), GOOD.index("[fusion]")
+    output = (
+        '[[outputs]]\nname = "own"\nshape = [1, 1]\nlayout = "NC"\ndtype = "float32"\n'
+        'labels = ["valence"]\n[features]'
+    )
+    head = GOOD[:begin].replace("[features]", output)
+    return f'{head}[dimensions]\nsource = "{source}"\n{tables}{GOOD[end:]}'
+
+
+def test_dimensions_may_come_partly_from_the_model(tmp_path: Path) -> None:
+    package = read_package(write(tmp_path, with_valence_output("mixed", AROUSAL_TABLE)))
+    assert package.dimensions == DimensionTable("mixed", arousal={"rest": -0.5, "load": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("source", "tables", "words"),
+    [
+        ("mixed", "", "'mixed', but there is no table"),
+        ("mixed", VALENCE_TABLE, "valence is a table, and an output gives it too"),
+        ("mapping", AROUSAL_TABLE, "'mapping', but an output is labelled"),
+        ("model", AROUSAL_TABLE, "'model' leaves no place"),
+    ],
+)
+def test_tables_and_outputs_must_not_contradict_each_other(
+    tmp_path: Path, source: str, tables: str, words: str
+) -> None:
+    with pytest.raises(ModelError, match=words):
+        read_package(write(tmp_path, with_valence_output(source, tables)))
+
+
+def test_a_covering_output_gives_no_labels(tmp_path: Path) -> None:
+    output = (
+        '[[outputs]]\nname = "covered"\nshape = [1, 2]\nlayout = "NC"\ndtype = "float32"\n'
+        'labels = ["eyes", "mouth"]\n[[outputs]]'
+    )
+    package = read_package(write(tmp_path, GOOD.replace("[[outputs]]", output, 1)))
+    assert package.labels == ("rest", "load")
+    assert [is_covering(spec) for spec in package.outputs] == [True, False]
+
+
 def test_an_ir_needs_its_weights_in_the_manifest(tmp_path: Path) -> None:
     text = GOOD.replace('path = "model.tflite"', 'path = "model.xml"')
     text = text.replace('format = "tflite"', 'format = "openvino-ir"')
@@ -289,11 +336,41 @@ def test_a_modality_never_means_its_detector(tmp_path: Path) -> None:
     assert find_package("finder", [tmp_path]).task == "detect"
 
 
+def finders(folder: Path, **default: bool) -> list[Path]:
+    for name, is_default in default.items():
+        text = DETECTOR.replace('"finder"', f'"{name}"')
+        write(folder, text.replace("default = false", f"default = {str(is_default).lower()}"), name)
+    return [folder]
+
+
+def test_the_only_detector_is_found_and_no_estimator_is_one(tmp_path: Path) -> None:
+    write(tmp_path)
+    assert find_detector(None, "eeg", [tmp_path]) is None
+    found = find_detector(None, "eeg", finders(tmp_path, finder=False))
+    assert found is not None
+    assert found.id == "finder"
+    assert find_detector("finder", "eeg", [tmp_path]) == found
+    for name, modality in (("finder", "face"), ("rest-load", "eeg")):
+        with pytest.raises(ModelError, match="does not find what"):
+            find_detector(name, modality, [tmp_path])  # type: ignore[arg-type]
+    with pytest.raises(ModelNotFoundError, match="'nope'"):
+        find_detector("nope", "eeg", [tmp_path])
+
+
+def test_of_several_detectors_the_default_one_is_found(tmp_path: Path) -> None:
+    found = find_detector(None, "eeg", finders(tmp_path / "one", a=False, b=True, c=False))
+    assert found is not None
+    assert found.id == "b"
+    with pytest.raises(ModelError, match="several detectors for eeg: a, b"):
+        find_detector(None, "eeg", finders(tmp_path / "none", a=False, b=False))
+    with pytest.raises(ModelError, match="several detectors for eeg: a, c"):
+        find_detector(None, "eeg", finders(tmp_path / "two", a=True, b=False, c=True))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
         ('task = "detect"', 'task = "dream"', "task = 'dream' is unknown"),
-        ("default = false", "default = true", "no modality's name stands for a detector"),
         ("recall = 0.75", "recall = 1.75", r"metrics\[0\].recall = 1.75 is not allowed"),
         ('task = "detect"', "", "calibration is missing"),
         ("[features]", "[fusion]\nreliability = 1\n[features]", "fusion is an unknown key"),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edge_emo.types import Chunk, Kind, Modality, Prediction, StreamInfo
+from edge_emo.types import Chunk, Face, Kind, Modality, Prediction, StreamInfo
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -28,6 +28,8 @@ class Features:
         tensors: Model inputs by the names in the manifest, batch axis included.
         reason: None, or why the window cannot be estimated ("no face", "clipped"); then
             ``tensors`` is empty and the prediction abstains with this reason.
+        face: Id of the face that it was read of, if of any.
+        counts: False when the prediction is wanted for itself and must not be fused.
     """
 
     t_ns: int
@@ -35,6 +37,8 @@ class Features:
     quality: float
     tensors: Mapping[str, npt.NDArray[Any]]
     reason: str | None = None
+    face: int | None = None
+    counts: bool = True
 
 
 class Estimator(ABC):
@@ -70,9 +74,14 @@ class Estimator(ABC):
     def clip(self, chunk: Chunk) -> Prediction:
         """Estimate a whole clip given as one chunk, as ``edge-emo evaluate`` does.
 
-        An image is taken to be a face crop; sound and signals are cut into the same windows
-        as live and their posteriors are averaged.
+        A picture is a face crop, or one face is searched in it; sound and signals are cut
+        into the same windows as live and their posteriors are averaged.
         """
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        """Every face that is followed; empty for modalities without faces. Any thread may ask."""
+        return ()
 
     @abstractmethod
     def close(self) -> None:

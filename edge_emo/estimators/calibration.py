@@ -85,21 +85,18 @@ def expected_value(estimate: Posterior, values: Mapping[str, float] | None) -> f
 def dimensions(
     package: ModelPackage, estimate: Posterior, outputs: Mapping[str, npt.NDArray[Any]]
 ) -> Dimensions:
-    """Return valence, arousal and dominance by the package's table or from its own outputs.
+    """Return valence, arousal and dominance by the package's tables and from its own outputs.
 
     Args:
-        package: Says which of the two.
+        package: Says which of them come from where.
         estimate: The calibrated posterior.
         outputs: What the model gave, by the manifest's names.
     """
-    if package.dimensions.source == "model":
-        return _own_dimensions(package, outputs)
-    table = package.dimensions
+    own, tables = _own_dimensions(package, outputs), package.dimensions
     return Dimensions(
-        expected_value(estimate, table.valence),
-        expected_value(estimate, table.arousal),
-        expected_value(estimate, table.dominance),
-    )
+        *(own[name] if name in own else expected_value(estimate, getattr(tables, name))
+          for name in DIMENSIONS)
+    )  # fmt: skip
 
 
 def expected_calibration_error(
@@ -185,7 +182,9 @@ def _golden_section(
     return (low + high) / 2.0
 
 
-def _own_dimensions(package: ModelPackage, outputs: Mapping[str, npt.NDArray[Any]]) -> Dimensions:
+def _own_dimensions(
+    package: ModelPackage, outputs: Mapping[str, npt.NDArray[Any]]
+) -> dict[str, float]:
     given: dict[str, float] = {}
     for spec in filter(is_dimensional, package.outputs):
         row = np.asarray(outputs[spec.name], dtype=np.float64).reshape(-1)
@@ -195,4 +194,4 @@ def _own_dimensions(package: ModelPackage, outputs: Mapping[str, npt.NDArray[Any
                 hint="check its input for NaN",
             )
         given |= dict(zip(spec.labels, np.clip(row, -1.0, 1.0).tolist(), strict=True))
-    return Dimensions(*(given.get(name) for name in DIMENSIONS))
+    return given

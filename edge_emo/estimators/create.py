@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edge_emo.clock import Clock
+from edge_emo.config import Faces
 from edge_emo.errors import ConfigError
 from edge_emo.estimators.base import Estimator
+from edge_emo.estimators.face_finder import Finder, load_face_detector
 from edge_emo.manifest import ModelPackage, check_license_policy, find_package
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.choose import load_model
@@ -29,6 +31,8 @@ def create_estimator(
     threads: int = 1,
     extra_dirs: Sequence[str | Path] = (),
     license_policy: str = "any",
+    face_detector: str | None = None,
+    faces: Faces | None = None,
 ) -> Estimator:
     """Find a package, check its licence, load it and give it to its estimator.
 
@@ -39,6 +43,8 @@ def create_estimator(
         threads: Threads that one inference may use.
         extra_dirs: The user's own folders of packages.
         license_policy: ``any``, or ``commercial`` to refuse research-only weights.
+        face_detector: Package id of what finds faces; None for the default detector.
+        faces: How faces are followed and who is estimated.
 
     Raises:
         ModelError: No such package, a damaged one, one that the policy refuses, or one that
@@ -49,12 +55,34 @@ def create_estimator(
     package = find_package(name, extra_dirs)
     check_license_policy(package, license_policy)
     check_modality(package)
+    finder = None
+    if package.modality == "face":
+        finder = load_face_detector(
+            face_detector,
+            backend=backend,
+            threads=threads,
+            extra_dirs=extra_dirs,
+            license_policy=license_policy,
+        )
     model = load_model(package, backend=backend, threads=threads)
-    return build_estimator(package, model, clock)
+    return build_estimator(package, model, clock, finder, faces)
 
 
-def build_estimator(package: ModelPackage, model: LoadedModel, clock: Clock) -> Estimator:
+def build_estimator(
+    package: ModelPackage,
+    model: LoadedModel,
+    clock: Clock,
+    finder: Finder | None = None,
+    faces: Faces | None = None,
+) -> Estimator:
     """Return the estimator of a package for a model that is already loaded.
+
+    Args:
+        package: The package.
+        model: Its model.
+        clock: The session clock.
+        finder: Finds the faces, for a package of modality face.
+        faces: How they are followed and who is estimated.
 
     Raises:
         ConfigError: Its modality has no estimator.
@@ -62,9 +90,9 @@ def build_estimator(package: ModelPackage, model: LoadedModel, clock: Clock) -> 
     """
     check_modality(package)
     module, _, attribute = ESTIMATORS[package.modality].partition(":")
-    estimator: Estimator = getattr(importlib.import_module(module), attribute)(
-        package, model, clock
-    )
+    make = getattr(importlib.import_module(module), attribute)
+    special = (finder, faces) if package.modality == "face" else ()
+    estimator: Estimator = make(package, model, clock, *special)
     return estimator
 
 

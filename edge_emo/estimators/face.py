@@ -1,19 +1,39 @@
-"""Facial expression from a camera: finds one face and estimates what it expresses."""
+"""Facial expression from a camera: follows faces and estimates what the person shows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
 from edge_emo.clock import Clock
-from edge_emo.errors import ConfigError, ModelMismatchError
+from edge_emo.config import Faces
+from edge_emo.errors import ConfigError, ModelError, ModelMismatchError
 from edge_emo.estimators.base import Features
+from edge_emo.estimators.face_finder import Finder
 from edge_emo.estimators.packaged import PackagedEstimator
-from edge_emo.features.face import FaceCrop, FaceReader, settings_from
-from edge_emo.manifest import ModelPackage
-from edge_emo.runtime.base import LoadedModel
-from edge_emo.types import Chunk, Prediction, StreamInfo
+from edge_emo.features.face import (
+    FaceCrop,
+    covering_checks,
+    quality_of,
+    read_face,
+    read_picture,
+    settings_from,
+    worst_of,
+)
+from edge_emo.features.face_align import pose
+from edge_emo.features.face_detector import LANDMARKS
+from edge_emo.features.face_track import FaceTracker, Image, TrackedFace, TrackSettings
+from edge_emo.manifest import ModelPackage, TensorSpec, is_covering
+from edge_emo.runtime.base import LoadedModel, Tensors
+from edge_emo.types import Chunk, Face, FaceBox, HeadPose, Prediction, StreamInfo
+
+NO_FINDER = "no model package finds faces"
 
 
 class FaceEstimator(PackagedEstimator):
-    """Estimates the expression of the largest, most central face.
+    """Follows every face and estimates the expression of the person who counts, or of all.
 
     A frame that begins less than ``interval_s`` of the package's features after the last one
     taken is passed over; originating times decide, so a replay takes the same frames.
@@ -22,25 +42,48 @@ class FaceEstimator(PackagedEstimator):
         package: A package of modality ``face`` with one grey NCHW input.
         model: The package's model, loaded.
         clock: The session's clock; measures the time of inference.
+        finder: Finds the faces; closed with the estimator. Without one, frames of a camera
+            make it abstain, and a clip is taken for a crop.
+        faces: Who counts, and who is estimated.
 
     Raises:
         ModelError: The package's feature parameters are not for faces.
-        ModelMismatchError: Its input is not one square grey picture of ``size_px``.
+        ModelMismatchError: Its input is not one square grey picture of ``size_px``, or an
+            output for coverings has no names.
+        ConfigError: There is no such policy.
     """
 
     modality = "face"
     kind = "camera"
 
-    def __init__(self, package: ModelPackage, model: LoadedModel, clock: Clock) -> None:
+    def __init__(
+        self,
+        package: ModelPackage,
+        model: LoadedModel,
+        clock: Clock,
+        finder: Finder | None = None,
+        faces: Faces | None = None,
+    ) -> None:
         super().__init__(package, model, clock)
         self._settings = settings_from(package.features, package.id)
         self._input = _input_name(package, self._settings.size_px)
+        self._covering = _covering_output(package)
         self._interval_ns = round(self._settings.interval_s * 1e9)
-        self._reader = FaceReader(self._settings)
+        self._options = faces or Faces()
+        self._patience_ns = round(self._options.patience_s * 1e9)
+        self._finder = finder
+        self._tracker = None if finder is None else _tracker(finder, self._options)
         self._due_ns: int | None = None
+        self._faces: tuple[Face, ...] = ()
+        self._predictions: dict[int, Prediction] = {}
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        """Every face that is followed, the oldest first, as of the last frame taken."""
+        return self._faces
 
     def start(self, info: StreamInfo) -> None:
-        """Prepare for a camera; forgets the face that was followed.
+        """Prepare for a camera; forgets the faces that were followed.
 
         Raises:
             ConfigError: The stream is no camera.
@@ -50,18 +93,52 @@ class FaceEstimator(PackagedEstimator):
                 f"{self.model_id} reads a camera, not the {info.kind} {info.device}",
                 hint="choose a model of the stream's modality (see: edge-emo models)",
             )
-        self._reader.reset()
-        self._due_ns = None
+        self._forget()
 
     def features(self, chunk: Chunk) -> list[Features]:
-        """Return the features of this frame, or nothing when it comes too soon."""
+        """Return the features of this frame, or nothing when it comes too soon.
+
+        The person who counts comes first; others, when asked for, follow by size.
+        """
         if not self._is_due(chunk):
             return []
-        return [self._features(chunk.t_ns, self._reader.read(chunk.image))]
+        if self._tracker is None:
+            return [Features(chunk.t_ns, 0, 0.0, {}, NO_FINDER)]
+        tracks, person = self._tracker.update(chunk.image, chunk.t_ns), self._tracker.person
+        self._note(tracks, person, chunk.t_ns)
+        return [
+            *self._of_person(chunk.image, person, chunk.t_ns),
+            *self._of_others(chunk.image, tracks, person, chunk.t_ns),
+        ]
+
+    def predict(self, features: Features) -> Prediction:
+        """Run the model on one face, or abstain with the reason; remembers it for the face."""
+        prediction = super().predict(features)
+        if features.face is not None:
+            self._predictions[features.face] = prediction
+            self._faces = tuple(
+                replace(face, prediction=prediction) if face.id == features.face else face
+                for face in self._faces
+            )
+        return prediction
 
     def clip(self, chunk: Chunk) -> Prediction:
-        """Estimate one picture that is a face crop already; nothing is searched in it."""
-        return self.predict(self._features(chunk.t_ns, self._reader.read_crop(chunk.image)))
+        """Estimate one picture: a face crop, or a larger picture in which a face is searched."""
+        crop = read_picture(chunk.image, self._finder, self._settings)
+        return self.predict(self._features(chunk.t_ns, crop))
+
+    def close(self) -> None:
+        """Release the models; idempotent."""
+        super().close()
+        if self._finder is not None:
+            self._finder.close()
+
+    def _forget(self) -> None:
+        if self._tracker is not None:
+            self._tracker.reset()
+        self._due_ns = None
+        self._faces = ()
+        self._predictions = {}
 
     def _is_due(self, chunk: Chunk) -> bool:
         """Keep the beat of ``interval_s`` although frames come on a beat of their own.
@@ -77,10 +154,106 @@ class FaceEstimator(PackagedEstimator):
         self._due_ns = base_ns + self._interval_ns
         return True
 
-    def _features(self, t_ns: int, crop: FaceCrop) -> Features:
-        if crop.image is None:
-            return Features(t_ns, 0, crop.quality, {}, crop.reason)
-        return Features(t_ns, 0, crop.quality, {self._input: crop.image})
+    def _note(self, tracks: Sequence[TrackedFace], person: TrackedFace | None, t_ns: int) -> None:
+        """Publish the faces of this frame, each with its newest prediction."""
+        known = {track.id for track in tracks}
+        self._predictions = {i: one for i, one in self._predictions.items() if i in known}
+        self._faces = tuple(
+            _public(track, t_ns, track is person, self._predictions.get(track.id))
+            for track in tracks
+        )
+
+    def _of_person(self, frame: Image, person: TrackedFace | None, t_ns: int) -> list[Features]:
+        if person is None:
+            return [Features(t_ns, 0, 0.0, {}, "no face")]
+        if person.seen:
+            crop = read_face(frame, person.face, self._settings)
+            return [self._features(t_ns, crop, person.id)]
+        missed_ns = t_ns - person.last_ns
+        if missed_ns <= self._patience_ns:
+            return []
+        reason = f"face not seen for {missed_ns / 1e9:.1f} s"
+        return [Features(t_ns, 0, 0.0, {}, reason, person.id)]
+
+    def _of_others(
+        self,
+        frame: Image,
+        tracks: Sequence[TrackedFace],
+        person: TrackedFace | None,
+        t_ns: int,
+    ) -> list[Features]:
+        if self._options.estimate != "all":
+            return []
+        others = [track for track in tracks if track.seen and track is not person]
+        others.sort(key=lambda track: (-track.face.side, track.id))
+        return [
+            replace(
+                self._features(t_ns, read_face(frame, track.face, self._settings), track.id),
+                counts=False,
+            )
+            for track in others[: self._options.most - 1]
+        ]
+
+    def _features(self, t_ns: int, crop: FaceCrop, face: int | None = None) -> Features:
+        tensors = {} if crop.image is None else {self._input: crop.image}
+        return Features(t_ns, 0, crop.quality, tensors, crop.reason, face)
+
+    def _reconsidered(self, features: Features, outputs: Tensors) -> Features:
+        """Lower the quality of a face of which parts are covered; refuse it below the bound."""
+        if self._covering is None:
+            return features
+        checks = covering_checks(_log_odds(self._covering, outputs, self.model_id), self._settings)
+        quality = features.quality * quality_of(checks)
+        reason = worst_of(checks) if quality < self._settings.min_quality else None
+        return replace(features, quality=quality, reason=reason)
+
+
+def _tracker(finder: Finder, options: Faces) -> FaceTracker:
+    settings = TrackSettings(
+        detect_interval_s=options.detect_interval_s,
+        begin_score=finder.begin_score,
+        keep_s=options.keep_s,
+        policy=options.policy,
+        switch_ratio=options.switch_ratio,
+        switch_after_s=options.switch_after_s,
+    )
+    return FaceTracker(finder, settings)
+
+
+def _public(track: TrackedFace, t_ns: int, counts: bool, prediction: Prediction | None) -> Face:
+    face = track.face
+    places = {name: (p.x, p.y) for name, p in zip(LANDMARKS, face.points, strict=True)}
+    return Face(
+        id=track.id,
+        t_ns=t_ns,
+        box=FaceBox(face.x, face.y, face.width, face.height),
+        landmarks=places,
+        pose=HeadPose(*pose(face.points)),
+        score=face.score,
+        seen=track.seen,
+        counts=counts,
+        prediction=prediction,
+    )
+
+
+def _log_odds(spec: TensorSpec, outputs: Tensors, model_id: str) -> Mapping[str, float]:
+    row = np.asarray(outputs[spec.name], dtype=np.float64).reshape(-1)
+    if not np.isfinite(row).all():
+        raise ModelError(
+            f"{model_id} gave {row.tolist()} for covered {', '.join(spec.labels)}",
+            hint="check its input for NaN",
+        )
+    return dict(zip(spec.labels, row.tolist(), strict=True))
+
+
+def _covering_output(package: ModelPackage) -> TensorSpec | None:
+    for spec in package.outputs:
+        if spec.name == "covered" and not is_covering(spec):
+            raise ModelMismatchError(
+                f"{package.id}: output covered does not say what is covered",
+                hint='give it labels = ["eyes", "mouth"] in its model.toml',
+            )
+    return next(filter(is_covering, package.outputs), None)
 
 
 def _input_name(package: ModelPackage, size_px: int) -> str:

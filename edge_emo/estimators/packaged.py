@@ -9,7 +9,7 @@ from edge_emo.clock import Clock
 from edge_emo.estimators.base import Estimator, Features
 from edge_emo.estimators.calibration import dimensions, mean_posterior, posterior
 from edge_emo.manifest import DIMENSIONS, ModelPackage
-from edge_emo.runtime.base import LoadedModel
+from edge_emo.runtime.base import LoadedModel, Tensors
 from edge_emo.types import Chunk, Posterior, Prediction, abstention
 
 
@@ -35,6 +35,9 @@ class PackagedEstimator(Estimator):
         before_ns = self._clock.now_ns()
         outputs = self._model.run(features.tensors)
         inference_ns = self._clock.now_ns() - before_ns
+        features = self._reconsidered(features, outputs)
+        if features.reason is not None:
+            return self._abstain(features, features.reason)
         spec = self._package.categories
         estimate = posterior(spec.labels, outputs[spec.name], self._package.temperature)
         values = dimensions(self._package, estimate, outputs)
@@ -43,6 +46,10 @@ class PackagedEstimator(Estimator):
     def close(self) -> None:
         """Release the model; idempotent."""
         self._model.close()
+
+    def _reconsidered(self, features: Features, outputs: Tensors) -> Features:
+        """Return the features with what the outputs say of their quality."""
+        return features
 
     def _mean(self, windows: Sequence[Prediction], chunk: Chunk, nothing: str) -> Prediction:
         """Return the mean of a clip's windows; those that abstain do not count.

@@ -14,6 +14,7 @@ from edge_emo.datasets.decode import decode_clip
 from edge_emo.errors import DatasetError
 from edge_emo.estimators.base import Estimator
 from edge_emo.estimators.create import build_estimator, check_modality
+from edge_emo.estimators.face_finder import load_face_detector
 from edge_emo.evaluation import metrics
 from edge_emo.evaluation.report import Report
 from edge_emo.manifest import DIMENSIONS, ModelPackage
@@ -104,6 +105,9 @@ def evaluate_package(
 ) -> Report:
     """Load a package, run it over clips and report.
 
+    Pictures in which a face package searches for the face are searched by the default
+    detector, on the backend that is chosen for it.
+
     Args:
         package: The package.
         clips: The clips of a manifest.
@@ -124,7 +128,8 @@ def evaluate_package(
     clock = clock or MonotonicClock()
     loaded = load_model(package, backend=backend, threads=threads, precision=precision)
     model = TimedModel(loaded, clock)
-    estimator = build_estimator(package, model, clock)
+    finder = load_face_detector(threads=threads) if package.modality == "face" else None
+    estimator = build_estimator(package, model, clock, finder)
     try:
         outcomes, n_left_out = run_clips(estimator, package, clips, root, progress)
     finally:

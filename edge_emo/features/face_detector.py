@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -29,7 +29,8 @@ UNIT = 4.0
 _CANDIDATES = 96
 """The best cells that are looked at; every face raises several."""
 _LOG_SIZE_LIMIT = 4.0
-_BACKGROUND = 114
+BACKGROUND = 114
+"""Grey level beside a frame that does not fill the network's picture."""
 _CENTRE = np.float32(127.5)
 
 
@@ -70,6 +71,11 @@ class DetectedFace:
         """Centre of the box."""
         return Point(self.x + self.width / 2, self.y + self.height / 2)
 
+    def moved(self, x: float, y: float) -> DetectedFace:
+        """Return the face at another place, ``x`` and ``y`` px further."""
+        a, b, c, d, e = (Point(p.x + x, p.y + y) for p in self.points)
+        return replace(self, x=self.x + x, y=self.y + y, points=(a, b, c, d, e))
+
 
 @dataclass(frozen=True, slots=True)
 class DetectorSettings:
@@ -82,6 +88,7 @@ class DetectorSettings:
         overlap: Of two faces that share more than this (intersection over union), the better
             one stays.
         most: At most so many faces, the surest.
+        follow: Share of the threshold that is enough for a face that is followed already.
     """
 
     width_px: int = 320
@@ -89,6 +96,15 @@ class DetectorSettings:
     threshold: float = 0.5
     overlap: float = 0.4
     most: int = 32
+    follow: float = 0.6
+
+
+class Detects(Protocol):
+    """Finds the faces of one frame."""
+
+    def detect(self, frame: Image) -> list[DetectedFace]:
+        """Return the faces of an RGB frame, uint8 (height, width, 3), the surest first."""
+        ...
 
 
 class Runs(Protocol):
@@ -112,7 +128,7 @@ class FaceDetector:
         self._model = model
         self._settings = settings
         size = (settings.height_px, settings.width_px, 3)
-        self._picture = np.full(size, _BACKGROUND, np.uint8)
+        self._picture = np.full(size, BACKGROUND, np.uint8)
         self._tensor = np.empty((1, *size), np.float32)
 
     def detect(self, frame: Image) -> list[DetectedFace]:
@@ -183,8 +199,8 @@ def fit(frame: Image, picture: Image) -> float:
         half = (max(wide, frame.shape[1] // 2), max(high, frame.shape[0] // 2))
         frame = vision.resize(frame, half, interpolation=vision.INTER_AREA)
     picture[:high, :wide] = vision.resize(frame, (wide, high), interpolation=vision.INTER_LINEAR)
-    picture[high:] = _BACKGROUND
-    picture[:high, wide:] = _BACKGROUND
+    picture[high:] = BACKGROUND
+    picture[:high, wide:] = BACKGROUND
     return scale
 
 

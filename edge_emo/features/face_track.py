@@ -10,30 +10,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_emo.errors import ConfigError
-from edge_emo.features.face_detector import DetectedFace, Point, box_overlap, detected
+from edge_emo.features.face_detector import DetectedFace, Detects, Point, box_overlap, detected
 
 Image = npt.NDArray[np.uint8]
 Shape = tuple[int, int]
 """Height and width of the frame, px."""
 
 _STEADY = 0.05
-"""A move below this share of the face's side is taken for trembling and averaged."""
+"""When centre and landmarks move by less than this share of the face's side, that is taken for
+trembling and averaged."""
 _DAMPING_S = 0.3
 """Time after which an unseen face has lost most of its speed."""
-
-
-class Detects(Protocol):
-    """Finds the faces of one frame."""
-
-    def detect(self, frame: Image) -> list[DetectedFace]:
-        """Return the faces of an RGB frame."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +33,10 @@ class TrackSettings:
     """How faces are followed.
 
     Attributes:
-        detect_interval_s: Least originating time between two detections.
+        detect_interval_s: Least originating time between two detections; 0 detects in every
+            frame that is given.
+        begin_score: Least score of a face that is not followed yet. Those followed may have
+            any that the detector gives (Zhang et al., "ByteTrack", ECCV 2022).
         keep_s: A face that is not seen for longer is forgotten, and its id with it.
         overlap: Least intersection over union of a face with its expected place.
         reach: Or greatest distance of the centres in sides of the face, for quick moves.
@@ -52,6 +47,7 @@ class TrackSettings:
     """
 
     detect_interval_s: float = 0.1
+    begin_score: float = 0.0
     keep_s: float = 1.0
     overlap: float = 0.2
     reach: float = 0.8
@@ -145,7 +141,8 @@ class FaceTracker:
             _moved(old, found[partner[k]], t_ns) if k in partner else replace(old, seen=False)
             for k, old in enumerate(self._faces)
         ]
-        new = [face for j, face in enumerate(found) if j not in partner.values()]
+        others = (face for j, face in enumerate(found) if j not in partner.values())
+        new = [face for face in others if face.score >= self._settings.begin_score]
         return kept + [self._begun(face, t_ns) for face in new]
 
     def _begun(self, face: DetectedFace, t_ns: int) -> TrackedFace:
@@ -228,7 +225,7 @@ class PersonChooser:
     def __init__(self, settings: TrackSettings) -> None:
         if settings.policy not in POLICIES:
             raise ConfigError(
-                f"policy = {settings.policy!r} is unknown",
+                f"face.policy = {settings.policy!r} is unknown",
                 hint=f"choose from: {', '.join(POLICIES)}",
             )
         self._value = POLICIES[settings.policy]
@@ -282,14 +279,14 @@ def _expected(track: TrackedFace, t_ns: int) -> TrackedFace:
     if elapsed_s <= 0.0:
         return track
     way_s = _DAMPING_S * (1.0 - math.exp(-elapsed_s / _DAMPING_S))
-    return replace(track, face=_shifted(track.face, track.speed.x * way_s, track.speed.y * way_s))
+    return replace(track, face=track.face.moved(track.speed.x * way_s, track.speed.y * way_s))
 
 
 def _moved(old: TrackedFace, new: DetectedFace, t_ns: int) -> TrackedFace:
     """Return a track at its new place, steadied when it hardly moved."""
     elapsed_s = max((t_ns - old.last_ns) / 1e9, 1e-3)
     step = Point(new.centre.x - old.face.centre.x, new.centre.y - old.face.centre.y)
-    still = math.hypot(*step) < _STEADY * new.side
+    still = _greatest_move(old.face, new) < _STEADY * new.side
     speed = Point(
         0.5 * old.speed.x + 0.5 * step.x / elapsed_s, 0.5 * old.speed.y + 0.5 * step.y / elapsed_s
     )
@@ -300,6 +297,12 @@ def _moved(old: TrackedFace, new: DetectedFace, t_ns: int) -> TrackedFace:
         last_ns=t_ns,
         speed=Point(0.0, 0.0) if still else speed,
     )
+
+
+def _greatest_move(old: DetectedFace, new: DetectedFace) -> float:
+    """Return how far the centre or a landmark moved at most: a head may turn in its place."""
+    ours, theirs = (old.centre, *old.points), (new.centre, *new.points)
+    return max(math.dist(p, q) for p, q in zip(ours, theirs, strict=True))
 
 
 def _mean(old: DetectedFace, new: DetectedFace) -> DetectedFace:
@@ -314,8 +317,3 @@ def _mean(old: DetectedFace, new: DetectedFace) -> DetectedFace:
         score=new.score,
         points=(a, b, c, d, e),
     )
-
-
-def _shifted(face: DetectedFace, x: float, y: float) -> DetectedFace:
-    a, b, c, d, e = (Point(p.x + x, p.y + y) for p in face.points)
-    return replace(face, x=face.x + x, y=face.y + y, points=(a, b, c, d, e))

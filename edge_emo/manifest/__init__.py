@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from edge_emo.manifest.find import check_license_policy as check_license_policy
 from edge_emo.manifest.find import default_dirs as default_dirs
+from edge_emo.manifest.find import find_detector as find_detector
 from edge_emo.manifest.find import find_package as find_package
 from edge_emo.manifest.find import list_packages as list_packages
 from edge_emo.manifest.read import read_package as read_package
+from edge_emo.manifest.values import COVERABLE as COVERABLE
 from edge_emo.manifest.values import DIMENSIONS as DIMENSIONS
 from edge_emo.manifest.values import FORMATS as FORMATS
 from edge_emo.manifest.values import LICENSE_POLICIES as LICENSE_POLICIES
@@ -26,4 +28,6 @@ from edge_emo.manifest.values import ModelFile as ModelFile
 from edge_emo.manifest.values import ModelPackage as ModelPackage
 from edge_emo.manifest.values import ReferenceMetrics as ReferenceMetrics
 from edge_emo.manifest.values import TensorSpec as TensorSpec
+from edge_emo.manifest.values import is_categorical as is_categorical
+from edge_emo.manifest.values import is_covering as is_covering
 from edge_emo.manifest.values import is_dimensional as is_dimensional

@@ -8,7 +8,7 @@ from pathlib import Path
 from edge_emo.errors import ConfigError, ModelError, ModelNotFoundError
 from edge_emo.manifest.read import read_package
 from edge_emo.manifest.values import LICENSE_POLICIES, MANIFEST, ModelPackage
-from edge_emo.types import MODALITIES
+from edge_emo.types import MODALITIES, Modality
 
 
 def default_dirs() -> tuple[Path, ...]:
@@ -57,6 +57,40 @@ def find_package(name: str, extra_dirs: Sequence[str | Path] = ()) -> ModelPacka
     raise _not_found(f"no model package is called {name!r}", extra_dirs)
 
 
+def find_detector(
+    name: str | None, modality: Modality, extra_dirs: Sequence[str | Path] = ()
+) -> ModelPackage | None:
+    """Return the detector of a modality: the named one, the default one, or the only one.
+
+    Args:
+        name: Package id; None for the first folder's default, or its only detector.
+        modality: What it finds is read by estimators of this modality.
+        extra_dirs: The user's own folders of packages, searched first.
+
+    Returns:
+        None when none is named and there is none.
+
+    Raises:
+        ModelNotFoundError: No package has this id.
+        ModelError: It is no detector of this modality; or of several none is the default, or
+            more than one.
+    """
+    if name is not None:
+        return _checked_detector(find_package(name, extra_dirs), modality)
+    for place in _search_path(extra_dirs):
+        found = [package for package in _packages_in(place) if _detects(package, modality)]
+        marked = [package for package in found if package.default]
+        if len(marked or found) > 1:
+            names = ", ".join(package.id for package in marked or found)
+            raise ModelError(
+                f"{place} holds several detectors for {modality}: {names}",
+                hint="set default = true in one model.toml, or name the detector",
+            )
+        if found:
+            return (marked or found)[0]
+    return None
+
+
 def check_license_policy(package: ModelPackage, policy: str) -> None:
     """Refuse weights that the policy does not allow.
 
@@ -92,10 +126,27 @@ def _search_path(extra_dirs: Sequence[str | Path]) -> tuple[Path, ...]:
     return (*own, *default_dirs())
 
 
+def _packages_in(place: Path) -> list[ModelPackage]:
+    return [read_package(path.parent) for path in sorted(place.glob(f"*/{MANIFEST}"))]
+
+
+def _detects(package: ModelPackage, modality: Modality) -> bool:
+    return package.task == "detect" and package.modality == modality
+
+
+def _checked_detector(package: ModelPackage, modality: Modality) -> ModelPackage:
+    if _detects(package, modality):
+        return package
+    raise ModelError(
+        f"model package {package.id} does not find what {modality} models read",
+        hint='name a package with task = "detect" (see: edge-emo models)',
+    )
+
+
 def _default_of(modality: str, extra_dirs: Sequence[str | Path]) -> ModelPackage:
     for place in _search_path(extra_dirs):
-        packages = [read_package(path.parent) for path in sorted(place.glob(f"*/{MANIFEST}"))]
-        defaults = [pkg for pkg in packages if pkg.modality == modality and pkg.default]
+        estimating = (pkg for pkg in _packages_in(place) if pkg.task == "estimate")
+        defaults = [pkg for pkg in estimating if pkg.modality == modality and pkg.default]
         if len(defaults) > 1:
             names = ", ".join(package.id for package in defaults)
             raise ModelError(

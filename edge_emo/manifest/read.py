@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from edge_emo.errors import ModelError, ModelNotFoundError
 from edge_emo.manifest.table import Table
@@ -25,6 +26,7 @@ from edge_emo.manifest.values import (
     ModelPackage,
     ReferenceMetrics,
     TensorSpec,
+    is_categorical,
     is_dimensional,
 )
 from edge_emo.types import MODALITIES, Modality
@@ -151,12 +153,15 @@ def _read_tensor(row: Table) -> TensorSpec:
 
 
 def _read_dimensions(table: Table) -> DimensionTable:
-    source = table.choice("source", ("mapping", "model"))
+    word = table.choice("source", _SOURCES)
     given = {name: table.table(name).values() for name in DIMENSIONS if table.has(name)}
-    if source == "model" and given:
+    if word == "model" and given:
         raise table.fail("source", "= 'model' leaves no place for a table of labels")
     table.done()
-    return DimensionTable("model" if source == "model" else "mapping", **given)
+    return DimensionTable(next(source for source in _SOURCES if source == word), **given)
+
+
+_SOURCES: tuple[Literal["mapping", "model", "mixed"], ...] = ("mapping", "model", "mixed")
 
 
 def _read_metrics(row: Table) -> ReferenceMetrics:
@@ -208,7 +213,7 @@ def _contradictions(package: ModelPackage) -> list[str]:
             problems.append(f"{key} use one name twice")
     if package.task == "detect":
         problems.extend(_detector_problems(package))
-    elif not any(spec.labels and not is_dimensional(spec) for spec in package.outputs):
+    elif not any(map(is_categorical, package.outputs)):
         problems.append("outputs have no tensor with labels")
     else:
         problems.extend(_dimension_problems(package))
@@ -216,12 +221,8 @@ def _contradictions(package: ModelPackage) -> list[str]:
 
 
 def _detector_problems(package: ModelPackage) -> list[str]:
-    problems = []
-    if package.default:
-        problems.append("default = true, but no modality's name stands for a detector")
-    if any(spec.labels for spec in package.outputs):
-        problems.append("a detector's outputs have labels")
-    return problems
+    labelled = any(spec.labels for spec in package.outputs)
+    return ["a detector's outputs have labels"] if labelled else []
 
 
 def _dimension_problems(package: ModelPackage) -> list[str]:
@@ -231,8 +232,26 @@ def _dimension_problems(package: ModelPackage) -> list[str]:
         if table is not None and set(table) != set(package.labels):
             odd = ", ".join(sorted(set(table) ^ set(package.labels)))
             problems.append(f"dimensions.{name} and the labels differ in: {odd}")
-    if package.dimensions.source == "model" and not any(map(is_dimensional, package.outputs)):
-        problems.append("dimensions.source = 'model', but no output is labelled with dimensions")
+    return problems + _source_problems(package)
+
+
+def _source_problems(package: ModelPackage) -> list[str]:
+    table, own = package.dimensions, filter(is_dimensional, package.outputs)
+    given = {name for spec in own for name in spec.labels}
+    mapped = {name for name in DIMENSIONS if getattr(table, name) is not None}
+    problems = [
+        f"dimensions.{name} is a table, and an output gives it too"
+        for name in DIMENSIONS
+        if name in given & mapped
+    ]
+    if table.source != "mapping" and not given:
+        problems.append(
+            f"dimensions.source = {table.source!r}, but no output is labelled with dimensions"
+        )
+    if table.source == "mapping" and given:
+        problems.append("dimensions.source = 'mapping', but an output is labelled with dimensions")
+    if table.source == "mixed" and not mapped:
+        problems.append("dimensions.source = 'mixed', but there is no table")
     return problems
 
 

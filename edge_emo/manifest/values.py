@@ -19,6 +19,8 @@ TASKS = ("estimate", "detect")
 """``estimate``: gives labels of a modality. ``detect``: finds what an estimator then reads."""
 DTYPES = ("float32", "float16", "int8", "uint8", "int32", "int64")
 DIMENSIONS = ("valence", "arousal", "dominance")
+COVERABLE = ("eyes", "mouth")
+"""Parts of a face whose covering a network may tell, in log-odds."""
 REINSTALL = "reinstall the package, or restore the folder from where it came"
 LICENSE_POLICIES = ("any", "commercial")
 
@@ -98,12 +100,13 @@ class DimensionTable:
     Attributes:
         source: ``mapping``: the expected value of the tables below under the posterior.
             ``model``: the model has an output whose labels are the dimensions' names.
+            ``mixed``: such an output for some, and tables for others.
         valence: Value in −1 … 1 of each label, or None when the labels do not give it.
         arousal: Likewise.
         dominance: Likewise.
     """
 
-    source: Literal["mapping", "model"]
+    source: Literal["mapping", "model", "mixed"]
     valence: Mapping[str, float] | None = None
     arousal: Mapping[str, float] | None = None
     dominance: Mapping[str, float] | None = None
@@ -166,7 +169,8 @@ class ModelPackage:
         id: Its name, equal to the folder's.
         version: Version of the weights.
         modality: What it estimates.
-        default: True for the package that the modality's name stands for.
+        default: True for the package that the modality's name stands for; of a detector, that
+            it is the one used where none is named.
         summary: One sentence.
         licence: Licence of weights and corpora.
         files: Compiled files.
@@ -212,7 +216,7 @@ class ModelPackage:
                 f"model package {self.id} is a detector: it has no labels",
                 hint="name a package that estimates (see: edge-emo models)",
             )
-        return next(spec for spec in self.outputs if spec.labels and not is_dimensional(spec))
+        return next(spec for spec in self.outputs if is_categorical(spec))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -243,6 +247,16 @@ class ModelPackage:
 def is_dimensional(spec: TensorSpec) -> bool:
     """Tell whether an output gives valence, arousal or dominance itself."""
     return bool(spec.labels) and set(spec.labels) <= set(DIMENSIONS)
+
+
+def is_covering(spec: TensorSpec) -> bool:
+    """Tell whether an output gives the log-odds that parts of the face are covered."""
+    return bool(spec.labels) and set(spec.labels) <= set(COVERABLE)
+
+
+def is_categorical(spec: TensorSpec) -> bool:
+    """Tell whether an output gives one logit per label of the package."""
+    return bool(spec.labels) and not is_dimensional(spec) and not is_covering(spec)
 
 
 def _check_bytes(package: ModelPackage, file: ModelFile, path: Path) -> None:

@@ -13,6 +13,7 @@ from edge_emo.sync.health import HealthTracker
 from edge_emo.types import (
     MODALITY_OF,
     Chunk,
+    Face,
     Kind,
     Modality,
     Prediction,
@@ -56,6 +57,11 @@ class Lane:
         """Package that estimates the stream; empty when there is none."""
         return self._estimator.model_id if self._estimator else ""
 
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        """Every face that is followed; any thread may ask."""
+        return self._estimator.faces if self._estimator else ()
+
     def prepare(self, info: StreamInfo) -> None:
         """Get ready for the stream as it was opened.
 
@@ -88,7 +94,7 @@ class Lane:
         return chunk
 
     def predict(self, chunk: Chunk) -> Iterator[Prediction]:
-        """Yield the prediction of each window that ``chunk`` completes."""
+        """Yield the prediction of each window that ``chunk`` completes, if it is to be fused."""
         if self._estimator is None or self._refusal:
             reason = self._refusal or f"no model package estimates {self.modality}"
             yield abstention(self.modality, chunk.t_ns, 0, reason)
@@ -100,7 +106,8 @@ class Lane:
             mark = self._trace.start()
             prediction = self._estimator.predict(features)
             self._trace.stop(self._inference_stage, mark)
-            yield prediction
+            if features.counts:
+                yield prediction
 
     def health(self, now_ns: int, gone: str | None) -> StreamHealth:
         """Return the condition of the stream; ``gone`` is why nothing comes any more."""

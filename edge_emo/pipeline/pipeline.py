@@ -17,7 +17,7 @@ from edge_emo.pipeline.session import Session
 from edge_emo.pipeline.trace import Trace
 from edge_emo.recording import Recording
 from edge_emo.sinks.base import Sink, SinkRunner
-from edge_emo.types import EmotionState, Kind, Modality, Prediction, StreamInfo
+from edge_emo.types import EmotionState, Face, Kind, Modality, Prediction, StreamInfo
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -250,6 +250,15 @@ class Pipeline:
     def latest(self) -> EmotionState | None:
         """The newest state; None before the first."""
         return self._live().hub.latest
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        """Every face that is followed, as of the last frame taken; one of them counts.
+
+        A callback of :meth:`subscribe` sees the faces that its state was made of; other
+        threads may see a newer frame's, which ``t_ns`` tells.
+        """
+        return self._live().faces()
 
     @property
     def streams(self) -> dict[Kind, StreamInfo]:

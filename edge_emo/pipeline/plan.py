@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_emo.clock import Clock
-from edge_emo.config import Config, FusionSettings, Models
+from edge_emo.config import Config, Faces, FusionSettings, Models
 from edge_emo.drivers.base import Driver
 from edge_emo.errors import ConfigError
 from edge_emo.estimators.base import Estimator
@@ -91,13 +91,16 @@ class Estimates:
     reliability: float
 
 
-def make_estimator(kind: Kind, models: Models, clock: Clock) -> Estimates:
+def make_estimator(
+    kind: Kind, models: Models, clock: Clock, faces: Faces | None = None
+) -> Estimates:
     """Load the model of a stream.
 
     Args:
         kind: What the stream carries.
         models: Which package, backend and policy.
         clock: The session clock.
+        faces: How faces are followed and who is estimated.
 
     Returns:
         The estimator; None when no package exists for its modality, which the states say.
@@ -117,12 +120,17 @@ def make_estimator(kind: Kind, models: Models, clock: Clock) -> Estimates:
         threads=models.threads,
         extra_dirs=models.folders,
         license_policy=models.license_policy,
+        face_detector=models.face_detector,
+        faces=faces,
     )
     return Estimates(estimator, package.reliability)
 
 
 def _any_package(modality: Modality, models: Models) -> bool:
-    return any(package.modality == modality for package in list_packages(models.folders))
+    return any(
+        package.modality == modality and package.task == "estimate"
+        for package in list_packages(models.folders)
+    )
 
 
 def make_fusion(settings: FusionSettings, reliability: Mapping[Modality, float]) -> Fusion:

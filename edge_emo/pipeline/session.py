@@ -19,7 +19,7 @@ from edge_emo.pipeline.trace import Trace
 from edge_emo.sinks.base import SinkRunner
 from edge_emo.sync.align import LatestJoin, ReproducibleJoin
 from edge_emo.sync.delivery import Bell, Mailbox, Policy
-from edge_emo.types import Kind, Modality, Prediction, StreamInfo
+from edge_emo.types import Face, Kind, Modality, Prediction, StreamInfo
 
 PREDICTIONS = "predictions"
 """Name of the mailbox that recorded predictions come through."""
@@ -106,6 +106,11 @@ class Session:
         """Return the model package of each modality that is estimated."""
         return {lane.modality: lane.model_id for lane in self._lanes.values() if lane.model_id}
 
+    def faces(self) -> tuple[Face, ...]:
+        """Return every face that is followed, as of the last frame taken."""
+        lane = self._lanes.get("camera")
+        return lane.faces if lane else ()
+
     def _open(self) -> None:
         for capture in self.captures.values():
             capture.start()
@@ -123,7 +128,7 @@ class Session:
     def _load_models(self) -> dict[Modality, float]:
         reliability: dict[Modality, float] = {}
         for kind, capture in self.captures.items():
-            loaded = plan.make_estimator(kind, self._config.models, self.clock)
+            loaded = plan.make_estimator(kind, self._config.models, self.clock, self._config.face)
             lane = Lane(capture, loaded.estimator, self._trace)
             self._lanes[kind] = lane
             reliability[lane.modality] = loaded.reliability

@@ -90,6 +90,14 @@ def test_dimensions_from_the_model_are_read_by_name_and_bounded() -> None:
         dimensions(one, estimate, {"va": np.array([[math.nan, 0.0]], np.float32)})
 
 
+def test_dimensions_may_be_mixed() -> None:
+    own = TensorSpec("valence_arousal", (1, 2), "NC", "float32", labels=("valence", "arousal"))
+    one = package(DimensionTable("mixed", dominance={"load": 0.5, "rest": -0.5}), own)
+    estimate = Posterior(("rest", "load"), (0.25, 0.75))
+    outputs = {"valence_arousal": np.array([[0.25, -0.5]], np.float32)}
+    assert dimensions(one, estimate, outputs) == (0.25, -0.5, pytest.approx(0.25))
+
+
 def test_calibration_error_by_hand() -> None:
     # Two bins: |0.9 + 0.9 - 1| and |0.6 - 1|, over three samples.
     sure, right = [0.9, 0.9, 0.6], [True, False, True]

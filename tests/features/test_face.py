@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from pathlib import Path
+import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,230 +13,236 @@ from hypothesis.extra import numpy as arrays
 from edge_emo.errors import ModelError
 from edge_emo.features.face import (
     FaceCrop,
-    FaceReader,
     FaceSettings,
-    cut,
+    covering_checks,
+    quality_of,
+    read_crop,
+    read_face,
+    read_picture,
     settings_from,
     sharpness,
     standardise,
+    worst_of,
 )
-from edge_emo.features.face_finder import Box
+from edge_emo.features.face_align import FER_TEMPLATE
+from edge_emo.features.face_detector import DetectedFace, Point
 from edge_emo.imaging import cv2
+from tests.fakes.drawn_faces import DrawnFaceFinder, backdrop, draw_face, landmarks
 
 Image = npt.NDArray[np.uint8]
-
-# The face in the portrait, as shares of its width (x) and height (y, side).
-FACE_X, FACE_Y, FACE_SIDE = 0.30, 0.18, 0.38
-WIDTH, HEIGHT = 640, 480
+SETTINGS = FaceSettings()
+X, Y = 320.0, 240.0
 
 
-@pytest.fixture(scope="module")
-def portrait() -> Image:
-    try:
-        from matplotlib import cbook
-    except ImportError:
-        pytest.skip("needs the portrait that matplotlib carries: pip install matplotlib")
-    path = Path(str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)))
-    return np.asarray(cv2().cvtColor(cv2().imread(str(path)), cv2().COLOR_BGR2RGB))
+def face_at(
+    x: float = X, y: float = Y, side: float = 120.0, roll_deg: float = 0.0, turn: float = 0.0
+) -> DetectedFace:
+    points = landmarks(x, y, side, roll_deg, turn)
+    return DetectedFace(x - side / 2, y - side / 2, side, side, 0.9, points)
 
 
-def backdrop(seed: int = 3) -> Image:
-    """Soft blotches: something to search, nothing to find."""
-    blotches = np.random.default_rng(seed).integers(60, 190, (9, 12, 3)).astype(np.uint8)
-    return np.asarray(cv2().resize(blotches, (WIDTH, HEIGHT), interpolation=cv2().INTER_CUBIC))
+def frame_with(
+    x: float = X, y: float = Y, side: float = 120.0, roll_deg: float = 0.0, turn: float = 0.0
+) -> Image:
+    return draw_face(backdrop(), x, y, side, roll_deg=roll_deg, turn=turn)
 
 
-def paste(frame: Image, portrait: Image, x: int, y: int, height: int) -> Image:
-    """Put the portrait into the frame, cut where it reaches over the edge."""
-    width = round(portrait.shape[1] * height / portrait.shape[0])
-    small = cv2().resize(portrait, (width, height), interpolation=cv2().INTER_AREA)
-    left, top = max(0, x), max(0, y)
-    right, bottom = min(frame.shape[1], x + width), min(frame.shape[0], y + height)
-    if right > left and bottom > top:
-        frame[top:bottom, left:right] = small[top - y : bottom - y, left - x : right - x]
-    return frame
+def read(side: float = 120.0, x: float = X, y: float = Y, **look: float) -> FaceCrop:
+    return read_face(frame_with(x, y, side, **look), face_at(x, y, side, **look), SETTINGS)
 
 
-def face_of(portrait: Image, x: int, y: int, height: int) -> tuple[float, float, float]:
-    """Return centre x, centre y and side of the face of a pasted portrait, in px."""
-    width, side = portrait.shape[1] * height / portrait.shape[0], FACE_SIDE * height
-    return x + FACE_X * width + side / 2, y + FACE_Y * height + side / 2, side
+def is_sensible(crop: FaceCrop) -> bool:
+    if crop.image is None:
+        return bool(crop.reason) and 0.0 <= crop.quality <= 1.0
+    in_order = crop.image.shape == (1, 1, 48, 48) and crop.image.dtype == np.float32
+    return crop.reason is None and in_order and bool(np.isfinite(crop.image).all())
 
 
-def is_at(box: Box | None, face: tuple[float, float, float]) -> bool:
-    if box is None:
-        return False
-    x, y, side = face
-    off = max(abs(box.x + box.side / 2 - x), abs(box.y + box.side / 2 - y))
-    return off < 0.25 * side and 0.7 < box.side / side < 1.4
-
-
-def watch(frame: Image, calls: int = 12, **options: float) -> FaceCrop:
-    """Show one frame until every part of it was searched."""
-    reader = FaceReader(FaceSettings(**options))  # type: ignore[arg-type]
-    for _ in range(calls):
-        crop = reader.read(frame)
-        if crop.box is not None:
-            return crop
-    return crop
-
-
-@pytest.mark.parametrize("shape", [(480, 640, 3), (120, 160, 3), (20, 20, 3), (8, 300, 3)])
-def test_an_empty_picture_holds_no_face(shape: tuple[int, ...]) -> None:
-    crop = watch(np.full(shape, 128, np.uint8))
-    assert (crop.reason, crop.image, crop.box, crop.quality) == ("no face", None, None, 0.0)
-
-
-def test_blotches_hold_no_face() -> None:
-    assert watch(backdrop()).reason == "no face"
-
-
-@settings(max_examples=12, deadline=None)
-@given(
-    height=st.integers(230, 470),
-    x=st.floats(0.0, 1.0),
-    y=st.floats(0.0, 1.0),
-    seed=st.integers(0, 3),
-)
-def test_one_face_is_found_where_it_is(
-    portrait: Image, height: int, x: float, y: float, seed: int
-) -> None:
-    width = round(portrait.shape[1] * height / portrait.shape[0])
-    left, top = round(x * (WIDTH - width)), round(y * (HEIGHT - height))
-    crop = watch(paste(backdrop(seed), portrait, left, top, height))
-    assert is_at(crop.box, face_of(portrait, left, top, height)), crop.box
+@pytest.mark.parametrize("side", [30.0, 72.0, 120.0, 400.0])
+@pytest.mark.parametrize("roll_deg", [0.0, 40.0, -75.0])
+def test_a_face_is_prepared_upright_whatever_its_size(side: float, roll_deg: float) -> None:
+    crop = read(side, roll_deg=roll_deg)
     assert crop.reason is None
     assert crop.image is not None
     assert crop.image.shape == (1, 1, 48, 48)
-    assert crop.image.dtype == np.float32
     assert abs(float(crop.image.mean())) < 1e-3
-    assert 0.0 < crop.quality <= 1.0
+    for place in FER_TEMPLATE:
+        row, column = round(place.y * 48), round(place.x * 48)
+        assert crop.image[0, 0, row - 2 : row + 3, column - 2 : column + 3].min() < -1.0
+    assert crop.image[0, 0, 16, 24] > 0.5, "between the eyes is skin"
 
 
-def test_a_far_face_is_found_after_a_few_frames(portrait: Image) -> None:
-    crop = watch(paste(backdrop(), portrait, 200, 60, 170))
-    assert is_at(crop.box, face_of(portrait, 200, 60, 170))
+def test_quality_grows_with_size_up_to_a_bound() -> None:
+    qualities = [read(side).quality for side in (30.0, 45.0, 60.0, 80.0, 200.0)]
+    assert qualities[0] < qualities[1] < qualities[2] < qualities[3]
+    assert qualities[3] == pytest.approx(qualities[4], rel=0.2)
+    assert qualities[4] > 0.7
 
 
-def test_the_larger_of_two_faces_is_read(portrait: Image) -> None:
-    frame = paste(paste(backdrop(), portrait, 10, 60, 260), portrait, 260, 40, 430)
-    assert is_at(watch(frame).box, face_of(portrait, 260, 40, 430))
+def test_a_small_face_is_named_with_its_size() -> None:
+    crop = read(18.0)
+    assert (crop.reason, crop.image, crop.quality) == ("face 18 px", None, 0.0)
 
 
-def test_of_equal_faces_the_central_one_is_read(portrait: Image) -> None:
-    frame = backdrop()
-    for x in (-20, 208, 425):
-        paste(frame, portrait, x, 100, 280)
-    assert is_at(watch(frame).box, face_of(portrait, 208, 100, 280))
+@pytest.mark.parametrize(("x", "y"), [(0, 240), (639, 240), (320, 0), (320, 479)])
+def test_a_face_half_outside_is_cut_off(x: float, y: float) -> None:
+    assert read(200.0, x, y).reason == "face cut off"
 
 
-def test_a_tiny_face_is_not_estimated(portrait: Image) -> None:
-    assert watch(paste(backdrop(), portrait, 300, 200, 45)).reason == "no face"
+def test_a_face_that_touches_the_edge_loses_quality() -> None:
+    inside, touching = read(200.0, 120.0), read(200.0, 70.0)
+    assert touching.reason is None
+    assert touching.quality < inside.quality
 
 
-def test_a_face_below_the_least_size_is_named_with_its_size(portrait: Image) -> None:
-    crop = watch(paste(backdrop(), portrait, 150, 60, 300), min_face_px=200)
-    assert crop.box is not None
-    assert crop.reason == f"face {crop.box.side} px"
-    assert crop.image is None
-    assert is_at(crop.box, face_of(portrait, 150, 60, 300))
+def test_a_turned_head_loses_quality_and_then_says_how_far() -> None:
+    crops = [read(turn=turn) for turn in (0.0, 0.08, 0.13, 0.17, 0.35)]
+    qualities = [crop.quality for crop in crops]
+    assert qualities == sorted(qualities, reverse=True)
+    assert qualities[2] < 0.8 * qualities[0]
+    assert crops[0].reason is None
+    assert crops[-1].image is None
+    assert crops[-1].reason is not None
+    angle = int(crops[-1].reason.removeprefix("turned ").removesuffix("°"))
+    assert angle >= SETTINGS.max_turn_deg
 
 
-def test_a_face_that_leaves_the_picture_ends_as_no_face_or_cut_off(portrait: Image) -> None:
-    reader = FaceReader(FaceSettings())
-    frames = (paste(backdrop(), portrait, x, 5, 470) for x in range(200, -300, -20))
-    reasons = [reader.read(frame).reason for frame in frames]
-    assert reasons[0] is None
-    assert set(reasons[-8:]) <= {"no face", "face cut off"}
+@pytest.mark.parametrize(("nose", "reason"), [(-0.3, "raised"), (0.22, "lowered")])
+def test_a_raised_or_lowered_head_is_told(nose: float, reason: str) -> None:
+    face = face_at()
+    a, b, c, d, e = face.points
+    nodding = replace(face, points=(a, b, Point(c.x, c.y + nose * face.side), d, e))
+    crop = read_face(frame_with(), nodding, SETTINGS)
+    assert crop.reason is not None
+    assert crop.reason.startswith(reason)
 
 
-def test_a_margin_over_the_edge_is_cut_off(portrait: Image) -> None:
-    frame = paste(backdrop(), portrait, -100, -70, 470)
-    crop = watch(frame, margin=0.6)
-    assert crop.box is not None
-    assert crop.reason == "face cut off"
+def test_an_upside_down_face_is_not_estimated() -> None:
+    assert read(roll_deg=180.0).reason == "tilted 180°"
 
 
-def test_an_upside_down_face_is_no_face(portrait: Image) -> None:
-    frame = np.ascontiguousarray(paste(backdrop(), portrait, 120, 5, 470)[::-1])
-    assert watch(frame).reason == "no face"
-
-
-def test_a_moving_face_is_followed(portrait: Image) -> None:
-    reader = FaceReader(FaceSettings())
-    for _ in range(12):
-        reader.read(paste(backdrop(), portrait, 40, 10, 300))
-    for step in range(25):
-        x, height = 40 + 8 * step, 300 + 4 * step
-        box = reader.read(paste(backdrop(), portrait, x, 10, height)).box
-        assert is_at(box, face_of(portrait, x, 10, height)), step
-
-
-def test_a_larger_face_that_comes_in_is_followed_within_a_second(portrait: Image) -> None:
-    reader = FaceReader(FaceSettings())
-    before = paste(backdrop(), portrait, 20, 100, 240)
-    boxes = [reader.read(before).box for _ in range(14)]
-    assert is_at(boxes[-1], face_of(portrait, 20, 100, 240))
-    after = paste(before.copy(), portrait, 240, 5, 470)
-    boxes = [reader.read(after).box for _ in range(10)]
-    assert is_at(boxes[-1], face_of(portrait, 240, 5, 470))
-
-
-def test_the_same_frames_give_the_same_crops(portrait: Image) -> None:
-    frames = [paste(backdrop(), portrait, 10 * i, 20, 250 + 9 * i) for i in range(12)]
-    first, second = FaceReader(FaceSettings()), FaceReader(FaceSettings())
-    second.read(frames[5])
-    second.reset()
-    for frame in frames:
-        one, other = first.read(frame), second.read(frame)
-        assert (one.box, one.quality, one.reason) == (other.box, other.quality, other.reason)
-        assert (one.image is None) == (other.image is None)
-        if one.image is not None and other.image is not None:
-            assert np.array_equal(one.image, other.image)
-
-
-def test_frames_may_change_their_size(portrait: Image) -> None:
-    reader = FaceReader(FaceSettings())
-    large = paste(backdrop(), portrait, 120, 5, 470)
-    small = np.asarray(cv2().resize(large, (320, 240), interpolation=cv2().INTER_AREA))
-    assert [reader.read(f).reason for f in (large, small, large)] == [None, None, None]
-
-
-def test_a_dark_face_is_never_estimated(portrait: Image) -> None:
-    frame = paste(backdrop(), portrait, 120, 5, 470) // 40
-    assert watch(frame).reason in {"no face", "too dark"}
+def test_an_unsure_detection_lowers_the_quality() -> None:
+    sure = read()
+    unsure = read_face(frame_with(), replace(face_at(), score=0.4), SETTINGS)
+    assert unsure.quality == pytest.approx(sure.quality * 0.4 / SETTINGS.sure_score)
 
 
 @pytest.mark.parametrize(
     ("level", "reason"), [(0, "too dark"), (128, "flat picture"), (255, "too bright")]
 )
-def test_a_crop_without_content_says_why(level: int, reason: str) -> None:
-    crop = FaceReader(FaceSettings()).read_crop(np.full((60, 50, 3), level, np.uint8))
+def test_a_picture_without_content_says_why(level: int, reason: str) -> None:
+    crop = read_crop(np.full((60, 50, 3), level, np.uint8), SETTINGS)
     assert (crop.reason, crop.image) == (reason, None)
+    frame = np.full((480, 640, 3), level, np.uint8)
+    assert read_face(frame, face_at(), SETTINGS).reason == reason
 
 
-def test_a_crop_is_taken_whole(portrait: Image) -> None:
-    """Upside down it would not be found, so nothing may be searched in a crop."""
-    crop = FaceReader(FaceSettings()).read_crop(np.ascontiguousarray(portrait[::-1]))
-    assert crop.reason is None
-    grey = cv2().cvtColor(portrait, cv2().COLOR_RGB2GRAY)
-    whole = cv2().resize(grey, (48, 48), interpolation=cv2().INTER_AREA)
-    assert crop.image is not None
-    assert np.allclose(crop.image[0, 0, ::-1], standardise(whole), atol=0.05)
+def test_below_the_bound_the_worst_check_gives_the_reason() -> None:
+    strict = replace(SETTINGS, min_quality=0.9)
+    small = read_face(frame_with(side=40.0), face_at(side=40.0), strict)
+    assert small.reason == "face 40 px"
+    assert 0.0 < small.quality < 0.9
+    slope = np.linspace(60, 190, 100).astype(np.uint8)
+    smooth = np.broadcast_to(slope[:, np.newaxis, np.newaxis], (100, 100, 3)).copy()
+    assert read_crop(smooth, strict).reason == "blurred"
 
 
-def test_quality_falls_with_blur_and_size(portrait: Image) -> None:
-    reader = FaceReader(FaceSettings())
-    face = portrait[110:340, 150:380]
-    qualities = [
-        reader.read_crop(np.asarray(cv2().GaussianBlur(face, (0, 0), blur))).quality
-        for blur in (0.5, 8.0, 20.0)
-    ]
-    assert qualities[0] > 0.8
+def test_quality_falls_with_blur_and_size() -> None:
+    face = frame_with(side=300.0)[90:390, 170:470]
+    blurred = [np.asarray(cv2().GaussianBlur(face, (0, 0), blur)) for blur in (0.5, 10.0, 25.0)]
+    qualities = [read_crop(picture, SETTINGS).quality for picture in blurred]
     assert qualities == sorted(qualities, reverse=True)
+    assert qualities[0] > 0.8
     assert qualities[2] < 0.6
     small = np.asarray(cv2().resize(face, (40, 40), interpolation=cv2().INTER_AREA))
-    assert reader.read_crop(small).quality < 0.7 * qualities[0]
+    assert read_crop(small, SETTINGS).quality < 0.7 * qualities[0]
+
+
+def test_a_covered_mouth_lowers_the_quality_and_a_covered_face_leaves_none() -> None:
+    bare = quality_of(covering_checks({"eyes": -9.0, "mouth": -9.0}, SETTINGS))
+    mouth = quality_of(covering_checks({"eyes": -9.0, "mouth": 9.0}, SETTINGS))
+    eyes = quality_of(covering_checks({"mouth": -9.0, "eyes": 9.0}, SETTINGS))
+    both = covering_checks({"eyes": 9.0, "mouth": 9.0}, SETTINGS)
+    assert bare == pytest.approx(1.0, abs=1e-3)
+    assert mouth == pytest.approx(SETTINGS.covered_mouth, abs=1e-3)
+    assert eyes == pytest.approx(SETTINGS.covered_eyes, abs=1e-3)
+    assert quality_of(both) < 1e-3
+    assert worst_of(both) == "eyes and mouth covered"
+    assert worst_of(covering_checks({"mouth": 2.0}, SETTINGS)) == "mouth covered"
+
+
+@given(st.floats(allow_nan=False), st.floats(allow_nan=False))
+def test_any_log_odds_give_a_share(eyes: float, mouth: float) -> None:
+    checks = covering_checks({"eyes": eyes, "mouth": mouth}, SETTINGS)
+    assert 0.0 <= quality_of(checks) <= 1.0
+
+
+def test_a_small_picture_is_a_crop_and_not_searched() -> None:
+    finder = DrawnFaceFinder()
+    picture = draw_face(backdrop(90, 90), 30, 30, 40)
+    crop = read_picture(picture, finder, SETTINGS)
+    assert finder.calls == 0
+    assert crop.image is not None
+    assert np.array_equal(crop.image, read_crop(picture, SETTINGS).image)  # type: ignore[arg-type]
+
+
+def test_in_a_large_picture_the_largest_face_is_read() -> None:
+    picture = draw_face(draw_face(backdrop(), 500, 300, 60, 1), 200, 200, 150, roll_deg=20.0)
+    crop = read_picture(picture, DrawnFaceFinder(), SETTINGS)
+    expected = read_face(picture, face_at(200, 200, 150, roll_deg=20.0), SETTINGS)
+    assert crop.image is not None
+    assert expected.image is not None
+    assert np.abs(crop.image - expected.image).mean() < 0.1
+
+
+def test_a_face_that_reaches_over_a_picture_is_read_all_the_same() -> None:
+    picture = np.ascontiguousarray(frame_with(side=300.0)[120:370, 210:430])
+    crop = read_picture(picture, DrawnFaceFinder(), SETTINGS)
+    assert crop.reason is None
+    assert crop.quality < read_crop(picture, SETTINGS).quality
+
+
+def test_a_large_picture_without_a_face_is_taken_whole() -> None:
+    picture = backdrop()
+    whole = read_crop(picture, SETTINGS)
+    for finder in (DrawnFaceFinder(), None):
+        crop = read_picture(picture, finder, SETTINGS)
+        assert crop.image is not None
+        assert np.array_equal(crop.image, whole.image)  # type: ignore[arg-type]
+
+
+def test_a_margin_shows_more_around_the_face() -> None:
+    near = read_face(frame_with(), face_at(), SETTINGS).image
+    far = read_face(frame_with(), face_at(), replace(SETTINGS, margin=0.5)).image
+    assert near is not None
+    assert far is not None
+    shrunk = cv2().resize(near[0, 0], (24, 24), interpolation=cv2().INTER_AREA)
+    inner = far[0, 0, 12:36, 12:36]
+    assert np.corrcoef(shrunk.ravel(), inner.ravel())[0, 1] > 0.9
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    x=st.floats(-100, 200), y=st.floats(-100, 200), side=st.floats(0, 500),
+    roll_deg=st.floats(-180, 180), turn=st.floats(-1, 1), score=st.floats(0, 1),
+    seed=st.integers(0, 9), contrast=st.sampled_from([0, 1, 255]),
+)  # fmt: skip
+def test_any_face_in_any_frame_gives_a_sensible_crop(
+    shape: tuple[int, int], x: float, y: float, side: float, roll_deg: float, turn: float,
+    score: float, seed: int, contrast: int,
+) -> None:  # fmt: skip
+    frame = np.random.default_rng(seed).integers(0, contrast + 1, (*shape, 3)).astype(np.uint8)
+    face = replace(face_at(x, y, side, roll_deg, turn), score=score)
+    assert is_sensible(read_face(frame, face, SETTINGS))
+    assert is_sensible(read_crop(frame, SETTINGS))
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-9, 1e9])
+def test_absurd_landmarks_give_a_sensible_crop(spread: float) -> None:
+    a, b, c, d, e = (Point(X + spread * n, Y - spread * n * n) for n in range(5))
+    face = replace(face_at(), points=(a, b, c, d, e))
+    assert is_sensible(read_face(frame_with(), face, SETTINGS))
 
 
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 3), st.integers(4, 9), st.integers(4, 9))))
@@ -259,32 +266,28 @@ def test_standardising_cancels_brightness_and_contrast() -> None:
     assert sharpness(standardise(image)) == pytest.approx(sharpness(standardise(image * 2)), 1e-3)
 
 
-@given(
-    x=st.integers(-30, 50), y=st.integers(-30, 50), side=st.integers(1, 60),
-    margin=st.sampled_from([0.0, 0.25]),
-)  # fmt: skip
-def test_a_cut_is_square_and_knows_how_much_lies_inside(
-    x: int, y: int, side: int, margin: float
-) -> None:
-    grey = np.arange(40 * 30, dtype=np.uint32).astype(np.uint8).reshape(30, 40)
-    patch, inside = cut(grey, Box(x, y, side), margin)
-    full = side + 2 * round(side * margin)
-    left, top = x - round(side * margin), y - round(side * margin)
-    wide = max(0, min(40, left + full) - max(0, left))
-    high = max(0, min(30, top + full) - max(0, top))
-    assert inside == pytest.approx(wide * high / full**2)
-    if inside > 0:
-        assert patch.shape == (full, full)
-        if left >= 0 and top >= 0:
-            assert patch[0, 0] == grey[top, left]
-
-
 def test_settings_come_from_the_package() -> None:
-    read = settings_from({"size_px": 64, "interval_s": 0.2}, "x")
-    assert (read.size_px, read.interval_s, read.margin) == (64, 0.2, 0.0)
+    read = settings_from({"size_px": 64, "interval_s": 0.2, "max_turn_deg": 50}, "x")
+    assert (read.size_px, read.interval_s, read.max_turn_deg) == (64, 0.2, 50)
+    assert read == FaceSettings(size_px=64, interval_s=0.2, max_turn_deg=50)
 
 
-@pytest.mark.parametrize("features", [{"rate_hz": 8000}, {"size_px": "48"}, {"margin": True}])
-def test_settings_for_something_else_are_refused(features: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "features",
+    [
+        {"rate_hz": 8000},
+        {"size_px": "48"},
+        {"margin": True},
+        {"good_face_px": 0},
+        {"max_turn_deg": 10},
+        {"max_nod_deg": 30},
+    ],
+)
+def test_settings_that_cannot_be_are_refused(features: dict[str, object]) -> None:
     with pytest.raises(ModelError, match=r"pkg: \[features\] " + next(iter(features))):
         settings_from(features, "pkg")
+
+
+def test_the_quality_of_nothing_wrong_is_one() -> None:
+    assert quality_of([]) == 1.0
+    assert math.isclose(quality_of(covering_checks({}, SETTINGS)), 1.0)

@@ -139,6 +139,17 @@ def test_answers_are_pixels_of_the_frame() -> None:
     assert set(np.unique(model.seen[0, 240:])) == {114 - 127.5}
 
 
+def test_a_moved_face_takes_its_landmarks_along() -> None:
+    maps = empty()
+    put(maps, 8, 2, 3, 2.0)
+    (face,) = FaceDetector(Fixed(maps), SETTINGS).detect(np.zeros((256, 320, 3), np.uint8))
+    there = face.moved(10.0, -4.0)
+    assert there.centre == pytest.approx((face.centre.x + 10.0, face.centre.y - 4.0))
+    for before, after in zip(face.points, there.points, strict=True):
+        assert after == pytest.approx((before.x + 10.0, before.y - 4.0))
+    assert (there.side, there.score) == (face.side, face.score)
+
+
 @given(st.integers(0, 2**32 - 1), st.floats(0.5, 40))
 def test_any_maps_give_finite_faces_apart_from_each_other(seed: int, spread: float) -> None:
     rng = np.random.default_rng(seed)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -116,6 +117,20 @@ def test_trembling_is_steadied() -> None:
     steps = play([[face(300 + 1.5 * (-1) ** k, 200)] for k in range(20)])
     places = [tracks[0].face.centre.x for tracks, _ in steps[5:]]
     assert max(places) - min(places) < 2
+
+
+def test_a_head_that_turns_in_its_place_is_not_steadied() -> None:
+    ahead = face(300, 200)
+    a, b, c, d, e = ahead.points
+    turned = replace(ahead, points=(a, b, Point(c.x + 20, c.y), d, e))
+    ((_, _), (tracks, _)) = play([[ahead], [turned]])
+    assert tracks[0].face == turned
+
+
+def test_an_unsure_face_is_followed_but_does_not_begin() -> None:
+    sure, unsure = face(300, 200), replace(face(300, 200), score=0.3)
+    steps = play([[unsure], [sure], [unsure]], begin_score=0.5)
+    assert [[t.seen for t in tracks] for tracks, _ in steps] == [[], [True], [True]]
 
 
 def test_the_largest_most_central_person_counts() -> None:

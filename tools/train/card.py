@@ -184,13 +184,15 @@ def _calibration(model: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[s
 
 def _dimensions(model: Mapping[str, Any]) -> list[str]:
     table = model.get("dimensions", {})
-    if table.get("source") != "mapping":
-        return ["The network's own outputs."] if table else []
     names = [name for name in ("valence", "arousal", "dominance") if name in table]
+    if not names:
+        return ["The network's own outputs."] if table else []
     labels = list(dict.fromkeys(label for name in names for label in table[name]))
     rows = [[label, *(str(table[name].get(label, "")) for name in names)] for label in labels]
+    mapped = "A mapping from the posterior, not a measurement: the expected value over this table."
+    mixed = f"The network's own outputs; {' and '.join(names)}: {mapped[0].lower()}{mapped[1:]}"
     return [
-        "A mapping from the posterior, not a measurement: the expected value over this table.",
+        mixed if table["source"] == "mixed" else mapped,
         "",
         *_table(["label", *names], rows),
     ]

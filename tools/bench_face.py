@@ -1,0 +1,178 @@
+"""Measure how long the face path takes on one thread, from a checkout.
+
+    python tools/bench_face.py
+    python tools/bench_face.py --folder DIR --model ID --detector ID --json bench_face.json
+
+Three things are measured, each as percentiles over many runs: the detector on one 320×240 frame
+and the expression network alone, for every file on every backend that works here; and the whole
+path, a 640×480 frame in and a prediction out, on the files and backends that a pipeline chooses.
+The frames are of the virtual camera, before which the sample portrait of matplotlib moves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_emo import imaging
+from edge_emo.clock import ManualClock
+from edge_emo.demo import portrait
+from edge_emo.drivers.virtual_scene import Scene
+from edge_emo.errors import ModelError
+from edge_emo.estimators.create import create_estimator
+from edge_emo.estimators.face_finder import PackagedDetector
+from edge_emo.manifest import ModelPackage, find_detector, find_package
+from edge_emo.runtime.base import LoadedModel
+from edge_emo.runtime.choose import candidates, load_model
+from edge_emo.types import Chunk, StreamInfo
+
+Image = npt.NDArray[np.uint8]
+WARM_UP = 20
+SEED = 7
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing that was measured, in milliseconds."""
+
+    what: str
+    backend: str
+    precision: str
+    n: int
+    p50_ms: float
+    p95_ms: float
+
+    @classmethod
+    def of(cls, what: str, backend: str, precision: str, runs_ns: Sequence[int]) -> Row:
+        """Return the percentiles of durations."""
+        p50, p95 = np.percentile(np.asarray(runs_ns) / 1e6, [50, 95]).tolist()
+        return cls(what, backend, precision, len(runs_ns), round(p50, 3), round(p95, 3))
+
+    def __str__(self) -> str:
+        """Return a line of the table."""
+        names = f"{self.what:<24}{self.backend:<10}{self.precision:<9}"
+        return f"{names}{self.n:>6}{self.p50_ms:>9.3f}{self.p95_ms:>9.3f}"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="face", help="package id; the default face package")
+    parser.add_argument("--detector", help="package id; the default detector")
+    parser.add_argument("--folder", action="append", default=[], help="more package folders")
+    parser.add_argument("--runs", type=int, default=400, help="runs of each thing")
+    parser.add_argument("--json", type=Path, help="write the rows here too")
+    given = parser.parse_args()
+    imaging.use_one_thread()
+    rows = list(measure(given.model, given.detector, given.folder, given.runs))
+    print(f"{_machine()}, one thread")
+    print(f"{'what':<24}{'backend':<10}{'file':<9}{'n':>6}{'p50 ms':>9}{'p95 ms':>9}")
+    print("\n".join(map(str, rows)))
+    if given.json:
+        report = {"machine": _machine(), "threads": 1, "rows": [asdict(row) for row in rows]}
+        given.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def measure(model: str, detector: str | None, folders: list[str], runs: int) -> Iterator[Row]:
+    """Yield the rows of the table."""
+    found = find_detector(detector, "face", folders)
+    if found is not None:
+        yield from detector_rows(found, runs)
+    yield from network_rows(find_package(model, folders), runs)
+    if found is not None:
+        yield from path_rows(model, detector, folders, runs)
+
+
+def detector_rows(package: ModelPackage, runs: int) -> Iterator[Row]:
+    """Yield a row for each file of a detector: a 320×240 frame in, faces out."""
+    shots = frames((320, 240))
+    for backend, precision, loaded in _loaded(package):
+        finder = PackagedDetector(package, loaded)
+        yield Row.of("detector 320×240", backend, precision, timed(finder.detect, shots, runs))
+        finder.close()
+
+
+def network_rows(package: ModelPackage, runs: int) -> Iterator[Row]:
+    """Yield a row for each file of an expression package: the network alone."""
+    rng = np.random.default_rng(SEED)
+    inputs = {t.name: rng.standard_normal(t.shape).astype(t.dtype) for t in package.inputs}
+    for backend, precision, loaded in _loaded(package):
+        yield Row.of("expression network", backend, precision, timed(loaded.run, [inputs], runs))
+        loaded.close()
+
+
+def path_rows(model: str, detector: str | None, folders: list[str], runs: int) -> Iterator[Row]:
+    """Yield rows for a 640×480 frame in, prediction out, and for its parts."""
+    clock = ManualClock()
+    estimator = create_estimator(model, clock, extra_dirs=folders, face_detector=detector)
+    estimator.start(StreamInfo("camera", 10.0, (), "rgb8", "frames"))
+    parts: dict[str, list[int]] = {"whole path 640×480": [], "  find, align, judge": []}
+    answered = 0
+    for number, image in zip(range(runs + WARM_UP), _endless(frames((640, 480))), strict=False):
+        chunk = Chunk("camera", number, number * 100_000_000, 10.0, image)
+        began_ns = time.perf_counter_ns()
+        ready = estimator.features(chunk)
+        seen_ns = time.perf_counter_ns()
+        made = [estimator.predict(one) for one in ready]
+        parts["whole path 640×480"].append(time.perf_counter_ns() - began_ns)
+        parts["  find, align, judge"].append(seen_ns - began_ns)
+        answered += sum(one.posterior is not None for one in made)
+    estimator.close()
+    for what, runs_ns in parts.items():
+        yield Row.of(what, "chosen", "chosen", runs_ns[WARM_UP:])
+    print(f"{answered} of {runs + WARM_UP} frames were answered")
+
+
+def frames(size_px: tuple[int, int], count: int = 40) -> list[Image]:
+    """Return frames of the virtual camera."""
+    scene = Scene(SEED, size_px, portrait(), numbered=False)
+    return [scene.frame(number, number / 5) for number in range(count)]
+
+
+def timed(run: Callable[[Any], object], inputs: Sequence[Any], runs: int) -> list[int]:
+    """Return how long each run took, in nanoseconds, inputs by turns."""
+    spent_ns = []
+    for _, given in zip(range(runs + WARM_UP), _endless(inputs), strict=False):
+        began_ns = time.perf_counter_ns()
+        run(given)
+        spent_ns.append(time.perf_counter_ns() - began_ns)
+    return spent_ns[WARM_UP:]
+
+
+def _endless(items: Sequence[Any]) -> Iterator[Any]:
+    while True:
+        yield from items
+
+
+def _loaded(package: ModelPackage) -> Iterator[tuple[str, str, LoadedModel]]:
+    """Yield each file on each backend; what cannot be loaded is told."""
+    for one in candidates(package):
+        try:
+            if one.accepted:
+                given = {"backend": one.backend, "precision": one.precision}
+                yield one.backend, one.precision, load_model(package, **given)
+        except ModelError as error:
+            print(f"{package.id}: {error}", file=sys.stderr)
+
+
+def _machine() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    rows = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    names = [row.partition(":")[2].strip() for row in rows if row.startswith("model name")]
+    name = names[0] if names else platform.machine()
+    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    main()
