@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from edge_emo.config import Faces
 from edge_emo.errors import ModelError
 from edge_emo.features.face import (
     FaceCrop,
@@ -291,3 +294,13 @@ def test_settings_that_cannot_be_are_refused(features: dict[str, object]) -> Non
 def test_the_quality_of_nothing_wrong_is_one() -> None:
     assert quality_of([]) == 1.0
     assert math.isclose(quality_of(covering_checks({}, SETTINGS)), 1.0)
+
+
+def test_the_page_of_faces_names_every_parameter_and_its_default() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "concepts" / "faces.md"
+    rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+    documented = {name: value.strip('"') for name, value in rows}
+    defaults = {field.name: field.default for field in (*fields(FaceSettings), *fields(Faces))}
+    assert documented.keys() == defaults.keys()
+    for name, value in defaults.items():
+        assert type(value)(documented[name]) == value, name
