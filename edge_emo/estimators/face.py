@@ -105,7 +105,7 @@ class FaceEstimator(PackagedEstimator):
         if self._tracker is None:
             return [Features(chunk.t_ns, 0, 0.0, {}, NO_FINDER)]
         tracks, person = self._tracker.update(chunk.image, chunk.t_ns), self._tracker.person
-        self._note(tracks, person, chunk.t_ns)
+        self._note(tracks, person, chunk)
         return [
             *self._of_person(chunk.image, person, chunk.t_ns),
             *self._of_others(chunk.image, tracks, person, chunk.t_ns),
@@ -154,13 +154,15 @@ class FaceEstimator(PackagedEstimator):
         self._due_ns = base_ns + self._interval_ns
         return True
 
-    def _note(self, tracks: Sequence[TrackedFace], person: TrackedFace | None, t_ns: int) -> None:
+    def _note(
+        self, tracks: Sequence[TrackedFace], person: TrackedFace | None, chunk: Chunk
+    ) -> None:
         """Publish the faces of this frame, each with its newest prediction."""
         known = {track.id for track in tracks}
         self._predictions = {i: one for i, one in self._predictions.items() if i in known}
+        shown = [_public(track, chunk, track is person) for track in tracks]
         self._faces = tuple(
-            _public(track, t_ns, track is person, self._predictions.get(track.id))
-            for track in tracks
+            replace(face, prediction=self._predictions.get(face.id)) for face in shown
         )
 
     def _of_person(self, frame: Image, person: TrackedFace | None, t_ns: int) -> list[Features]:
@@ -220,19 +222,19 @@ def _tracker(finder: Finder, options: Faces) -> FaceTracker:
     return FaceTracker(finder, settings)
 
 
-def _public(track: TrackedFace, t_ns: int, counts: bool, prediction: Prediction | None) -> Face:
-    face = track.face
+def _public(track: TrackedFace, chunk: Chunk, counts: bool) -> Face:
+    face, (height, width) = track.face, chunk.image.shape[:2]
     places = {name: (p.x, p.y) for name, p in zip(LANDMARKS, face.points, strict=True)}
     return Face(
         id=track.id,
-        t_ns=t_ns,
+        t_ns=chunk.t_ns,
+        frame_px=(width, height),
         box=FaceBox(face.x, face.y, face.width, face.height),
         landmarks=places,
         pose=HeadPose(*pose(face.points)),
         score=face.score,
         seen=track.seen,
         counts=counts,
-        prediction=prediction,
     )
 
 

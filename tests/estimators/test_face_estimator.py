@@ -198,6 +198,8 @@ def test_a_face_is_estimated_and_shown(estimator: FaceEstimator, model: SteadyMo
     assert face.box.height == pytest.approx(120, abs=4)
     assert face.landmarks["right eye"] == pytest.approx((200 - 0.19 * 120, 150 - 12), abs=2)
     assert face.landmarks["left mouth corner"] == pytest.approx((218, 150 + 0.28 * 120), abs=2)
+    assert face.frame_px == (640, 480)
+    assert face.direction == pytest.approx((2 * 200 / 640 - 1, 2 * 150 / 480 - 1), abs=0.01)
     assert face.pose == pytest.approx((0, 0, 0), abs=8)
     assert model.seen[0].shape == (1, 1, 48, 48)
 
