@@ -164,6 +164,13 @@ def test_the_demonstration_is_followed_and_estimated(package: ModelPackage) -> N
     assert np.mean([prediction.quality for prediction in answered]) > 0.4
 
 
+def test_the_drawn_head_of_the_virtual_camera_is_a_face(package: ModelPackage) -> None:
+    scene = Scene(0, (640, 480), None, numbered=False)
+    steps = film(package, [scene.frame(n, n / 10) for n in range(120)])
+    assert sum(bool(faces) for _, faces in steps) >= 110
+    assert sum(prediction.posterior is not None for prediction, _ in steps) >= 100
+
+
 def test_who_leaves_and_comes_back_is_lost_and_found(package: ModelPackage, picture: Image) -> None:
     leaves = [paste(backdrop(), picture, 200 + 45 * k, 60, 360) for k in range(12)]
     steps = film(package, [*leaves, *[backdrop()] * 12, *leaves[:3]])
