@@ -50,7 +50,7 @@ class FaceEstimator(PackagedEstimator):
         ModelError: The package's feature parameters are not for faces.
         ModelMismatchError: Its input is not one square grey picture of ``size_px``, or an
             output for coverings has no names.
-        ConfigError: There is no such policy.
+        ConfigError: There is no such policy, or faces are forgotten between detections.
     """
 
     modality = "face"
@@ -72,7 +72,8 @@ class FaceEstimator(PackagedEstimator):
         self._options = faces or Faces()
         self._patience_ns = round(self._options.patience_s * 1e9)
         self._finder = finder
-        self._tracker = None if finder is None else _tracker(finder, self._options)
+        slack_s = self._settings.interval_s / 2
+        self._tracker = None if finder is None else _tracker(finder, self._options, slack_s)
         self._due_ns: int | None = None
         self._faces: tuple[Face, ...] = ()
         self._predictions: dict[int, Prediction] = {}
@@ -210,9 +211,15 @@ class FaceEstimator(PackagedEstimator):
         return replace(features, quality=quality, reason=reason)
 
 
-def _tracker(finder: Finder, options: Faces) -> FaceTracker:
+def _tracker(finder: Finder, options: Faces, slack_s: float) -> FaceTracker:
+    """Return the tracker; a detection may come too soon by ``slack_s``, half an estimate."""
+    if options.keep_s < options.detect_interval_s:
+        raise ConfigError(
+            f"face.keep_s = {options.keep_s} is less than face.detect_interval_s",
+            hint="keep a face at least until the next detection",
+        )
     settings = TrackSettings(
-        detect_interval_s=options.detect_interval_s,
+        detect_interval_s=max(0.0, options.detect_interval_s - slack_s),
         begin_score=finder.begin_score,
         keep_s=options.keep_s,
         policy=options.policy,

@@ -332,6 +332,26 @@ def test_detection_may_be_rarer_than_estimates(package: ModelPackage, model: Ste
     assert face.landmarks["nose"][0] == pytest.approx(240, abs=15)
 
 
+def test_detections_keep_their_beat_although_frames_tremble(
+    package: ModelPackage, model: SteadyModel
+) -> None:
+    finder = DrawnFaceFinder()
+    estimator = FaceEstimator(package, model, model.clock, finder, Faces(detect_interval_s=0.3))
+    picture = people((320, 240, 120))
+    for beat in range(30):
+        t_ns = beat * BEAT_NS + (-1) ** beat * 4_000_000
+        estimator.features(Chunk("camera", beat, t_ns, 30.0, picture))
+    assert finder.calls == 10
+
+
+def test_a_face_must_be_kept_until_the_next_detection(
+    package: ModelPackage, model: SteadyModel
+) -> None:
+    options = Faces(detect_interval_s=2.0)
+    with pytest.raises(ConfigError, match=r"keep_s = 1\.0 is less"):
+        FaceEstimator(package, model, model.clock, DrawnFaceFinder(), options)
+
+
 def test_a_face_that_is_followed_may_be_less_sure(estimator: FaceEstimator) -> None:
     """Three of five landmarks show: too few for somebody new, enough for somebody known."""
     whole = people((320, 240, 120))
