@@ -125,7 +125,8 @@ class FaceEstimator(PackagedEstimator):
 
     def clip(self, chunk: Chunk) -> Prediction:
         """Estimate one picture: a face crop, or a larger picture in which a face is searched."""
-        crop = read_picture(chunk.image, self._finder, self._settings)
+        least_score = 0.0 if self._finder is None else self._finder.begin_score
+        crop = read_picture(chunk.image, self._finder, self._settings, least_score)
         return self.predict(self._features(chunk.t_ns, crop))
 
     def close(self) -> None:

@@ -214,6 +214,16 @@ def test_a_large_picture_without_a_face_is_taken_whole() -> None:
         assert np.array_equal(crop.image, whole.image)  # type: ignore[arg-type]
 
 
+def test_of_an_unsure_face_the_picture_is_taken_whole() -> None:
+    picture = frame_with(side=200.0)
+    found = read_picture(picture, DrawnFaceFinder(), SETTINGS, least_score=1.0)
+    whole = read_picture(picture, DrawnFaceFinder(), SETTINGS, least_score=1.1)
+    assert found.image is not None
+    assert whole.image is not None
+    assert np.array_equal(whole.image, read_crop(picture, SETTINGS).image)  # type: ignore[arg-type]
+    assert not np.array_equal(whole.image, found.image)
+
+
 def test_a_margin_shows_more_around_the_face() -> None:
     near = read_face(frame_with(), face_at(), SETTINGS).image
     far = read_face(frame_with(), face_at(), replace(SETTINGS, margin=0.5)).image
