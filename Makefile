@@ -7,7 +7,8 @@ EXTRAS ?= audio,eeg,bridge,onnx,openvino,demo,dev
 # The modules of the reference, public first.
 REFERENCE = pipeline types errors config clock registry vendor manifest recording testing \
   drivers.base drivers.capture sync.delivery sync.align sync.dejitter sync.health sync.window \
-  features.audio features.eeg features.face estimators.base runtime.base runtime.choose \
+  features.audio features.eeg features.face features.face_align features.face_detector \
+  features.face_track estimators.base runtime.base runtime.choose \
   fusion.base fusion.pooling fusion.smoothing sinks.base evaluation.evaluate datasets.clips \
   bench doctor demo
 BIN = $(VENV)/bin

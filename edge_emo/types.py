@@ -283,6 +283,7 @@ class Face:
         id: Stays with the person while they are followed, also through short occlusion; from 1
             in each session, never used again in it.
         t_ns: Originating time of the frame.
+        frame_px: Width and height of the frame.
         box: Where it is, from brow or hairline to chin; where it is expected when not ``seen``.
         landmarks: Places (x, y) in px by name: "right eye", "left eye", "nose", "right mouth
             corner", "left mouth corner"; right is the person's own right.
@@ -296,6 +297,7 @@ class Face:
 
     id: int
     t_ns: int
+    frame_px: tuple[int, int]
     box: FaceBox
     landmarks: Mapping[str, tuple[float, float]]
     pose: HeadPose
@@ -303,6 +305,13 @@ class Face:
     seen: bool
     counts: bool
     prediction: Prediction | None = None
+
+    @property
+    def direction(self) -> tuple[float, float]:
+        """Where the face's centre is in the frame: −1 left or top … +1 right or bottom."""
+        width, height = self.frame_px
+        x, y = self.box.x + self.box.width / 2, self.box.y + self.box.height / 2
+        return 2 * x / width - 1, 2 * y / height - 1
 
 
 def abstention(

@@ -1,4 +1,4 @@
-"""A robot slows down when the people around it seem aroused, and when it does not know.
+"""A robot slows down when somebody seems aroused, and when it does not know; it looks at them.
 
 The control loop runs at its own rate and polls the newest state; it never waits for one.
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import threading
 
-from edge_emo import EmotionState, Pipeline
+from edge_emo import EmotionState, Face, Pipeline
 
 FULL_SPEED_M_S = 0.8
 CAUTIOUS_M_S = 0.3
 OLDEST_S = 0.5
+HALF_VIEW_DEG = 30.0
+"""Half of the camera's horizontal angle of view."""
 
 
 def speed(state: EmotionState | None, now_ns: int) -> float:
@@ -21,6 +23,14 @@ def speed(state: EmotionState | None, now_ns: int) -> float:
         return CAUTIOUS_M_S
     calm = max(0.0, min(1.0, 1.0 - state.arousal))
     return CAUTIOUS_M_S + (FULL_SPEED_M_S - CAUTIOUS_M_S) * calm
+
+
+def heading(faces: tuple[Face, ...]) -> str:
+    """Return where the person who counts is; the robot looks ahead while there is nobody."""
+    person = next((face for face in faces if face.counts), None)
+    if person is None:
+        return "nobody in view"
+    return f"person {person.id} at {person.direction[0] * HALF_VIEW_DEG:+.0f}°"
 
 
 def main() -> None:
@@ -39,7 +49,7 @@ def main() -> None:
             tick_ns += 500_000_000
             pipeline.clock.wait_until_ns(tick_ns, stop)
             limit = speed(pipeline.latest, pipeline.clock.now_ns())
-            print(f"{tick_ns / 1e9:5.1f} s  speed limit {limit:.2f} m/s")
+            print(f"{tick_ns / 1e9:5.1f} s  speed limit {limit:.2f} m/s, {heading(pipeline.faces)}")
 
 
 if __name__ == "__main__":

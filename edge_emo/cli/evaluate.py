@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         threads=arguments.threads,
         precision=arguments.precision,
         progress=_progress if sys.stderr.isatty() else None,
+        folders=arguments.folder,
     )
     print(json.dumps(report.to_json()) if arguments.json else report.table())
     return 0

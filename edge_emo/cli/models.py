@@ -52,7 +52,7 @@ def _details(package: ModelPackage) -> str:
         f"  {file.path:<20} {file.precision:<8} {file.bytes / 1e3:8.1f} kB"
         for file in package.files
     ]
-    lines += [f"  measured: {_figures(metric)}" for metric in package.metrics]
+    lines += [f"  measured: {_figures(row)}" for row in (*package.metrics, *package.detection)]
     lines += [f"  {_verdict(row)}" for row in explain(package)]
     return "\n".join(lines)
 

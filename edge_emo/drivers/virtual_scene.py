@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_emo import imaging
+from edge_emo.drivers.virtual_face import BACKGROUND, EXPRESSIONS, draw_head
 from edge_emo.errors import ConfigError, DeviceNotFoundError
 
 Image = npt.NDArray[np.uint8]
@@ -20,8 +21,11 @@ SMALLEST_PX = 128
 _BITS = 32
 _PER_ROW = 16
 _BLOCK_PX = 8
-_PLAIN = (124, 132, 140)
-_DISC = (226, 120, 60)
+_PLAIN = tuple(round(level) for level in BACKGROUND)
+_LARGEST_HEAD_PX = 320
+"""A larger head is drawn at this size and scaled up: drawing takes time."""
+_SHOWN_S, _FADE_S = 3.0, 0.8
+"""How long each expression of the drawn head lasts, and how long it takes to go."""
 
 
 def draw_number(image: Image, number: int) -> None:
@@ -54,7 +58,7 @@ class Scene:
     Args:
         seed: Decides the background and the paths.
         size_px: Width and height of a frame.
-        image: Picture to move about; a disc over a textured background without it.
+        image: Picture to move about; a drawn head without it, whose expression changes.
         numbered: Draw each frame's number.
 
     Raises:
@@ -69,16 +73,13 @@ class Scene:
         self._width_px, self._height_px = size_px
         self._numbered = numbered
         self._paths: list[_Waves] = [self._path() for _ in range(4)]
-        self._portrait = None if image is None else self._fitted(_read(image))
-        self._background = self._texture() if image is None else self._plain()
+        self._portraits = self._heads() if image is None else [self._fitted(_read(image))]
+        self._background = self._plain()
 
     def frame(self, number: int, t_s: float) -> Image:
         """Return frame ``number`` at ``t_s``: (height, width, 3) uint8 RGB, a new buffer."""
         image: Image = self._background.copy()
-        if self._portrait is None:
-            self._draw_disc(image, t_s)
-        else:
-            self._draw_portrait(image, self._portrait, t_s)
+        self._draw_portrait(image, self._portrait(t_s), t_s)
         if self._numbered:
             draw_number(image, number)
         return image
@@ -97,18 +98,21 @@ class Scene:
         plain: Image = np.full((self._height_px, self._width_px, 3), _PLAIN, np.uint8)
         return plain
 
-    def _texture(self) -> Image:
-        coarse = self._random.integers(40, 200, (6, 8, 3)).astype(np.uint8)
-        cv2 = imaging.cv2()
-        size = (self._width_px, self._height_px)
-        texture: Image = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC)
-        return texture
+    def _heads(self) -> list[Image]:
+        side_px = min(_LARGEST_HEAD_PX, round(0.8 * min(self._width_px, self._height_px)))
+        return [self._fitted(draw_head(side_px, expression)) for expression in EXPRESSIONS]
 
-    def _draw_disc(self, image: Image, t_s: float) -> None:
-        radius_px = self._height_px * (0.16 + 0.04 * self._at(2, t_s))
-        x_px = self._width_px * (0.5 + 0.3 * self._at(0, t_s))
-        y_px = self._height_px * (0.5 + 0.25 * self._at(1, t_s))
-        imaging.cv2().circle(image, (round(x_px), round(y_px)), round(radius_px), _DISC, -1)
+    def _portrait(self, t_s: float) -> Image:
+        """Return the picture at a time: of several, one, or two while one turns into the next."""
+        count = len(self._portraits)
+        turn, since_s = divmod(t_s, _SHOWN_S)
+        now, after = (self._portraits[(int(turn) + ahead) % count] for ahead in (0, 1))
+        left_s = _SHOWN_S - since_s
+        if count == 1 or left_s >= _FADE_S:
+            return now
+        share = left_s / _FADE_S
+        mixed: Image = imaging.cv2().addWeighted(now, share, after, 1.0 - share, 0.0)
+        return mixed
 
     def _fitted(self, picture: Image) -> Image:
         """Return the picture so large that it stays inside the frame wherever it moves."""

@@ -50,7 +50,7 @@ class FaceEstimator(PackagedEstimator):
         ModelError: The package's feature parameters are not for faces.
         ModelMismatchError: Its input is not one square grey picture of ``size_px``, or an
             output for coverings has no names.
-        ConfigError: There is no such policy.
+        ConfigError: There is no such policy, or faces are forgotten between detections.
     """
 
     modality = "face"
@@ -72,7 +72,8 @@ class FaceEstimator(PackagedEstimator):
         self._options = faces or Faces()
         self._patience_ns = round(self._options.patience_s * 1e9)
         self._finder = finder
-        self._tracker = None if finder is None else _tracker(finder, self._options)
+        slack_s = self._settings.interval_s / 2
+        self._tracker = None if finder is None else _tracker(finder, self._options, slack_s)
         self._due_ns: int | None = None
         self._faces: tuple[Face, ...] = ()
         self._predictions: dict[int, Prediction] = {}
@@ -105,7 +106,7 @@ class FaceEstimator(PackagedEstimator):
         if self._tracker is None:
             return [Features(chunk.t_ns, 0, 0.0, {}, NO_FINDER)]
         tracks, person = self._tracker.update(chunk.image, chunk.t_ns), self._tracker.person
-        self._note(tracks, person, chunk.t_ns)
+        self._note(tracks, person, chunk)
         return [
             *self._of_person(chunk.image, person, chunk.t_ns),
             *self._of_others(chunk.image, tracks, person, chunk.t_ns),
@@ -124,7 +125,8 @@ class FaceEstimator(PackagedEstimator):
 
     def clip(self, chunk: Chunk) -> Prediction:
         """Estimate one picture: a face crop, or a larger picture in which a face is searched."""
-        crop = read_picture(chunk.image, self._finder, self._settings)
+        least_score = 0.0 if self._finder is None else self._finder.begin_score
+        crop = read_picture(chunk.image, self._finder, self._settings, least_score)
         return self.predict(self._features(chunk.t_ns, crop))
 
     def close(self) -> None:
@@ -154,13 +156,15 @@ class FaceEstimator(PackagedEstimator):
         self._due_ns = base_ns + self._interval_ns
         return True
 
-    def _note(self, tracks: Sequence[TrackedFace], person: TrackedFace | None, t_ns: int) -> None:
+    def _note(
+        self, tracks: Sequence[TrackedFace], person: TrackedFace | None, chunk: Chunk
+    ) -> None:
         """Publish the faces of this frame, each with its newest prediction."""
         known = {track.id for track in tracks}
         self._predictions = {i: one for i, one in self._predictions.items() if i in known}
+        shown = [_public(track, chunk, track is person) for track in tracks]
         self._faces = tuple(
-            _public(track, t_ns, track is person, self._predictions.get(track.id))
-            for track in tracks
+            replace(face, prediction=self._predictions.get(face.id)) for face in shown
         )
 
     def _of_person(self, frame: Image, person: TrackedFace | None, t_ns: int) -> list[Features]:
@@ -208,9 +212,15 @@ class FaceEstimator(PackagedEstimator):
         return replace(features, quality=quality, reason=reason)
 
 
-def _tracker(finder: Finder, options: Faces) -> FaceTracker:
+def _tracker(finder: Finder, options: Faces, slack_s: float) -> FaceTracker:
+    """Return the tracker; a detection may come too soon by ``slack_s``, half an estimate."""
+    if options.keep_s < options.detect_interval_s:
+        raise ConfigError(
+            f"face.keep_s = {options.keep_s} is less than face.detect_interval_s",
+            hint="keep a face at least until the next detection",
+        )
     settings = TrackSettings(
-        detect_interval_s=options.detect_interval_s,
+        detect_interval_s=max(0.0, options.detect_interval_s - slack_s),
         begin_score=finder.begin_score,
         keep_s=options.keep_s,
         policy=options.policy,
@@ -220,19 +230,19 @@ def _tracker(finder: Finder, options: Faces) -> FaceTracker:
     return FaceTracker(finder, settings)
 
 
-def _public(track: TrackedFace, t_ns: int, counts: bool, prediction: Prediction | None) -> Face:
-    face = track.face
+def _public(track: TrackedFace, chunk: Chunk, counts: bool) -> Face:
+    face, (height, width) = track.face, chunk.image.shape[:2]
     places = {name: (p.x, p.y) for name, p in zip(LANDMARKS, face.points, strict=True)}
     return Face(
         id=track.id,
-        t_ns=t_ns,
+        t_ns=chunk.t_ns,
+        frame_px=(width, height),
         box=FaceBox(face.x, face.y, face.width, face.height),
         landmarks=places,
         pose=HeadPose(*pose(face.points)),
         score=face.score,
         seen=track.seen,
         counts=counts,
-        prediction=prediction,
     )
 
 

@@ -102,6 +102,7 @@ def evaluate_package(
     precision: str | None = None,
     clock: Clock | None = None,
     progress: Progress | None = None,
+    folders: Sequence[str | Path] = (),
 ) -> Report:
     """Load a package, run it over clips and report.
 
@@ -118,6 +119,7 @@ def evaluate_package(
         precision: The one precision of files to use; None for any.
         clock: Clock that inference is timed on; the system's when None.
         progress: Told of every clip done.
+        folders: More folders of packages, in which the detector is looked for first.
 
     Raises:
         ModelError: The package cannot run here.
@@ -128,7 +130,9 @@ def evaluate_package(
     clock = clock or MonotonicClock()
     loaded = load_model(package, backend=backend, threads=threads, precision=precision)
     model = TimedModel(loaded, clock)
-    finder = load_face_detector(threads=threads) if package.modality == "face" else None
+    finder = None
+    if package.modality == "face":
+        finder = load_face_detector(threads=threads, extra_dirs=folders)
     estimator = build_estimator(package, model, clock, finder)
     try:
         outcomes, n_left_out = run_clips(estimator, package, clips, root, progress)

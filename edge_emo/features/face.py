@@ -125,16 +125,19 @@ def read_face(frame: Image, face: DetectedFace, settings: FaceSettings) -> FaceC
     return _judged(vision.cvtColor(aligned.image, vision.COLOR_RGB2GRAY), checks, settings)
 
 
-def read_picture(picture: Image, detector: Detects | None, settings: FaceSettings) -> FaceCrop:
+def read_picture(
+    picture: Image, detector: Detects | None, settings: FaceSettings, least_score: float = 0.0
+) -> FaceCrop:
     """Prepare a picture that stands alone: a crop, or one in which the largest face counts.
 
     Args:
         picture: RGB uint8, shape (height, width, 3).
         detector: Searches pictures of ``search_from_px`` and more; None takes all for crops.
         settings: The package's parameters.
+        least_score: Faces of which the detector is less sure are not looked at.
     """
     if detector is not None and min(picture.shape[:2]) >= settings.search_from_px:
-        face = _largest_in(picture, detector, settings)
+        face = _largest_in(picture, detector, settings, least_score)
         if face is not None:
             return read_face(picture, face, replace(settings, min_inside=0.0))
     return read_crop(picture, settings)
@@ -285,15 +288,18 @@ def _template(margin: float) -> tuple[Point, ...]:
     return tuple(Point(*(0.5 + (v - 0.5) * shrink for v in point)) for point in FER_TEMPLATE)
 
 
-def _largest_in(picture: Image, detector: Detects, settings: FaceSettings) -> DetectedFace | None:
+def _largest_in(
+    picture: Image, detector: Detects, settings: FaceSettings, least_score: float
+) -> DetectedFace | None:
     border = round(settings.search_margin * max(picture.shape[:2]))
     vision = cv2()
     colour = (BACKGROUND,) * 3
     framed = vision.copyMakeBorder(
         picture, border, border, border, border, vision.BORDER_CONSTANT, value=colour
     )
-    found = [face for face in detector.detect(framed) if face.side >= settings.min_face_px]
-    largest = max(found, key=lambda face: face.side, default=None)
+    found = detector.detect(framed)
+    usable = [f for f in found if f.side >= settings.min_face_px and f.score >= least_score]
+    largest = max(usable, key=lambda face: face.side, default=None)
     return largest and largest.moved(-border, -border)
 
 

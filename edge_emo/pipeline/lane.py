@@ -59,8 +59,10 @@ class Lane:
 
     @property
     def faces(self) -> tuple[Face, ...]:
-        """Every face that is followed; any thread may ask."""
-        return self._estimator.faces if self._estimator else ()
+        """Every face that is followed; none while the device is lost. Any thread may ask."""
+        if self._estimator is None or self.capture.status is Status.LOST:
+            return ()
+        return self._estimator.faces
 
     def prepare(self, info: StreamInfo) -> None:
         """Get ready for the stream as it was opened.

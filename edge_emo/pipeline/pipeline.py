@@ -255,6 +255,8 @@ class Pipeline:
     def faces(self) -> tuple[Face, ...]:
         """Every face that is followed, as of the last frame taken; one of them counts.
 
+        Empty while the camera is lost.
+
         A callback of :meth:`subscribe` sees the faces that its state was made of; other
         threads may see a newer frame's, which ``t_ns`` tells.
         """

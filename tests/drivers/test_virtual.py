@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import threading
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from edge_emo.clock import ManualClock, MonotonicClock, ReplayClock
 from edge_emo.drivers.base import Driver
 from edge_emo.drivers.virtual import PERIOD_S, VirtualCamera, VirtualEeg, VirtualMicrophone
-from edge_emo.drivers.virtual_scene import draw_number, read_number
+from edge_emo.drivers.virtual_face import EXPRESSIONS, draw_head
+from edge_emo.drivers.virtual_scene import Scene, draw_number, read_number
 from edge_emo.errors import (
     ClosedError,
     ConfigError,
@@ -311,3 +313,24 @@ def test_close_ends_a_waiting_read():
     eeg.close()
     thread.join(10.0)
     assert len(errors) == 1
+
+
+def test_the_drawn_head_changes_its_expression_smoothly():
+    scene = Scene(0, (320, 240), None, numbered=False)
+    heads = [scene._portrait(t / 10).astype(float) for t in range(150)]
+    steps = [float(np.abs(after - before).mean()) for before, after in itertools.pairwise(heads)]
+    assert max(steps) < 2.0
+    assert sum(step > 0 for step in steps) > 30
+    mouths = [head[round(0.66 * 192) : round(0.78 * 192), 70:122] for head in heads]
+    shown = [mouths[round(10 * (3 * n + 1))] for n in range(4)]
+    for one, other in itertools.combinations(shown, 2):
+        assert np.abs(one - other).mean() > 5.0
+    assert np.array_equal(heads[0], heads[120])
+
+
+@pytest.mark.parametrize("side_px", [1, 7, 102, 320])
+def test_a_head_is_drawn_at_any_size_and_always_the_same(side_px):
+    for expression in EXPRESSIONS:
+        head = draw_head(side_px, expression)
+        assert (head.shape, head.dtype) == ((side_px, side_px, 3), np.uint8)
+        assert np.array_equal(head, draw_head(side_px, expression))

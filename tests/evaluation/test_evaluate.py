@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,12 +13,21 @@ from edge_emo.clock import ManualClock
 from edge_emo.datasets.clips import Clip
 from edge_emo.errors import DatasetError
 from edge_emo.estimators.base import Estimator, Features
-from edge_emo.evaluation.evaluate import TimedModel, run_clips, summarise
+from edge_emo.estimators.create import build_estimator, create_estimator
+from edge_emo.evaluation.evaluate import (
+    TimedModel,
+    evaluate_package,
+    run_clips,
+    summarise,
+)
 from edge_emo.evaluation.report import Report
 from edge_emo.imaging import cv2
-from edge_emo.manifest import DimensionTable, Licence, ModelPackage, TensorSpec
+from edge_emo.manifest import DimensionTable, Licence, ModelPackage, TensorSpec, find_package
 from edge_emo.runtime.base import LoadedModel, Tensors
+from edge_emo.runtime.choose import load_model
 from edge_emo.types import Chunk, Posterior, Prediction, StreamInfo, abstention
+from tests.fakes.drawn_faces import backdrop, draw_face
+from tests.fakes.face_packages import write_packages
 
 LABELS = ("calm", "tense")
 
@@ -202,3 +212,23 @@ def test_each_run_of_the_model_is_timed_on_the_clock() -> None:
     for seconds in (0.5, 0.25):
         model.run({"s": np.array([seconds])})
     assert model.runs_ns == [500_000_000, 250_000_000]
+
+
+def test_in_large_pictures_the_face_is_searched_by_the_detector_of_the_folder(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'edge-emo[onnx]'")
+    folder = write_packages(tmp_path / "packages")
+    reader = find_package("drawn-reader", [folder])
+    cv2().imwrite(str(tmp_path / "face.png"), draw_face(backdrop(), 400, 240, 470)[..., ::-1])
+    clip = Clip("face", "face", path="face.png", label="anger", valence=0.0)
+    found = create_estimator(reader.id, ManualClock(), extra_dirs=[folder])
+    whole = build_estimator(reader, load_model(reader), ManualClock())
+    valences = [
+        run_clips(estimator, reader, [clip], tmp_path)[0][0].prediction.valence
+        for estimator in (found, whole)
+    ]
+    assert valences[0] != pytest.approx(valences[1], abs=0.01)
+    clip = dataclasses.replace(clip, valence=valences[0])
+    report = evaluate_package(reader, [clip, clip], tmp_path, folders=[folder])
+    assert (report.n, report.abstained) == (2, 0.0)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from edge_emo.config import Faces
 from edge_emo.errors import ModelError
 from edge_emo.features.face import (
     FaceCrop,
@@ -211,6 +214,16 @@ def test_a_large_picture_without_a_face_is_taken_whole() -> None:
         assert np.array_equal(crop.image, whole.image)  # type: ignore[arg-type]
 
 
+def test_of_an_unsure_face_the_picture_is_taken_whole() -> None:
+    picture = frame_with(side=200.0)
+    found = read_picture(picture, DrawnFaceFinder(), SETTINGS, least_score=1.0)
+    whole = read_picture(picture, DrawnFaceFinder(), SETTINGS, least_score=1.1)
+    assert found.image is not None
+    assert whole.image is not None
+    assert np.array_equal(whole.image, read_crop(picture, SETTINGS).image)  # type: ignore[arg-type]
+    assert not np.array_equal(whole.image, found.image)
+
+
 def test_a_margin_shows_more_around_the_face() -> None:
     near = read_face(frame_with(), face_at(), SETTINGS).image
     far = read_face(frame_with(), face_at(), replace(SETTINGS, margin=0.5)).image
@@ -291,3 +304,13 @@ def test_settings_that_cannot_be_are_refused(features: dict[str, object]) -> Non
 def test_the_quality_of_nothing_wrong_is_one() -> None:
     assert quality_of([]) == 1.0
     assert math.isclose(quality_of(covering_checks({}, SETTINGS)), 1.0)
+
+
+def test_the_page_of_faces_names_every_parameter_and_its_default() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "concepts" / "faces.md"
+    rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+    documented = {name: value.strip('"') for name, value in rows}
+    defaults = {field.name: field.default for field in (*fields(FaceSettings), *fields(Faces))}
+    assert documented.keys() == defaults.keys()
+    for name, value in defaults.items():
+        assert type(value)(documented[name]) == value, name

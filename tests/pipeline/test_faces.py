@@ -76,6 +76,18 @@ def test_without_a_camera_there_are_no_faces() -> None:
         assert pipeline.faces == ()
 
 
+def test_a_camera_that_vanishes_leaves_no_faces(camera: str, models: Models) -> None:
+    vanishing = camera.replace("duration_s=2", "vanish_after_s=1")
+    with Pipeline(camera=vanishing, config=Config(models=models)) as pipeline:
+        seen = False
+        for state in pipeline:
+            seen = seen or bool(pipeline.faces)
+            if seen and not pipeline.faces:
+                break
+            assert state.t_ns < 10e9
+    assert state.t_ns >= 1e9
+
+
 def test_a_detector_can_be_named(models: Models) -> None:
     wrong = dataclasses.replace(models, face_detector="drawn-reader")
     with pytest.raises(ModelError, match="drawn-reader does not find what face models read"):
