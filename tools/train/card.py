@@ -1,6 +1,6 @@
 """The model card: card.md from model.toml and metrics.json, no figure from anywhere else.
 
-python tools/train/card.py models/face-fer-small
+python tools/train/card.py models/face-expression-small
 """
 
 from __future__ import annotations

@@ -77,14 +77,18 @@ def main() -> None:
         steps[step](arguments)
 
 
-def train(data: Path, options: detector_fit.Options, checkpoint: Path) -> None:
+def train(
+    data: Path, options: detector_fit.Options, checkpoint: Path, start: Path | None = None
+) -> None:
     """Fit and keep weights, options, log and duration.
 
     Args:
         data: Holds ``detection/`` and ``diffusionfer/``.
         options: Of the run.
         checkpoint: Written at the end; at each validation too, without a log.
+        start: A checkpoint to go on from.
     """
+    first = torch.load(start, map_location="cpu", weights_only=True) if start else {}
     parts = detector_data.load(data, SPLIT_SEED)
     scenes, valid = parts["scenes"]["train"], parts["scenes"]["valid"]
     bare = [p for p in parts["crops"]["train"] if len(p.faces.boxes)]
@@ -96,7 +100,7 @@ def train(data: Path, options: detector_fit.Options, checkpoint: Path) -> None:
     def composers(part: int, net: torch.nn.Module) -> detector_fit.Compose:
         faces = bare + (_synthetic(data, net) if part else [])
         return lambda worker: Composer(
-            scenes, faces, np.random.default_rng([options.seed, part, worker])
+            scenes, faces, np.random.default_rng([options.seed, part, worker]), calm=part == 2
         )
 
     def judge(net: torch.nn.Module) -> dict[str, Any]:
@@ -104,9 +108,10 @@ def train(data: Path, options: detector_fit.Options, checkpoint: Path) -> None:
         result = tally(_detector(TorchModel(net), FLOOR).detect, valid)
         return summary(result, result.threshold()) | {"threshold": result.threshold()}
 
-    net, made, log = detector_fit.fit(composers, options, judge)
+    net, made, log = detector_fit.fit(composers, options, judge, first.pop("state", None))
     minutes = round((time.monotonic() - began) / 60, 1)
-    _keep(net, {"options": asdict(made), "log": log, "minutes": minutes}, checkpoint)
+    about = {"options": asdict(made), "log": log, "minutes": minutes, "first": first}
+    _keep(net, about, checkpoint)
 
 
 def _keep(net: torch.nn.Module, about: Mapping[str, Any], checkpoint: Path) -> None:
@@ -252,9 +257,9 @@ def _tried() -> list[dict[str, Any]]:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    names = ("steps", "seconds", "workers", "batch", "seed", "device")
+    names = ("steps", "seconds", "workers", "batch", "rate", "seed", "device")
     options = detector_fit.Options(**{name: getattr(arguments, name) for name in names})
-    train(arguments.data, options, arguments.checkpoint)
+    train(arguments.data, options, arguments.checkpoint, arguments.start)
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -277,6 +282,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=detector_fit.Options.seconds)
+    parser.add_argument("--rate", type=float, default=detector_fit.Options.rate)
+    parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
     parser.add_argument("--workers", type=int, default=0, help="processes that make pictures")
     parser.add_argument("--batch", type=int, default=detector_fit.Options.batch)
     parser.add_argument("--size", default="320x256", help="of the input, width x height")

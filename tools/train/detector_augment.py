@@ -41,11 +41,14 @@ class Composer:
         scenes: Pictures with all faces known.
         faces: Pictures of one bare face each.
         generator: Of every choice.
+        calm: Show mostly whole scenes, and harm the pictures less.
     """
 
     def __init__(
-        self, scenes: Sequence[Picture], faces: Sequence[Picture], generator: np.random.Generator
-    ) -> None:
+        self, scenes: Sequence[Picture], faces: Sequence[Picture], generator: np.random.Generator,
+        calm: bool = False,
+    ) -> None:  # fmt: skip
+        self._calm = calm
         self._scenes = scenes
         self._faces = faces
         self._rng = generator
@@ -54,9 +57,10 @@ class Composer:
         """Return one picture of this size."""
         rng = self._rng
         kind = rng.random()
-        if kind < 0.3:
+        mosaics, scenes = (0.15, 0.82) if self._calm else (0.3, 0.7)
+        if kind < mosaics:
             return self._mosaic(width, height)
-        if kind < 0.7:
+        if kind < scenes:
             image, boxes, points = self._scene(width, height)
             count = int(rng.random() < 0.45)
         else:
@@ -66,7 +70,8 @@ class Composer:
             self._paste_lookalike(image, boxes)
         for _ in range(count):
             boxes, points = self._paste_face(image, boxes, points)
-        return Example(_worsened(rng, image), boxes, points, _ignored(boxes, (height, width)))
+        worse = _worsened(rng, image, self._calm)
+        return Example(worse, boxes, points, _ignored(boxes, (height, width)))
 
     def _mosaic(self, width: int, height: int) -> Example:
         """Return four scenes side by side (Bochkovskiy et al. 2020): more faces a picture."""
@@ -81,7 +86,7 @@ class Composer:
                 image[top:bottom, left:right] = piece
                 parts.append(_within(boxes, points, size, (left, top)))
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        return Example(_worsened(rng, image), *columns)
+        return Example(_worsened(rng, image, self._calm), *columns)
 
     def _scene(self, width: int, height: int) -> tuple[Image, Floats, Floats]:
         rng = self._rng
@@ -91,14 +96,17 @@ class Composer:
         fit = min(width / wide, height / high)
         at = rng.uniform((0.2, 0.2), (0.8, 0.8)) * (wide, high)
         scale = fit * math.exp(rng.uniform(-0.35, 1.1))
-        if len(boxes) and rng.random() < 0.85:
+        if self._calm and rng.random() < 0.7:
+            scale = fit * math.exp(rng.uniform(-0.15, 0.5))
+        elif len(boxes) and rng.random() < 0.85:
             weights = np.where(np.array(picture.faces.masked) == "with_mask", 1.0, 2.5)
             box = boxes[rng.choice(len(boxes), p=weights / weights.sum())]
             at = (box[:2] + box[2:]) / 2
             wanted = math.exp(rng.uniform(math.log(13), math.log(0.75 * height)))
             side = math.sqrt(max(1.0, float(np.prod(box[2:] - box[:2]))))
             scale = float(np.clip(wanted / side, 0.5 * fit, 4.0 * fit))
-        place = rng.uniform((0.1, 0.1), (0.9, 0.9)) * (width, height)
+        edge = 0.35 if self._calm else 0.1
+        place = rng.uniform(edge, 1.0 - edge, 2) * (width, height)
         matrix = _affine(rng, at, place, scale, rng.random() < 0.5)
         image = _warped(rng, picture.pixels, matrix, (width, height))
         return image, *_moved(boxes, points, matrix)
@@ -275,8 +283,10 @@ def _within(
     return boxes + moved, points[there] + moved[:2], ignored[there]
 
 
-def _worsened(rng: np.random.Generator, image: Image) -> Image:
+def _worsened(rng: np.random.Generator, image: Image, calm: bool = False) -> Image:
     """Give the picture the light, blur, noise and compression of a poor camera."""
+    if calm and rng.random() < 0.5:
+        return np.clip(image * math.exp(rng.normal(0, 0.15)), 0, 255).astype(np.uint8)
     picture = image.astype(np.float32)
     dark = rng.random() < 0.12
     gain = rng.uniform(0.1, 0.45) if dark else math.exp(rng.normal(0, 0.25))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -39,6 +39,7 @@ class Options:
         seconds: Wall-clock budget when ``steps`` is 0.
         labelled_at: Share of the run after which the synthetic faces, which the network then
             labels itself, are pasted too.
+        calm_at: Share of the run after which mostly whole scenes are shown, and harmed less.
         width: Of the pictures, px.
         height: Of the pictures, px.
         batch: Pictures of one batch.
@@ -54,7 +55,8 @@ class Options:
 
     steps: int = 0
     seconds: float = 600.0
-    labelled_at: float = 0.25
+    labelled_at: float = 0.2
+    calm_at: float = 0.6
     width: int = detector_net.WIDTH_PX
     height: int = detector_net.HEIGHT_PX
     batch: int = 48
@@ -82,25 +84,30 @@ def fit(
     composers: Callable[[int, torch.nn.Module], Compose],
     options: Options,
     judge: Callable[[torch.nn.Module], dict[str, Any]],
+    start: Mapping[str, torch.Tensor] | None = None,
 ) -> tuple[torch.nn.Module, Options, list[dict[str, Any]]]:
     """Train.
 
     Args:
-        composers: Gives what makes the examples of the first (0) or second (1) part of the
-            run, from the network with averaged weights as it then is.
+        composers: Gives what makes the examples of the first (0), second (1) or last (2) part
+            of the run, from the network with averaged weights as it then is.
         options: Of the run.
         judge: Called with that network now and then; gives figures for the log.
+        start: Weights of a former run, to go on from with the last part.
 
     Returns:
         The network with averaged weights, the options with the steps that were made, the log.
     """
     torch.manual_seed(options.seed)
     net = detector_net.Detector().to(options.device)
+    if start is not None:
+        net.load_state_dict(start)
     mean = copy.deepcopy(net).eval()
     optimiser = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=options.decay)
     plan = Plan(options.steps, options.seconds)
     log: list[dict[str, Any]] = []
-    for part, until in enumerate((options.labelled_at, 1.0)):
+    ends = (options.labelled_at, options.calm_at, 1.0)
+    for part, until in list(enumerate(ends))[2 if start is not None else 0 :]:
         batches = iter(_batches(composers(part, mean), options, part))
         sums: list[torch.Tensor] = []
         while plan.share() < until:
@@ -194,7 +201,7 @@ def loss(outputs: Sequence[torch.Tensor], wanted: Sequence[Targets]) -> dict[str
         error = functional.binary_cross_entropy_with_logits(
             score[..., 0], target.heat, reduction="none"
         )
-        weight = torch.where(target.positive, away.pow(1.5) * 2, away.pow(2) * (1 - target.heat))
+        weight = torch.where(target.positive, away.pow(1.5), away.pow(2) * (1 - target.heat)) * 2
         parts["score"].append((error * weight.detach() * target.counted).sum())
         counts["score"].append(target.positive.sum())
         here, there = box[target.near], target.box[target.near]

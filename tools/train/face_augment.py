@@ -29,8 +29,14 @@ def uniform(n: int, rng: torch.Generator, low: float, high: float) -> torch.Tens
     return torch.empty(n, 1, 1, 1, device=rng.device).uniform_(low, high, generator=rng)
 
 
-def place(images: torch.Tensor, rng: torch.Generator, strength: float) -> torch.Tensor:
-    """Vary place, scale, tilt and side: no finder's box is the corpus' box."""
+def place(
+    images: torch.Tensor, rng: torch.Generator, strength: float, size_px: int
+) -> torch.Tensor:
+    """Vary place, scale, tilt and side: no finder's box is the corpus' box.
+
+    Returns:
+        float32 (n, 1, size_px, size_px); ``size_px`` is a multiple of 8.
+    """
     n = len(images)
     scale, stretch, turn, dx, dy = (
         uniform(n, rng, -most * strength, most * strength).flatten()
@@ -41,7 +47,8 @@ def place(images: torch.Tensor, rng: torch.Generator, strength: float) -> torch.
     side = torch.where(uniform(n, rng, -1.0, 1.0).flatten() < 0, -1.0, 1.0)
     cos, sin = (1.0 + scale) * turn.cos(), (1.0 + scale) * turn.sin()
     rows = (cos * side * (1.0 + stretch), -sin, dx, sin * side * (1.0 + stretch), cos, dy)
-    grid = F.affine_grid(torch.stack(rows, 1).view(n, 2, 3), list(images.shape), False)
+    shape = [n, 1, size_px, size_px]
+    grid = F.affine_grid(torch.stack(rows, 1).view(n, 2, 3), shape, False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 

@@ -10,7 +10,7 @@ weights, so that the run can be had again.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +28,8 @@ from torch import nn
 from edge_emo.evaluation.metrics import concordance
 from edge_emo.features.face import standardise
 from edge_emo.types import CATEGORIES
+
+_SMALL_PX = 40
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Options:
         mixed: Share of the batches that are mixed with another one (Zhang et al. 2018).
         average: Weight of the past in the running average of the weights.
         taught: Share of the teachers in the target where a label is known.
+        small_share: Share of the steps, the first ones, that see pictures of 40 px: cheaper.
         seed: Of everything that is drawn.
         device: ``cpu`` or ``cuda``.
     """
@@ -63,6 +66,7 @@ class Options:
     mixed: float = 0.0
     average: float = 0.998
     taught: float = 0.6
+    small_share: float = 0.0
     seed: int = 7
     device: str = "cpu"
 
@@ -71,7 +75,11 @@ Log = list[dict[str, Any]]
 
 
 def fit(
-    parts: Parts, options: Options, teachers: Sequence[nn.Module] = ()
+    parts: Parts,
+    options: Options,
+    teachers: Sequence[nn.Module] = (),
+    start: Mapping[str, torch.Tensor] | None = None,
+    keep: Callable[[nn.Module, Log], None] = lambda net, log: None,
 ) -> tuple[face_net.FaceNet, Options, Log]:
     """Train one network.
 
@@ -79,6 +87,8 @@ def fit(
         parts: Rows to train on, and those for the log.
         options: Of the run.
         teachers: On the same device; none for a teacher.
+        start: Weights of a former run to go on from.
+        keep: Given the averaged network and the log after each validation.
 
     Returns:
         The network with averaged weights, the options with the number of steps that were made,
@@ -88,6 +98,8 @@ def fit(
     rows = pool(parts.train, options.balance, options.device)
     rng = torch.Generator(options.device).manual_seed(options.seed)
     net = face_net.build(options.net).to(options.device, memory_format=torch.channels_last)
+    if start is not None:
+        net.load_state_dict(start)
     average = copy.deepcopy(net).eval()
     optimiser = torch.optim.SGD(_groups(net, options.decay), lr=0.1, momentum=0.9, nesterov=True)
     plan = Plan(options.steps, options.seconds)
@@ -98,7 +110,7 @@ def fit(
             group["lr"] = options.rate * plan.factor(0.05)
         optimiser.zero_grad(set_to_none=True)
         batch = _draw(rows, options, plan.share(), rng)
-        with torch.autocast(options.device, torch.bfloat16, enabled=options.device == "cuda"):
+        with torch.autocast(options.device, torch.bfloat16):
             loss = _loss(net.train(), teachers, batch, options)
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 2.0)
@@ -110,6 +122,7 @@ def fit(
             log.append(row | judge(average, parts))
             print(f"{options.net} {plan.elapsed_s():.0f} s {log[-1]}", flush=True)
             losses.clear()
+            keep(average, log)
     return average, replace(options, steps=plan.step, device=options.device), log
 
 
@@ -133,9 +146,11 @@ def _draw(rows: Pool, options: Options, share: float, rng: torch.Generator) -> _
     mouth = rows.mouth[index]
     covered = torch.stack([told[:, 0], torch.maximum(told[:, 1], mouth)], 1)
     state = rng.get_state()
-    clean = face_augment.place(images, rng, strength)
+    size_px = _SMALL_PX if share < options.small_share else face_net.INPUT_PX
+    clean = face_augment.place(images, rng, strength, size_px)
     rng.set_state(state)  # the same place for both views
-    seen = face_augment.degrade(face_augment.place(hidden, rng, strength), rng, strength)
+    moved = face_augment.place(hidden, rng, strength, size_px)
+    seen = face_augment.degrade(moved, rng, strength)
     return _Batch(
         face_augment.standardise(seen),
         face_augment.standardise(clean),

@@ -4,7 +4,8 @@
 
 ``--data`` is the folder that holds ``fer2013plus/``, ``diffusionfer/`` and ``detection/``. The
 runs are long on a CPU; ``--device cuda`` makes the same ones. ``--seconds`` in place of
-``--steps`` lets a budget decide; the checkpoint then says how many steps that was.
+``--steps`` lets a budget decide; the checkpoint then says how many steps that was. ``--start``
+goes on from such a checkpoint, on the labels alone and with milder variation.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ import torch
 from torch import nn
 
 TEACHER = face_fit.Options("teacher", batch=256, rate=0.1, covered=0.06, strength=0.8, mixed=0.4)
+SETTLE = face_fit.Options(
+    "small", batch=96, rate=0.04, decay=4e-4, average=0.998, strength=0.5, covered=0.08,
+    balance=0.35, small_share=0.55,
+)  # fmt: skip
 STUDENT = face_fit.Options("small", batch=384, rate=0.15, decay=2e-4, average=0.9995)
 
 
@@ -32,6 +37,11 @@ def main() -> None:
     given = _parser().parse_args()
     torch.set_num_threads(given.threads)
     common = {"device": given.device}
+    if given.start is not None:
+        options = replace(SETTLE, **common, net=given.net, steps=given.steps,
+                          seconds=given.seconds, seed=given.seed)  # fmt: skip
+        settle(given.data, given.start, given.checkpoint, options)
+        return
     train(
         given.data,
         given.checkpoint,
@@ -78,6 +88,21 @@ def train(
     )
 
 
+def settle(data: Path, start: Path, checkpoint: Path, options: face_fit.Options) -> None:
+    """Go on from a checkpoint of :func:`train`, on the labels alone; keep the same as it does."""
+    first = torch.load(start, map_location="cpu", weights_only=True)
+    began = time.monotonic()
+
+    def keep(net: nn.Module, log: face_fit.Log) -> None:
+        state = {key: value.cpu() for key, value in net.state_dict().items()}
+        minutes = round((time.monotonic() - began) / 60, 1)
+        told = {"first": {key: value for key, value in first.items() if key != "state"}}
+        content = {"state": state, "options": asdict(options), "log": log, "minutes": minutes}
+        torch.save({**content, **told}, checkpoint)
+
+    face_fit.fit(face_pool.load(data), options, start=first["state"], keep=keep)
+
+
 def together(teachers: Sequence[nn.Module], parts: face_pool.Parts) -> dict[str, float]:
     """Return the validation figures of the mean of several networks' logits."""
     voted = np.mean([face_fit.logits(net, parts.valid) for net in teachers], axis=0)
@@ -97,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, default=Path("build/train/face.pt"))
+    parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--teachers", type=int, default=3)
     parser.add_argument("--teacher", default=TEACHER.net)
