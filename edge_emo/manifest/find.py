@@ -42,7 +42,7 @@ def find_package(name: str, extra_dirs: Sequence[str | Path] = ()) -> ModelPacka
     """Return the package with this id, or the default package of this modality.
 
     Args:
-        name: ``face-fer-small``, or ``face``.
+        name: ``face-expression-small``, or ``face``.
         extra_dirs: The user's own folders of packages, searched first.
 
     Raises:

@@ -33,7 +33,7 @@ from tests.fakes.face_films import (
 
 @pytest.fixture
 def package() -> ModelPackage:
-    return find_package("face-fer-small")
+    return find_package("face-expression-small")
 
 
 @pytest.fixture
@@ -249,7 +249,7 @@ def test_whatever_it_sees_it_estimates_or_says_why(
 def test_any_film_gives_sensible_predictions_and_the_same_twice(
     film: list[list[Place]], roll_deg: float
 ) -> None:
-    package = find_package("face-fer-small")
+    package = find_package("face-expression-small")
 
     def play() -> list[tuple[list[Prediction], tuple[Face, ...]]]:
         estimator = everybody(package, SteadyModel(ManualClock()))
