@@ -1,0 +1,1 @@
+"""Sensors of the body other than EEG: pulse, skin, temperature."""
