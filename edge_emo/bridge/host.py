@@ -18,6 +18,7 @@ from edge_emo.bridge.messages import (
     BoardText,
     Event,
     LinkChange,
+    Pinged,
     SampleBlock,
     SensorStream,
     board_from,
@@ -334,6 +335,7 @@ class HostSession:
             sent_ns = self._pinged.pop(pong.id, None)
             if sent_ns is not None:
                 self.clock.add(sent_ns, pong.received_us, pong.sent_us, now_ns)
+                return [Pinged(now_ns - sent_ns)]
         elif body == "ack":
             return self._acknowledged(wire.ack, now_ns)
         elif body == "samples" and self.clock.known:

@@ -111,7 +111,18 @@ class LinkChange:
     reason: str = ""
 
 
-Event = SampleBlock | BoardText | LinkChange
+@dataclass(frozen=True, slots=True)
+class Pinged:
+    """A ping was answered.
+
+    Attributes:
+        round_trip_ns: From sending it to receiving the answer.
+    """
+
+    round_trip_ns: int
+
+
+Event = SampleBlock | BoardText | LinkChange | Pinged
 """What a link tells those who listen."""
 
 

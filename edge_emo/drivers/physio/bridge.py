@@ -203,9 +203,7 @@ def _choose(board: Board, wanted: str) -> SensorStream:
         if wanted in (str(stream.id), stream.kind) or (not wanted and stream.kind != "eeg"):
             return stream
     listed = ", ".join(f"{s.id} ({s.kind}: {' '.join(s.channels)})" for s in usable)
-    message = (
-        f"{board.name} has no stream {wanted!r}" if wanted else f"{board.name} measures nothing"
-    )
+    lacks = f"has no stream {wanted!r}" if wanted else "measures nothing"
     hint = f"its streams: {listed}" if listed else "flash a firmware that announces streams"
     raise (ConfigError if wanted else DeviceError)(f"{board.name} {lacks}", hint=hint)
 
