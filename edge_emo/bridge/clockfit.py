@@ -12,6 +12,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+ENOUGH = 4
+"""Pings that make an offset."""
+
 _BLOCK_NS = 2_000_000_000
 _BLOCKS = 32
 _SETTLE_NS = 10_000_000_000
@@ -28,11 +31,14 @@ class _Point:
 class ClockFit:
     """Turns board times into session times.
 
+    It is known after :data:`ENOUGH` pings, so that the first one may be held up.
+
     Until the pings span ten seconds the drift is taken as 0 and the newest shortest round trip
     gives the offset.
     """
 
     def __init__(self) -> None:
+        self._count = 0
         self._kept: deque[_Point] = deque(maxlen=_BLOCKS)
         self._best: _Point | None = None
         self._block_end_ns = 0
@@ -42,8 +48,8 @@ class ClockFit:
 
     @property
     def known(self) -> bool:
-        """Tells whether any ping was answered."""
-        return self._best is not None
+        """Tells whether enough pings were answered."""
+        return self._count >= ENOUGH
 
     @property
     def drift_ppm(self) -> float:
@@ -61,6 +67,7 @@ class ClockFit:
         round_trip_ns = arrived_ns - sent_ns - (answered_us - received_us) * 1000
         if round_trip_ns < 0:
             return  # the board's times are wrong
+        self._count += 1
         point = _Point(board_ns, (sent_ns + arrived_ns) / 2 - board_ns, round_trip_ns)
         if self._best is None or board_ns >= self._block_end_ns:
             self._close_block(point)

@@ -14,6 +14,7 @@ from edge_emo.bridge.clockfit import ClockFit
 from edge_emo.bridge.messages import (
     CODES,
     LEVELS,
+    Acknowledged,
     Board,
     BoardText,
     Event,
@@ -377,7 +378,8 @@ class HostSession:
             self.counters.states_acknowledged += 1
             self.counters.states_refused += ack.code != 0
             self._send_state(now_ns)
-        elif ack.sequence in config.sequences:
+            return [Acknowledged(self.ack_ns, name_of(CODES, ack.code))]
+        if ack.sequence in config.sequences:
             config.settled = True
             if ack.code:
                 text = f"{name_of(CODES, ack.code)}: settings {config.settings}"

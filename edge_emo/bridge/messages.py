@@ -122,7 +122,20 @@ class Pinged:
     round_trip_ns: int
 
 
-Event = SampleBlock | BoardText | LinkChange | Pinged
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The board has a state.
+
+    Attributes:
+        round_trip_ns: From sending it to receiving the acknowledgement.
+        code: ``ok``, or why the board refused it; one of :data:`CODES`.
+    """
+
+    round_trip_ns: int
+    code: str
+
+
+Event = SampleBlock | BoardText | LinkChange | Pinged | Acknowledged
 """What a link tells those who listen."""
 
 

@@ -14,7 +14,15 @@ from pathlib import Path
 
 from edge_emo.bridge.framing import VERSION, Frame, FrameParser
 from edge_emo.bridge.link import Link, LinkSettings, acquire, release
-from edge_emo.bridge.messages import Board, BoardText, Event, LinkChange, Pinged, SampleBlock
+from edge_emo.bridge.messages import (
+    Acknowledged,
+    Board,
+    BoardText,
+    Event,
+    LinkChange,
+    Pinged,
+    SampleBlock,
+)
 from edge_emo.bridge.schema import WireMessage, parse
 from edge_emo.bridge.simulator import Simulator, light
 from edge_emo.cli.session import say
@@ -136,6 +144,8 @@ def _line(event: Event) -> str:
         return f"{event.level}: {event.text}"
     if isinstance(event, LinkChange):
         return "link up" if event.up else f"link down: {event.reason}"
+    if isinstance(event, Acknowledged):
+        return f"state acknowledged, {event.code}, {event.round_trip_ns / 1e6:.2f} ms"
     return f"ping {event.round_trip_ns / 1e6:.2f} ms"
 
 

@@ -153,9 +153,7 @@ class CDevice:
     def samples(self, stream: int, first: int, t_us: int, counts: list[int]) -> bool:
         """Send samples."""
         now = t_us & 0xFFFFFFFF
-        return bool(
-            self._lib.shim_samples(self._shim, stream, first, now, counts, len(counts))
-        )
+        return bool(self._lib.shim_samples(self._shim, stream, first, now, counts, len(counts)))
 
     def log(self, text: str, level: int = 1) -> bool:
         """Send a line of text."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if absent and Path(__file__).parent in item.path.parents:
             reason = f"needs pyserial and protobuf: {vendor.VENDORS['serial'].install}"
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+FIGURES: list[str] = []
+
+
+@pytest.fixture
+def tell() -> Callable[[str], None]:
+    """Return a function that prints a measured figure below the tests."""
+    return FIGURES.append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if FIGURES:
+        terminalreporter.section("figures of the bridge")
+        terminalreporter.write_line("\n".join(FIGURES))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Writes firmware_bridge/vectors/frames.json. Run it when a message was added, and look at the diff.
+"""Writes firmware_bridge/vectors/frames.json. Run it when a message was added; see the diff.
 
 Frames that exist must not change: they are what older firmware sends and understands.
 """
@@ -6,8 +6,6 @@ Frames that exist must not change: they are what older firmware sends and unders
 from __future__ import annotations
 
 import json
-import sys
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +101,6 @@ def _flip(frame: bytes, at: int) -> bytes:
 def main() -> None:
     text = json.dumps({"version": 1, "frames": good_frames() + other_frames()}, indent=1)
     PATH.write_text(text + "\n")
-    print(f"{PATH.name}: crc {zlib.crc32(text.encode()):08x}", file=sys.stderr)
 
 
 if __name__ == "__main__":

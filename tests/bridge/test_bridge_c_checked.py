@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ TESTS = ("test_bridge_vectors.py", "test_bridge_c_device.py")
 
 @pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 @pytest.mark.skipif("EDGE_EMO_C_CHECK" in os.environ, reason="runs inside itself")
-def test_the_c_tests_touch_every_line_and_no_wrong_byte(tmp_path: Path) -> None:
+def test_the_c_tests_touch_every_line_and_no_wrong_byte(
+    tmp_path: Path, tell: Callable[[str], None]
+) -> None:
     asan = subprocess.run(
         ["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -35,11 +38,13 @@ def test_the_c_tests_touch_every_line_and_no_wrong_byte(tmp_path: Path) -> None:
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
     for name in OURS:
-        assert covered(name, tmp_path) == 100.0, name
+        share, lines = covered(name, tmp_path)
+        tell(f"{name}: {share} % of {lines} lines run under sanitizers")
+        assert share == 100.0, name
 
 
-def covered(name: str, folder: Path) -> float:
-    """Return the share of lines that ran, in percent, and print it."""
+def covered(name: str, folder: Path) -> tuple[float, int]:
+    """Return the share of lines that ran, in percent, and how many there are."""
     if shutil.which("gcov") is None:
         pytest.skip("needs gcov: sudo apt-get install gcc")
     told = subprocess.run(
@@ -48,5 +53,4 @@ def covered(name: str, folder: Path) -> float:
     ).stdout  # fmt: skip
     found = re.search(rf"File '[^']*{name}'\nLines executed:([\d.]+)% of (\d+)", told)
     assert found, told
-    print(f"{name}: {found[1]} % of {found[2]} lines")
-    return float(found[1])
+    return float(found[1]), int(found[2])

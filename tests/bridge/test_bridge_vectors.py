@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import zlib
 from typing import Any
 
 import pytest
@@ -103,14 +105,12 @@ def test_how_bytes_are_cut_does_not_matter(data: bytes, cuts: list[int]) -> None
     whole, pieces = FrameParser(), FrameParser()
     expected = whole.feed(data)
     bounds = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    found = [f for a, b in zip(bounds, bounds[1:], strict=False) for f in pieces.feed(data[a:b])]
+    found = [f for a, b in itertools.pairwise(bounds) for f in pieces.feed(data[a:b])]
     assert found == expected
     assert expected[-1].sequence == 9
 
 
 @pytest.mark.parametrize("size", [0, 1, 9, 64, 240])
 def test_the_crc_is_that_of_ieee_802_3(library: Library, size: int) -> None:
-    import zlib
-
     data = bytes(range(7, 7 + 200))[:size] + bytes(max(0, size - 200))
     assert library.lib.shim_crc(data, len(data)) == zlib.crc32(data)

@@ -1,6 +1,8 @@
 /* libFuzzer target: any bytes on the wire, cut anywhere, against one ee_bridge.
  *
- * clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc fuzz/fuzz_bridge.c src/*.c -o fuzz_bridge
+ * clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc fuzz/fuzz_bridge.c \
+ *   (every C file of src/) -o fuzz_bridge
+ *
  * The first byte of each piece says how it is read: as it is, or as the payload of a good frame, so
  * that what lies behind the CRC is reached, too. */
 #include "edge_emo_bridge.h"
@@ -93,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length) {
     w.length = ee_frame_close(w.pending, w.sequence++, sizeof hello);
     do {
         ee_bridge_poll(&bridge, now_us += 1000U);
-        (void)ee_bridge_log(&bridge, edge_emo_LogLevel_INFO, "fuzz");
     } while (w.left > 0 || w.at < w.length);
+    (void)ee_bridge_log(&bridge, edge_emo_LogLevel_INFO, "fuzz");
     return 0;
 }

@@ -146,8 +146,9 @@ int main(void) {
     board_begin();
     ee_bridge_init(&bridge, &transport, &handlers, &identity);
     for (;;) {
-        uint32_t now_us = board_micros();
-        ee_bridge_poll(&bridge, now_us);
+        uint32_t now_us;
+        ee_bridge_poll(&bridge, board_micros());
+        now_us = board_micros(); /* not before the newest state came */
         measure(now_us);
         if (now_us - state_us > OLDEST_US) {
             show_unknown();
