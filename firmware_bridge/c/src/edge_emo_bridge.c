@@ -23,8 +23,8 @@ static void copy_text(char *to, size_t capacity, const char *from) {
 static void flush(ee_bridge *bridge) {
     size_t left = (size_t)(bridge->tx_length - bridge->tx_at);
     if (left > 0) {
-        size_t moved = bridge->transport.write(bridge->transport.context,
-                                               bridge->tx + bridge->tx_at, left);
+        size_t moved =
+            bridge->transport.write(bridge->transport.context, bridge->tx + bridge->tx_at, left);
         bridge->tx_at = (uint16_t)(bridge->tx_at + moved);
     }
     if (bridge->tx_at >= bridge->tx_length) {

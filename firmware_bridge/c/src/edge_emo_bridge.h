@@ -78,8 +78,8 @@ typedef struct {
 void ee_bridge_init(ee_bridge *bridge, const ee_transport *transport, const ee_handlers *handlers,
                     const ee_identity *identity);
 
-/* Receives, answers and calls the handlers. `now_us` is a free-running clock that may wrap. Takes at
- * most 512 bytes, so that a host that floods does not hold the caller up. */
+/* Receives, answers and calls the handlers. `now_us` is a free-running clock that may wrap. Takes
+ * at most 512 bytes, so that a host that floods does not hold the caller up. */
 void ee_bridge_poll(ee_bridge *bridge, uint32_t now_us);
 
 /* Tells whether a host wants the samples of a stream. */

@@ -1,10 +1,10 @@
 #include "edge_emo_frame.h"
 
 uint32_t ee_crc32(const uint8_t *data, size_t length) {
-    static const uint32_t table[16] = {
-        0x00000000U, 0x1DB71064U, 0x3B6E20C8U, 0x26D930ACU, 0x76DC4190U, 0x6B6B51F4U,
-        0x4DB26158U, 0x5005713CU, 0xEDB88320U, 0xF00F9344U, 0xD6D6A3E8U, 0xCB61B38CU,
-        0x9B64C2B0U, 0x86D3D2D4U, 0xA00AE278U, 0xBDBDF21CU};
+    static const uint32_t table[16] = {0x00000000U, 0x1DB71064U, 0x3B6E20C8U, 0x26D930ACU,
+                                       0x76DC4190U, 0x6B6B51F4U, 0x4DB26158U, 0x5005713CU,
+                                       0xEDB88320U, 0xF00F9344U, 0xD6D6A3E8U, 0xCB61B38CU,
+                                       0x9B64C2B0U, 0x86D3D2D4U, 0xA00AE278U, 0xBDBDF21CU};
     uint32_t crc = 0xFFFFFFFFU;
     size_t i;
     for (i = 0; i < length; i++) {
@@ -48,7 +48,7 @@ static ee_outcome check(ee_receiver *receiver, ee_received *received) {
     }
     received->payload = body + EE_HEADER_BYTES;
     received->length = (uint16_t)(body_length - EE_HEADER_BYTES);
-    received->sequence = (uint16_t)(body[2] | body[3] << 8);
+    received->sequence = (uint16_t)(body[2] | (uint16_t)body[3] << 8);
     return EE_GOOD;
 }
 

@@ -62,7 +62,8 @@ void board_wait(void) {
     __asm volatile("cpsie i" ::: "memory");
 }
 
-/* The interrupt is cleared first: a byte that arrives while the others are taken raises it again. */
+/* The interrupt is cleared first: a byte that arrives while the others are taken raises it again.
+ */
 void uart_received(void) {
     UART_CLEAR = UART_RX_CLEAR;
     while ((UART_STATE & UART_RX_FULL) != 0) {

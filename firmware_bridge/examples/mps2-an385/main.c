@@ -52,7 +52,7 @@ static void on_state(void *context, const edge_emo_State *state) {
 static edge_emo_ErrorCode on_config(void *context, const edge_emo_Config *config) {
     (void)context;
     return config->has_brightness && config->brightness > 1000U ? edge_emo_ErrorCode_BAD_VALUE
-                                                                 : edge_emo_ErrorCode_OK;
+                                                                : edge_emo_ErrorCode_OK;
 }
 
 static void on_link(void *context, bool up) {

@@ -31,8 +31,20 @@ typedef union {
 } vector;
 
 __attribute__((section(".vectors"), used)) static const vector vectors[17] = {
-    {.stack = &stack_top}, {.handler = reset}, {.handler = halt}, {.handler = halt},
-    {.handler = halt},     {.handler = halt},  {.handler = halt}, {0},
-    {0},                   {0},                {0},               {.handler = halt},
-    {.handler = halt},     {0},                {.handler = halt}, {.handler = tick},
+    {.stack = &stack_top},
+    {.handler = reset},
+    {.handler = halt},
+    {.handler = halt},
+    {.handler = halt},
+    {.handler = halt},
+    {.handler = halt},
+    {0},
+    {0},
+    {0},
+    {0},
+    {.handler = halt},
+    {.handler = halt},
+    {0},
+    {.handler = halt},
+    {.handler = tick},
     {.handler = uart_received}};
