@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from bridge.c_library import ROOT, SOURCE, STRICT
+
+from edge_emo.bridge.framing import PAYLOAD_MAX_BYTES
 
 FIRMWARE = ROOT / "firmware_bridge"
 SKETCHES = sorted((FIRMWARE / "examples" / "arduino").glob("*/*.ino"))
@@ -120,6 +123,16 @@ def test_generated_code_is_up_to_date(tmp_path: Path) -> None:
             assert made == (SOURCE / name).read_text(), "run firmware_bridge/generate.sh"
     made_desc = (tmp_path / "edge_emo.desc").read_bytes()
     assert made_desc == (ROOT / "edge_emo/bridge/edge_emo.desc").read_bytes()
+
+
+def test_every_message_but_samples_fits_a_frame_whatever_it_says() -> None:
+    """Samples fit by count: test_the_longest_samples_fit_a_frame."""
+    text = (SOURCE / "edge_emo.pb.h").read_text()
+    sizes = dict(re.findall(r"#define edge_emo_(\w+)_size +(\d+)", text))
+    envelope = 3
+    longest = {name: int(n) + envelope for name, n in sizes.items() if name != "Message"}
+    too_long = {name for name, length in longest.items() if length > PAYLOAD_MAX_BYTES}
+    assert too_long == {"Samples"}
 
 
 def test_packages_name_one_version() -> None:
