@@ -41,6 +41,7 @@ from edge_emo.errors import DeviceTimeoutError, EdgeEmoError
 
 BATCH = 200
 CLEAN = 20
+PAYLOADS = 2000
 BAUD_BYTES = 11_520
 """Bytes a second of one direction at 115,200 baud, 8N1."""
 
@@ -67,29 +68,23 @@ def noise(options: argparse.Namespace) -> None:
     Every batch ends with clean frames, by which recovery is counted.
     """
     library = Library(build(Path(tempfile.mkdtemp())))
-    line, parser = Noise(options.share, options.seed), FrameParser()
-    accepted = wrong = disagreed = 0
-    late: list[int] = []
+    garble, parser = Noise(options.share, options.seed), FrameParser()
+    chance = random.Random(options.seed)
+    pool = [payload(number, chance) for number in range(PAYLOADS)]
+    accepted = wrong = disagreed = late = 0
     for begin in range(0, options.frames, BATCH):
-        sent = batch(begin, options.seed)
-        data = b"".join(line(frame) for frame in sent[:-CLEAN]) + b"".join(sent[-CLEAN:])
-        found = parser.feed(data)
-        expected = {frame: number for number, frame in enumerate(sent)}
-        numbers = [expected.get(pack(f.payload, f.sequence, f.version)) for f in found]
-        wrong += numbers.count(None)
+        sent = [(n & 0xFFFF, chance.choice(pool)) for n in range(begin, begin + BATCH)]
+        frames = [pack(body, number) for number, body in sent]
+        data = garble(b"".join(frames[:-CLEAN])) + b"".join(frames[-CLEAN:])
+        found = [(frame.sequence, frame.payload) for frame in parser.feed(data)]
+        wrong += len(set(found) - set(sent))
         accepted += len(found)
-        late.append(CLEAN - sum(n is not None and n >= BATCH - CLEAN for n in numbers))
-        disagreed += c_good(library, data) != [(f.sequence, f.payload.hex()) for f in found]
+        late = max(late, len(set(sent[-CLEAN:]) - set(found)))
+        disagreed += c_good(library, data) != [(n, body.hex()) for n, body in found]
     print(f"{options.frames} frames, {options.share:.1%} of bytes hit: {accepted} accepted,")
     print(f"{parser.bad} runs of bytes refused, {wrong} wrong messages accepted,")
-    print(f"{max(late)} clean frames lost after the noise at most, in {len(late)} stretches;")
+    print(f"{late} clean frames lost at most after each of {options.frames // BATCH} stretches;")
     print(f"the parsers in C and Python disagreed {disagreed} times")
-
-
-def batch(begin: int, seed: int) -> list[bytes]:
-    """Return frames of all lengths whose payloads differ."""
-    chance = random.Random(seed * 1_000_003 + begin)
-    return [pack(payload(number, chance), number) for number in range(begin, begin + BATCH)]
 
 
 def payload(number: int, chance: random.Random) -> bytes:

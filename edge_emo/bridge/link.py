@@ -26,6 +26,7 @@ from edge_emo.types import EmotionState
 BACK_OFF_S = (0.1, 0.2, 0.5)
 """Waits between attempts to reach a lost board, seconds; the last one repeats."""
 
+_OPEN_S = 10.0  # importing pyserial and protobuf, and opening a port, on the slowest of boards
 _log = logging.getLogger(__name__)
 
 Listener = Callable[[Event], None]
@@ -125,7 +126,7 @@ class Link:
         Raises:
             EdgeEmoError: Why the newest attempt failed.
         """
-        longest_s = self.settings.timeout_s + 2.0 if timeout_s is None else timeout_s
+        longest_s = self.settings.timeout_s + _OPEN_S if timeout_s is None else timeout_s
         with self._changed:
             self._changed.wait_for(
                 lambda: self._up or (timeout_s is None and self._error is not None), longest_s
@@ -268,7 +269,7 @@ class Link:
                 _log.info("%s: the board answers", self.target)
             else:
                 self._reconnects += 1
-                _log.warning("%s: %s", self.target, change.reason)
+                _log.warning("%s", change.reason)
             self._changed.notify_all()
 
     def _lost(self, error: EdgeEmoError) -> None:
