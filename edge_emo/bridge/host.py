@@ -54,6 +54,7 @@ CONFIG_TRIES = 5
 
 _SHOWN_BYTES = 40
 _PINGS_REMEMBERED = 16
+_ACKS_REMEMBERED = 16
 
 
 class Phase(enum.Enum):
@@ -76,7 +77,7 @@ class Counters:
         lost: Frames that the board's sequence numbers say are missing.
         duplicates: Frames that came again and were ignored.
         states_sent: States sent.
-        states_acknowledged: States that the board acknowledged.
+        states_acknowledged: States that the board acknowledged, late ones included.
         states_replaced: States that a newer one replaced before they were sent: back-pressure.
         states_unanswered: States that were not acknowledged in time.
         states_refused: States that the board acknowledged with an error.
@@ -258,14 +259,15 @@ class HostSession:
 
     def _send_state(self, now_ns: int) -> None:
         box = self._outbox
-        if box.sequence is not None and now_ns - box.sent_ns >= ACK_NS:
+        if box.sequence is not None and now_ns - box.sent[box.sequence] >= ACK_NS:
             self.counters.states_unanswered += 1
             box.sequence = None
         ready = self.phase is Phase.UP and box.sequence is None and now_ns >= box.next_ns
         if box.waiting is None or not ready:
             return
         box.sequence = self._send(state_to_wire(box.waiting, now_ns))
-        box.waiting, box.sent_ns = None, now_ns
+        box.waiting = None
+        box.note(box.sequence, now_ns)
         box.next_ns = max(box.next_ns + box.period_ns, now_ns)
         self.counters.states_sent += 1
 
@@ -373,8 +375,11 @@ class HostSession:
 
     def _acknowledged(self, ack: WireMessage, now_ns: int) -> list[Event]:
         box, config = self._outbox, self._config
-        if ack.sequence == box.sequence:
-            box.sequence, self.ack_ns = None, now_ns - box.sent_ns
+        sent_ns = box.sent.pop(ack.sequence, None)
+        if sent_ns is not None:
+            if ack.sequence == box.sequence:
+                box.sequence = None
+            self.ack_ns = now_ns - sent_ns
             self.counters.states_acknowledged += 1
             self.counters.states_refused += ack.code != 0
             self._send_state(now_ns)
@@ -406,9 +411,15 @@ class _Outbox:
     def __init__(self) -> None:
         self.waiting: EmotionState | None = None
         self.sequence: int | None = None
-        self.sent_ns = 0
+        self.sent: dict[int, int] = {}
         self.next_ns = 0
         self.period_ns = 0
+
+    def note(self, sequence: int, now_ns: int) -> None:
+        """Remember when a state was sent; some, so that a late acknowledgement still counts."""
+        self.sent[sequence] = now_ns
+        while len(self.sent) > _ACKS_REMEMBERED:
+            del self.sent[next(iter(self.sent))]
 
 
 def _echo(where: str) -> DeviceError:

@@ -209,13 +209,11 @@ class Link:
         """Open the port and serve it until it is lost; return whether the board had answered."""
         try:
             port = open_port(self.target, self.settings.baud)
-        except EdgeEmoError as error:
+            with contextlib.closing(port):
+                return self._serve(port)
+        except EdgeEmoError as error:  # such as a package that is missing
             self._lost(error)
             return False
-        try:
-            return self._serve(port)
-        finally:
-            port.close()
 
     def _serve(self, port: Port) -> bool:
         session = HostSession(

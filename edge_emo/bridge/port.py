@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import termios
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -128,6 +129,8 @@ class _SerialPort:
             )
         except OSError as error:
             raise _open_error(path, error) from error
+        except termios.error as error:  # it vanished while it was being set up
+            raise _open_error(path, OSError(*error.args)) from error
         except ValueError as error:
             raise ConfigError(f"{path}: {error}") from error
 

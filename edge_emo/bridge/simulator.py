@@ -18,6 +18,7 @@ from pathlib import Path
 from edge_emo.bridge.device import Identity, SoftwareDevice
 from edge_emo.bridge.messages import SensorStream
 from edge_emo.bridge.schema import WireMessage
+from edge_emo.errors import ConfigError
 
 RATE_HZ = 100.0
 STREAMS = (
@@ -78,7 +79,13 @@ class Simulator:
         self.path = ""
 
     def plug(self) -> str:
-        """Attach the board; return the path of its port."""
+        """Attach the board; return the path of its port.
+
+        Raises:
+            ConfigError: Something other than a link lies where the link shall be.
+        """
+        if self._link is not None and self._link.exists() and not self._link.is_symlink():
+            raise ConfigError(f"{self._link} is not a link", hint="choose a path that is free")
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from edge_emo.bridge.link import Link, LinkSettings, LinkStatus, acquire, release
@@ -10,6 +11,8 @@ from edge_emo.clock import Clock
 from edge_emo.errors import ClosedError, ConfigError
 from edge_emo.sinks.base import Sink
 from edge_emo.types import EmotionState, StreamInfo
+
+_log = logging.getLogger(__name__)
 
 
 class BridgeSink(Sink):
@@ -88,5 +91,15 @@ class BridgeSink(Sink):
     def close(self) -> None:
         """Say goodbye and release the port, unless a driver uses it."""
         link, self._link = self._link, None
-        if link is not None:
-            release(link)
+        if link is None:
+            return
+        count = link.status.counters
+        _log.info(
+            "%s: %d states acknowledged, %d replaced by newer ones, %d unanswered, %d refused",
+            self._target,
+            count.states_acknowledged,
+            count.states_replaced,
+            count.states_unanswered,
+            count.states_refused,
+        )
+        release(link)

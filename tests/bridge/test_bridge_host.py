@@ -11,7 +11,7 @@ from bridge.world import PythonDevice, World, a_state, make_device
 
 from edge_emo.bridge.framing import FrameParser, pack
 from edge_emo.bridge.host import Phase
-from edge_emo.bridge.messages import BoardText, LinkChange, SampleBlock
+from edge_emo.bridge.messages import Acknowledged, BoardText, LinkChange, SampleBlock
 from edge_emo.bridge.schema import message, parse
 from edge_emo.errors import (
     DeviceError,
@@ -80,6 +80,19 @@ def test_a_board_that_acknowledges_late_gets_the_newest_state(up: World) -> None
     counters = up.host.counters
     assert (counters.states_sent, counters.states_unanswered) == (2, 2)
     assert counters.states_replaced == 27
+
+
+def test_a_late_acknowledgement_counts_still(up: World) -> None:
+    held: list[bytes] = []
+    up.to_host = lambda data: held.append(data) or b""
+    up.offer(a_state(1))
+    up.run(0.3)
+    up.to_host = lambda data: data
+    late = [e for data in held for e in up.host.receive(data, up.now_ns)]
+    assert [e.code for e in late if isinstance(e, Acknowledged)] == ["ok"]
+    assert up.host.ack_ns == 300_000_000
+    counters = up.host.counters
+    assert (counters.states_acknowledged, counters.states_unanswered) == (1, 1)
 
 
 def test_samples_carry_the_time_at_which_they_were_taken(up: World) -> None:

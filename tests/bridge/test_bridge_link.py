@@ -179,6 +179,28 @@ def test_another_program_on_the_port_is_an_error(board: Board, physio: BridgePhy
         process.communicate(b"\n")
 
 
+@pytest.mark.parametrize("package", ["serial", "google.protobuf.descriptor_pool"])
+def test_a_missing_package_says_how_to_install_it(board: Board, package: str) -> None:
+    script = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "from edge_emo.cli.app import main\n"
+        f"sys.exit(main(['bridge', 'info', {board.path!r}]))"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1
+    assert "missing: " in run.stderr
+    assert "hint: pip install 'edge-emo[bridge]'" in run.stderr
+
+
+def test_a_file_is_no_port(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(DeviceError):
+        BridgeSink(str(tmp_path / "file")).open({}, MonotonicClock())
+    with pytest.raises(ConfigError, match="is not a link"):
+        Simulator(tmp_path / "file").plug()
+    assert (tmp_path / "file").read_text() == "precious"
+
+
 def test_no_such_port(tmp_path: Path) -> None:
     with BridgePhysio(str(tmp_path / "absent")) as driver, pytest.raises(DeviceNotFoundError):
         driver.open(MonotonicClock())

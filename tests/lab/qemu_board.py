@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "firmware_bridge" / "examples" / "mps2-an385"
@@ -46,6 +47,7 @@ class QemuBoard:
         self._firmware = firmware
         self._link = link
         self._process: subprocess.Popen[str] | None = None
+        self._folder = tempfile.TemporaryDirectory()
         self.target = str(link) if link else f"socket://127.0.0.1:{_free_port()}"
 
     def __enter__(self) -> QemuBoard:
@@ -54,14 +56,16 @@ class QemuBoard:
 
     def __exit__(self, *_: object) -> None:
         self.unplug()
+        self._folder.cleanup()
 
     def plug(self) -> None:
         """Switch the board on; its port is there when this returns."""
         port = self.target.rpartition(":")[2]
         serial = "pty" if self._link else f"tcp:127.0.0.1:{port},server=on,wait=off,nodelay=on"
-        command = ["qemu-system-arm", "-M", "mps2-an385", "-display", "none", "-monitor", "none"]
+        command = ["qemu-system-arm", "-M", "mps2-an385", "-display", "none"]
+        monitor = f"unix:{self._folder.name}/monitor,server=on,wait=off"
         self._process = subprocess.Popen(
-            [*command, "-serial", serial, "-kernel", str(self._firmware)],
+            [*command, "-monitor", monitor, "-serial", serial, "-kernel", str(self._firmware)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         if self._link:
@@ -78,6 +82,18 @@ class QemuBoard:
         self._process.kill()
         self._process.communicate()
         self._process = None
+
+    def memory(self, address: int, length: int) -> bytes:
+        """Return what lies in the board's memory."""
+        path = Path(self._folder.name) / "memory"
+        command = f'pmemsave {address} {length} "{path}"\n'
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.connect(f"{self._folder.name}/monitor")
+            monitor.sendall(command.encode())
+            told = b""
+            while told.count(b"(qemu)") < 2:  # one prompt before the command, one after it
+                told += monitor.recv(4096)
+        return path.read_bytes()
 
     def _make_link(self, link: Path) -> None:
         assert self._process is not None
