@@ -119,9 +119,13 @@ class CDevice:
         """Feed bytes and poll until all are read."""
         self.feed(data)
         out = self.poll(now_us)
-        while self._lib.shim_unread(self._shim):
+        while self.unread():
             out += self.poll(now_us)
         return out + self.poll(now_us)
+
+    def unread(self) -> int:
+        """Count the bytes that the transport has not given yet."""
+        return int(self._lib.shim_unread(self._shim))
 
     def written(self) -> bytes:
         """Return the bytes written so far, and forget them."""

@@ -259,7 +259,7 @@ def test_a_stream_that_cannot_be_announced_is_counted(library: Library, host: Ho
 def test_one_poll_takes_512_bytes_at_most(greeted: CDevice) -> None:
     greeted.feed(b"\1" * 5000)
     greeted.poll(20)
-    assert greeted._lib.shim_unread(greeted._shim) >= 5000 - 512
+    assert greeted.unread() >= 5000 - 512
 
 
 def test_ram_is_below_two_kilobytes(library: Library) -> None:
