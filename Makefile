@@ -8,8 +8,8 @@ EXTRAS ?= audio,eeg,bridge,onnx,openvino,demo,dev
 REFERENCE = pipeline types errors config clock registry vendor manifest recording testing \
   drivers.base drivers.capture sync.delivery sync.align sync.dejitter sync.health sync.window \
   features.audio features.eeg features.face estimators.base runtime.base runtime.choose \
-  bridge.framing bridge.host bridge.link bridge.messages fusion.base fusion.pooling fusion.smoothing sinks.base evaluation.evaluate datasets.clips \
-  bench doctor demo
+  fusion.base fusion.pooling fusion.smoothing sinks.base evaluation.evaluate datasets.clips \
+  bench doctor demo bridge.framing bridge.host bridge.link bridge.messages
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 

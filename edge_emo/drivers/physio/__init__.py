@@ -1,1 +1,1 @@
-"""Sensors of the body other than EEG: pulse, skin, temperature."""
+"""Drivers of body signals: pulse, skin conductance, skin temperature."""
