@@ -10,7 +10,7 @@ REFERENCE = pipeline types errors config clock registry vendor manifest recordin
   features.audio features.eeg features.face features.face_align features.face_detector \
   features.face_track estimators.base runtime.base runtime.choose \
   fusion.base fusion.pooling fusion.smoothing sinks.base evaluation.evaluate datasets.clips \
-  bench doctor demo
+  bench doctor demo bridge.framing bridge.host bridge.link bridge.messages
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 

@@ -118,6 +118,7 @@ DRIVERS = Table(
         "eeg.openbci": "edge_emo.drivers.eeg.openbci:OpenBciEeg",
         "eeg.virtual": "edge_emo.drivers.virtual:VirtualEeg",
         "eeg.replay": "edge_emo.drivers.replay:ReplayEeg",
+        "physio.bridge": "edge_emo.drivers.physio.bridge:BridgePhysio",
         "physio.replay": "edge_emo.drivers.replay:ReplayPhysio",
         "text.text": "edge_emo.drivers.text.lines:TextLines",
         "text.push": "edge_emo.drivers.text.push:PushedText",
@@ -142,6 +143,7 @@ SINKS = Table(
         "jsonl": "edge_emo.sinks.jsonl:JsonLinesSink",
         "csv": "edge_emo.sinks.csv:CsvSink",
         "record": "edge_emo.sinks.record:RecordSink",
+        "bridge": "edge_emo.sinks.bridge:BridgeSink",
     },
 )
 

@@ -58,6 +58,7 @@ _ROWS = (
     Vendor("soundfile", "audio", "sound files other than WAV"),
     Vendor("brainflow", "eeg", "EEG boards", "its wheel holds no Linux aarch64 library"),
     Vendor("serial", "bridge", "serial ports: cyton, bridge"),
+    Vendor("google", "bridge", "messages of the bridge (protobuf)"),
     Vendor("matplotlib", "demo", "the portrait of the demonstration"),
 )
 

@@ -1,0 +1,371 @@
+"""Sink, driver and command line against the software device on a pseudo-terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+import tty
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bridge.world import a_state
+
+from edge_emo.bridge import simulator
+from edge_emo.bridge.link import LinkSettings, acquire, release
+from edge_emo.bridge.messages import Event, LinkChange
+from edge_emo.bridge.schema import message
+from edge_emo.bridge.simulator import Simulator
+from edge_emo.cli.app import main
+from edge_emo.clock import MonotonicClock
+from edge_emo.drivers.base import Driver
+from edge_emo.drivers.physio.bridge import BridgePhysio
+from edge_emo.errors import (
+    ClosedError,
+    ConfigError,
+    DeviceBusyError,
+    DeviceError,
+    DeviceLostError,
+    DeviceNotFoundError,
+    DeviceTimeoutError,
+)
+from edge_emo.pipeline import Pipeline
+from edge_emo.registry import DRIVERS, SINKS, Address, construct
+from edge_emo.sinks.bridge import BridgeSink
+from edge_emo.testing import DriverContract, read_chunks
+
+
+class Board(Simulator):
+    """The software device, telling each state that it is shown."""
+
+    def __init__(self, folder: Path) -> None:
+        self.shown: queue.Queue[int] = queue.Queue()
+        super().__init__(folder / "ttyBoard", on_state=lambda s: self.shown.put(s.number))
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[Board]:
+    with Board(tmp_path) as board:
+        yield board
+
+
+@pytest.fixture
+def physio(board: Board) -> Iterator[BridgePhysio]:
+    with BridgePhysio(board.path) as driver:
+        yield driver
+
+
+@pytest.fixture
+def dumb_port(tmp_path: Path) -> Iterator[tuple[str, int]]:
+    """A port with no board behind it: its path, and the descriptor of the far end."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    yield os.ttyname(slave), master
+    os.close(slave)
+    os.close(master)
+
+
+class TestContract(DriverContract):
+    @pytest.fixture(autouse=True)
+    def _attached(self, tmp_path: Path) -> Iterator[None]:
+        with Board(tmp_path) as self.board:
+            yield
+
+    def make(self) -> Driver:
+        return BridgePhysio(self.board.path)
+
+
+def test_its_addresses_make_them() -> None:
+    address = Address.parse("bridge:/dev/ttyACM0?stream=pulse&baud=57600")
+    assert isinstance(construct(DRIVERS.load("physio.bridge"), address), BridgePhysio)
+    address = Address.parse("bridge:usb:E660?rate_hz=5&brightness=0.5&wait=true")
+    assert isinstance(construct(SINKS.load("bridge"), address), BridgeSink)
+    address = Address.parse("bridge:socket://127.0.0.1:7777?timeout_s=1")
+    assert isinstance(construct(SINKS.load("bridge"), address), BridgeSink)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["bridge:", "bridge:socket://host", "bridge:x?rate_hz=0", "bridge:x?brightness=2"],
+)
+def test_wrong_options_are_refused(address: str) -> None:
+    with pytest.raises(ConfigError):
+        construct(SINKS.load("bridge"), Address.parse(address))
+
+
+def test_samples_are_the_boards_counts_in_its_units(physio: BridgePhysio) -> None:
+    info = physio.open(MonotonicClock())
+    assert (info.channels, info.rate_hz, info.unit) == (("bvp", "eda"), 100.0, "physical")
+    assert "simulated on" in info.device
+    chunks = read_chunks(physio, 3)
+    first = chunks[0]
+    data = np.concatenate([chunk.samples for chunk in chunks])
+    skin = 4.0 + 0.6 * np.sin(2 * np.pi * (np.arange(2000) / 100.0) / 20.0)
+    starts = [np.abs(data[:, 1] - skin[at : at + 30]).max() for at in range(1970)]
+    assert min(starts) < 0.002
+    assert first.seq == 0
+    assert [chunk.seq for chunk in chunks] == [0, 10, 20]
+    assert physio.dropped == 0
+
+
+def test_stamps_are_the_time_of_measuring(physio: BridgePhysio) -> None:
+    clock = MonotonicClock()
+    physio.open(clock)
+    for chunk in read_chunks(physio, 5):
+        late_ns = clock.now_ns() - chunk.end_ns
+        assert -5e6 < late_ns < 1e9
+    spans = [c.t_ns for c in read_chunks(physio, 5)]
+    assert np.diff(spans) == pytest.approx(100_000_000, abs=2_000_000)
+
+
+@pytest.mark.parametrize("stream", ["0", "body", ""])
+def test_a_stream_is_chosen_by_number_or_kind(board: Board, stream: str) -> None:
+    with BridgePhysio(board.path, stream=stream) as driver:
+        assert driver.open(MonotonicClock()).channels == ("bvp", "eda")
+
+
+def test_a_stream_that_the_board_lacks_is_named_with_those_it_has(board: Board) -> None:
+    with BridgePhysio(board.path, stream="eeg") as driver:
+        with pytest.raises(ConfigError, match="simulated has no stream 'eeg'") as caught:
+            driver.open(MonotonicClock())
+        assert "0 (body: bvp eda)" in caught.value.hint
+        with pytest.raises(ClosedError):
+            driver.read(0.1)
+
+
+def test_one_port_serves_driver_and_sink(board: Board) -> None:
+    clock = MonotonicClock()
+    sink = BridgeSink(board.path, brightness=0.25)
+    with BridgePhysio(board.path) as driver:
+        driver.open(clock)
+        sink.open({}, clock)
+        sink.state(a_state(7))
+        assert board.shown.get(timeout=5.0) == 7
+        assert read_chunks(driver, 1)
+        assert board.device.brightness == 250
+        sink.close()
+        assert read_chunks(driver, 2)
+    with pytest.raises(ClosedError):
+        sink.status  # noqa: B018 - the access is the test
+
+
+def test_another_session_of_the_process_may_not_share(board: Board, physio: BridgePhysio) -> None:
+    physio.open(MonotonicClock())
+    with BridgePhysio(board.path) as other, pytest.raises(DeviceBusyError):
+        other.open(MonotonicClock())
+
+
+def test_another_program_on_the_port_is_an_error(board: Board, physio: BridgePhysio) -> None:
+    holder = (
+        "import serial, sys; port = serial.Serial(sys.argv[1], exclusive=True);"
+        "sys.stdout.write(chr(10)); input()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", holder, board.path],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(DeviceBusyError, match="another program holds"):
+            physio.open(MonotonicClock())
+        process.communicate(b"\n")
+
+
+@pytest.mark.parametrize("package", ["serial", "google.protobuf.descriptor_pool"])
+def test_a_missing_package_says_how_to_install_it(board: Board, package: str) -> None:
+    script = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "from edge_emo.cli.app import main\n"
+        f"sys.exit(main(['bridge', 'info', {board.path!r}]))"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1
+    assert "missing: " in run.stderr
+    assert "hint: pip install 'edge-emo[bridge]'" in run.stderr
+
+
+def test_a_file_is_no_port(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(DeviceError):
+        BridgeSink(str(tmp_path / "file")).open({}, MonotonicClock())
+    with pytest.raises(ConfigError, match="is not a link"):
+        Simulator(tmp_path / "file").plug()
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_no_such_port(tmp_path: Path) -> None:
+    with BridgePhysio(str(tmp_path / "absent")) as driver, pytest.raises(DeviceNotFoundError):
+        driver.open(MonotonicClock())
+    with pytest.raises(DeviceNotFoundError, match="serial number 'X1'"):
+        BridgeSink("usb:X1").open({}, MonotonicClock())
+
+
+def test_no_such_socket() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(DeviceNotFoundError, match="nothing listens"):
+        BridgeSink(f"socket://127.0.0.1:{port}").open({}, MonotonicClock())
+
+
+def test_nothing_answers_on_the_port(dumb_port: tuple[str, int]) -> None:
+    sink = BridgeSink(dumb_port[0], timeout_s=0.3)
+    with pytest.raises(DeviceTimeoutError, match=r"answered within 0\.3 s"):
+        sink.open({}, MonotonicClock())
+
+
+@contextlib.contextmanager
+def saying(master: int, data: bytes) -> Iterator[None]:
+    """Say something over and over on the far end, as fast as it is read."""
+    stop = threading.Event()
+    os.set_blocking(master, False)
+
+    def say() -> None:
+        while not stop.is_set():
+            try:
+                os.write(master, data)
+            except BlockingIOError:
+                stop.wait(0.001)
+
+    thread = threading.Thread(target=say)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("data", [b"$GPGGA,1,2\r\n", b"flood" * 200])
+def test_something_else_talks_on_the_port(dumb_port: tuple[str, int], data: bytes) -> None:
+    path, master = dumb_port
+    sink = BridgeSink(path, timeout_s=0.3)
+    with saying(master, data), pytest.raises(DeviceError, match="no edge_emo board: it sent"):
+        sink.open({}, MonotonicClock())
+
+
+def test_a_board_that_is_pulled_out_and_put_back(board: Board, tell: Callable[[str], None]) -> None:
+    clock = MonotonicClock()
+    sink = BridgeSink(board.path)
+    heard: queue.Queue[Event] = queue.Queue()
+    with BridgePhysio(board.path) as driver:
+        driver.open(clock)
+        sink.open({}, clock)
+        link = acquire(board.path, clock)
+        link.listen(heard.put)
+        board.unplug()
+        with pytest.raises(DeviceLostError):
+            read_chunks(driver, 1000)
+        sink.state(a_state(1))
+        assert next(changes(heard)).up is False
+        board.plug()
+        back_ns = clock.now_ns()
+        assert next(changes(heard)).up is True
+        sink.state(a_state(2))
+        assert board.shown.get(timeout=5.0) == 2
+        tell(f"software device: states again after {(clock.now_ns() - back_ns) / 1e9:.2f} s")
+        assert clock.now_ns() - back_ns < 2e9
+        driver.open(clock)
+        assert read_chunks(driver, 1)[0].seq == 0
+        assert sink.status.reconnects == 1
+        release(link)
+        sink.close()
+
+
+def changes(events: queue.Queue[Event]) -> Iterator[LinkChange]:
+    while True:
+        event = events.get(timeout=5.0)
+        if isinstance(event, LinkChange):
+            yield event
+
+
+def test_a_session_goes_on_without_its_board(board: Board) -> None:
+    address = f"bridge:{board.path}"
+    with Pipeline(eeg="virtual:", physio=address, sinks=[address]) as pipeline:
+        lost = back = False
+        for state in pipeline:
+            health = state.health["physio"]
+            if not lost and health.alive:
+                board.unplug()
+                lost = True
+            elif lost and not back and not health.alive and "gone" in health.reason:
+                board.plug()
+                back = True
+            elif back and health.alive:
+                assert health.reconnects >= 1
+                break
+        assert pipeline.failures == []
+
+
+def test_a_sink_may_wait_for_its_board(tmp_path: Path) -> None:
+    board = Board(tmp_path)
+    clock = MonotonicClock()
+    sink = BridgeSink(str(tmp_path / "ttyBoard"), wait=True)
+    sink.open({}, clock)
+    sink.state(a_state(1))
+    assert "no serial port" in sink.status.reason or sink.status.reason == "not open yet"
+    with board:
+        link = acquire(str(tmp_path / "ttyBoard"), clock)
+        link.wait_up(5.0)
+        sink.state(a_state(2))
+        assert board.shown.get(timeout=5.0) == 2
+        release(link)
+        sink.close()
+
+
+def test_closing_says_goodbye(board: Board) -> None:
+    link = acquire(board.path, MonotonicClock(), LinkSettings())
+    link.wait_up()
+    release(link)
+    release(link)
+    assert wait_for(lambda: not board.device.up)
+
+
+def wait_for(condition: object) -> bool:
+    waiting = threading.Event()
+    return any(condition() or waiting.wait(0.02) for _ in range(200))  # type: ignore[operator]
+
+
+def test_the_command_line_talks_to_a_board(
+    board: Board, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bridge", "ping", board.path, "--count", "3"]) == 0
+    assert capsys.readouterr().out.count(" ms") == 3
+    assert main(["bridge", "info", board.path]) == 0
+    assert "body, 100 Hz: bvp [counts], eda [uS]" in capsys.readouterr().out
+    assert main(["bridge", "info", board.path, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "simulated"
+    assert main(["bridge", "monitor", board.path, "--seconds", "0.5"]) == 0
+    assert "stream 0 sample" in capsys.readouterr().out
+    assert main(["bridge", "trace", board.path, "--seconds", "0.1"]) == 0
+    out = capsys.readouterr().out
+    assert "→ #0" in out
+    assert "host_hello" in out
+    assert "← #" in out
+    assert main(["bridge", "info", "/dev/absent"]) == 3
+
+
+def test_the_command_line_is_a_board(tmp_path: Path) -> None:
+    path = tmp_path / "ttySim"
+    command = [sys.executable, "-m", "edge_emo.cli", "bridge", "simulate", "--link", str(path)]
+    with subprocess.Popen([*command, "--seconds", "20"], stdout=subprocess.PIPE, text=True) as sim:
+        assert sim.stdout is not None
+        assert sim.stdout.readline().strip() == str(path)
+        sink = BridgeSink(str(path))
+        sink.open({}, MonotonicClock())
+        sink.state(a_state(5))
+        assert sim.stdout.readline() == "state 5: light hue 90 brightness 180\n"
+        sink.close()
+        sim.terminate()
+
+
+def test_what_a_simulated_light_shows_without_an_estimate() -> None:
+    assert simulator.light(message("state", number=1).state) == "light white 30"
