@@ -26,6 +26,7 @@ VERBS = (
     "models",
     "bench",
     "evaluate",
+    "datasets",
 )
 """Verbs in the order of the help; each is a module of this package."""
 

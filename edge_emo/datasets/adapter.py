@@ -61,7 +61,8 @@ def make_adapter(name: str, columns: str | Path | None = None) -> Adapter:
     Raises:
         ConfigError: No such corpus, or it needs a column-mapping file and none is given.
     """
-    kind: type[Adapter] = ADAPTERS.load(name)
+    known = ADAPTERS.names()
+    kind: type[Adapter] = ADAPTERS.load(name if name in known else corpus_of(name).name)
     if kind.needs_columns and columns is None:
         raise ConfigError(
             f"{name} needs a column-mapping file, since its layout is not public in detail",

@@ -134,17 +134,18 @@ def corpora() -> Mapping[str, Corpus]:
 
 
 def corpus_of(name: str) -> Corpus:
-    """Return one corpus.
+    """Return one corpus; case, hyphens and blanks do not matter.
 
     Raises:
         ConfigError: The catalogue has no such corpus; the hint lists those it has.
     """
-    try:
-        return corpora()[name]
-    except KeyError:
+    plain = _plain(name)
+    found = next((row for row in corpora().values() if _plain(row.name) == plain), None)
+    if found is None:
         raise ConfigError(
             f"the catalogue has no corpus {name!r}", hint=f"corpora: {', '.join(corpora())}"
-        ) from None
+        )
+    return found
 
 
 def find(
@@ -178,6 +179,10 @@ def find(
         )
 
     return [corpus for corpus in corpora().values() if fits(corpus)]
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _licensed(corpus: Corpus, wanted: str) -> bool:

@@ -76,7 +76,9 @@ def table_items(tree: Tree, mapped: Mapped) -> Iterator[Item]:
             tree.findings.add("missing", path, row.where)
             continue
         about = {key: cells[key] for key in ("gender", "age") if cells.get(key)}
-        fields = {key: cells[key] or None for key in ("text", "language", "split") if key in cells}
+        fields: dict[str, Any] = {
+            key: cells[key] or None for key in ("text", "language", "split") if key in cells
+        }
         yield tree.item(
             "voice",
             path.rpartition(".")[0],

@@ -1,4 +1,4 @@
-"""What an adapter finds wrong with a corpus: counted by sort, the first few of each kept in words."""
+"""What is wrong with a corpus: counted by sort, the first few of each kept in words."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections import Counter
 from typing import Literal, get_args
 
 Sort = Literal[
-    "missing", "extra", "unreadable", "duplicate", "encoding", "broken", "label", "value", "defect"
-]
+    "missing", "extra", "unreadable", "duplicate", "speaker",
+    "encoding", "broken", "label", "value", "defect",
+]  # fmt: skip
 SORTS: tuple[Sort, ...] = get_args(Sort)
 
 WORDS = {
@@ -15,6 +16,7 @@ WORDS = {
     "extra": "there and not part of the corpus",
     "unreadable": "empty, or not what its name says",
     "duplicate": "a name that was there before",
+    "speaker": "one id for two people",
     "encoding": "not UTF-8; read as Windows-1252",
     "broken": "a row that cannot be read; left out",
     "label": "a label that the mapping table does not know; kept without category",

@@ -1,4 +1,4 @@
-"""Text, delimited and JSON files as corpora really ship them: BOM, Windows-1252, CRLF, broken rows."""
+"""Text, tables and JSON as corpora ship them: BOM, Windows-1252, CRLF, broken rows."""
 
 from __future__ import annotations
 
@@ -75,8 +75,7 @@ def read_rows(
         DatasetError: A needed column is absent, or the file cannot be read.
     """
     lines = _Counted(read_lines(path, findings))
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting)
+    reader = _reader(lines, delimiter, quoted)
     names = list(header) if header is not None else _header(reader, path)
     missing = [name for name in needs if name not in names]
     if missing:
@@ -141,6 +140,12 @@ class _Counted:
         line = next(self._lines)
         self.count += 1
         return line.text.replace("\x00", "") + "\n"
+
+
+def _reader(lines: _Counted, delimiter: str, quoted: bool) -> Iterator[list[str]]:
+    if quoted:
+        return csv.reader(lines, delimiter=delimiter)
+    return csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
 
 
 def _header(reader: Iterator[list[str]], path: Path) -> list[str]:

@@ -226,14 +226,14 @@ class Tree:
         prefix = f"{folder}/" if folder else ""
         for entry in entries:
             name = entry.name
-            if name[0] in "._" or name[0] in "Td" or name.endswith(".bak"):
-                if JUNK.match(name):
-                    continue
+            if JUNK.match(name):
+                continue
             if entry.is_dir():
                 yield from self._walk(prefix + name, suffixes)
-            elif not suffixes or name.lower().endswith(suffixes):
-                if self._readable(entry, prefix + name):
-                    yield prefix + name
+            elif (not suffixes or name.lower().endswith(suffixes)) and self._readable(
+                entry, prefix + name
+            ):
+                yield prefix + name
 
     def _readable(self, entry: os.DirEntry[str], path: str) -> bool:
         try:

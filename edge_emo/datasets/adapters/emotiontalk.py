@@ -33,10 +33,10 @@ class Emotiontalk(Adapter):
             labels = _labels(tree, table)
             for path in tree.files(suffixes=(suffix,)):
                 name = path.rpartition("/")[2][: -len(suffix)]
-                text = texts.get(name, ("", None))[1]
+                spoken = texts[name][1] if name in texts else None
                 if name not in labels:
                     tree.findings.add("missing", path, f"no row in mm-process/{table}.csv")
-                yield from _item(tree, modality, name, path, labels.get(name), text, joint)
+                yield from _item(tree, modality, name, path, labels.get(name), spoken, joint)
 
 
 def _item(

@@ -80,7 +80,7 @@ def _item(
         tree.findings.add("defect", where, f"raters saw {best}")
         return
     fits = tree.votes(counts, where) if counts else None
-    majority = best if best and 2 * counts[best] > sum(counts.values()) else None
+    majority = best if best and list(counts.values()).count(counts[best]) == 1 else None
     label = tree.category(majority or native, where) if majority or not counts else None
     yield tree.item(
         "face",

@@ -94,7 +94,7 @@ def _items(
     else:
         tree.findings.add("missing", wave)
     if tree.find(film):
-        times = {"start_s": float(turn["start"]), "end_s": float(turn["end"])}
+        times: dict[str, Any] = {"start_s": float(turn["start"]), "end_s": float(turn["end"])}
         yield tree.item("face", f"{name}/face", film, **times, **common)
     if name in spoken:
         yield tree.item("text", f"{name}/text", **common)

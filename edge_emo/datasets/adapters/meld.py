@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from edge_emo.datasets.adapter import Adapter
 from edge_emo.datasets.tables import Row, repair
@@ -39,7 +40,7 @@ def _items(tree: Tree, row: Row, part: str, folder: str | None) -> Iterator[Item
     cells = row.cells
     dialogue, turn = cells["Dialogue_ID"], cells["Utterance_ID"]
     key = f"{part}/dia{dialogue}_utt{turn}"
-    common = {
+    common: dict[str, Any] = {
         "native": cells["Emotion"],
         "where": row.where,
         "speaker": cells["Speaker"].strip() or None,

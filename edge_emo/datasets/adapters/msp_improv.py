@@ -88,7 +88,7 @@ def _turns(tree: Tree) -> dict[str, Turn]:
     for line in tree.lines(tree.need("Evalution.txt", "Evaluation.txt")):
         match = _TURN.match(line.text)
         if match:
-            current = Turn(*match.group(2, 3, 4, 5, 6), {}, line.where)
+            current = Turn(match[2], match[3], match[4], match[5], match[6], {}, line.where)
             turns[f"MSP-{match[1]}"] = current
         elif line.text.startswith("UTD-"):
             tree.findings.add("broken", line.where, "no turn")

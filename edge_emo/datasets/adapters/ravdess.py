@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from edge_emo.datasets.adapter import Adapter
 from edge_emo.datasets.tree import Item, Tree
@@ -25,7 +26,7 @@ class Ravdess(Adapter):
             if channel == "02" and tree.find(path.replace(stem, "01" + stem[2:])):
                 tree.findings.add("duplicate", path, "the film with sound is there")
                 continue
-            common = {
+            common: dict[str, Any] = {
                 "native": _EMOTIONS[int(emotion) - 1],
                 "speaker": actor,
                 "intensity": 1.0 if intensity == "02" else 0.5,

@@ -20,8 +20,11 @@ class SerDatasets(Adapter):
         Raises:
             DatasetError: Always.
         """
-        raise DatasetError(
-            f"{tree.root} is an index and has no clips",
-            hint=f"edge-emo datasets list --index {tree.root}",
-        )
-        yield
+        yield from _refused(tree)
+
+
+def _refused(tree: Tree) -> Iterator[Item]:
+    raise DatasetError(
+        f"{tree.root} is an index and has no clips",
+        hint=f"edge-emo datasets list --index {tree.root}",
+    )
