@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 SECONDS_SHOWN ?= 20
 # Everything that installs from wheels alone. The microphone needs a compiler: see docs/guides.
-EXTRAS ?= audio,eeg,bridge,onnx,openvino,demo,dev
+EXTRAS ?= audio,eeg,bridge,onnx,openvino,demo,datasets,dev
 # The modules of the reference, public first.
 REFERENCE = pipeline types errors config clock registry vendor manifest recording testing \
   drivers.base drivers.capture sync.delivery sync.align sync.dejitter sync.health sync.window \
   features.audio features.eeg features.face estimators.base runtime.base runtime.choose \
-  fusion.base fusion.pooling fusion.smoothing sinks.base evaluation.evaluate datasets.clips \
+  fusion.base fusion.pooling fusion.smoothing sinks.base evaluation.evaluate datasets.clips datasets.catalogue \
+  datasets.adapter datasets.contract datasets.tree datasets.prepare datasets.splits \
   bench doctor demo
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check

@@ -58,6 +58,9 @@ _ROWS = (
     Vendor("soundfile", "audio", "sound files other than WAV"),
     Vendor("brainflow", "eeg", "EEG boards", "its wheel holds no Linux aarch64 library"),
     Vendor("serial", "bridge", "serial ports: cyton, bridge"),
+    Vendor("scipy", "datasets", "MATLAB files of corpora"),
+    Vendor("pyarrow", "datasets", "Parquet shards"),
+    Vendor("ray", "ray", "shards on a cluster"),
     Vendor("matplotlib", "demo", "the portrait of the demonstration"),
 )
 
