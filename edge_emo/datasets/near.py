@@ -19,6 +19,8 @@ _BANDS, _TIMES = 17, 17
 _SOUND_FRAME = 512
 _SOUND_DISTANCE, _PICTURE_DISTANCE = 12, 6
 _BLOCK = 256
+_FLOOR = 1e-5  # of the loudest cell: what lies lower is noise
+_RISE = 1e-3  # nepers: less is no difference
 
 
 def fingerprint(clip: Clip, root: Path) -> tuple[str, Bits]:
@@ -85,8 +87,9 @@ def _of_sound(samples: npt.NDArray[np.floating]) -> Bits:
     edges = np.unique(np.geomspace(3, _SOUND_FRAME // 2, _BANDS + 1).astype(int))
     bands = np.add.reduceat(power, edges[:-1], axis=1)[:, :_BANDS]
     spans = np.linspace(0, frames, _TIMES + 1).astype(int)
-    energy = np.log(np.add.reduceat(bands, spans[:-1], axis=0) + 1e-9)
-    return np.asarray(np.diff(np.diff(energy, axis=0), axis=1) > 0).ravel()
+    summed = np.add.reduceat(bands, spans[:-1], axis=0)
+    energy = np.log(summed + _FLOOR * summed.max() + 1e-12)
+    return np.asarray(np.diff(np.diff(energy, axis=0), axis=1) > _RISE).ravel()
 
 
 def _of_picture(picture: npt.NDArray[np.uint8]) -> Bits:

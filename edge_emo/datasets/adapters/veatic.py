@@ -21,8 +21,8 @@ class Veatic(Adapter):
 
     def items(self, tree: Tree) -> Iterator[Item]:
         """Yield one clip a second of every film, first 70 % of frames as train."""
-        for path, match in tree.matches(r"(\d+)_valence\.csv", "rating_averaged"):
-            number = int(match[1])
+        for path in tree.files("rating_averaged", ("_valence.csv",)):
+            number = int(path.rpartition("/")[2].partition("_")[0])
             film = tree.find(f"video/{number}.mp4", f"videos/{number}.mp4")
             arousals = tree.find(f"rating_averaged/{number}_arousal.csv")
             if arousals is None:

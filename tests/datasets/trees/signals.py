@@ -91,7 +91,9 @@ def _affec(folder: Path) -> Path:
         folder / "AFFEC",
         {
             "task-fer_events.json": {},
-            "participants.tsv": 'participant_id\t"age "\tgender\tO\tC\nsub-aerj\t30\tFemale\t3.5\tx\n',
+            "participants.tsv": (
+                'participant_id\t"age "\tgender\tO\tC\nsub-aerj\t30\tFemale\t3.5\tx\n'
+            ),
             f"sub-aerj/{stem}_events.tsv": events,
             f"sub-aerj/beh/{stem}_beh.tsv": rated,
             f"gsr/sub-aerj/beh/{stem}_recording-gsr_physio.tsv.gz": gzip.compress(gsr.encode()),
@@ -113,8 +115,8 @@ def _dasps(folder: Path) -> Path:
                 S01_labels=np.array([[1, 9], [5, 3]], np.float32),
                 S01_hamilton=np.array([[25], [37]], np.float32),
                 channels=np.array(["AF3", "F7"]),
-                rate_hz=np.float32([128]),
-                unit_uv=np.float32([0.5]),
+                rate_hz=np.float32(128),
+                unit_uv=np.float32(0.5),
             )
         },
     )
