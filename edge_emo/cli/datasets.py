@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge_emo.cli import datasets_make as make
 from edge_emo.datasets.adapter import ADAPTERS, make_adapter
 from edge_emo.datasets.catalogue import Corpus, corpora, corpus_of, find
 from edge_emo.datasets.check import check_manifests, table
@@ -211,4 +212,8 @@ _ACTIONS: tuple[
     ("find", "find corpora by modality, licence, dimension and more", _add_list, _list),
     ("prepare", "write the checked manifest of a corpus", _add_prepare, _prepare),
     ("check", "refuse overlap between parts, and print their balance", _add_check, _check),
+    ("shards", "decode once into Parquet shards", make.add_shards, make.shards),
+    ("mix", "mix corpora by a recipe, with what is there", make.add_mix, make.run_mix),
+    ("sample", "draw a representative set for quantization", make.add_sample, make.sample),
+    ("export", "write instruction data for language models", make.add_export, make.export),
 )

@@ -180,7 +180,7 @@ class _Shared:
             window = (clip.start_s or 0.0, end_s, part, clip.clip)
             self._windows.setdefault(f"{clip.modality}:{place}", []).append(window)
         if clip.modality == "text" and clip.text:
-            for key in _text_keys(clip.text):
+            for key in text_keys(clip.text):
                 self._texts.setdefault(key, {}).setdefault(part, clip.clip)
         elif media and clip.modality in ("voice", "face"):
             self._media.add(part, clip.clip, fingerprint(clip, seen.root))
@@ -230,7 +230,7 @@ def _crossing(windows: list[_Window]) -> Iterator[tuple[_Window, _Window]]:
             latest[window[2]] = window
 
 
-def _text_keys(text: str) -> Iterator[int]:
+def text_keys(text: str) -> Iterator[int]:
     """Yield hashes that two texts share when they differ in at most one word."""
     words = re.findall(r"\w+", text.lower())
     if len(words) < _SHORT_WORDS:
