@@ -18,6 +18,8 @@ from edge_emo.datasets.tree import Tree
 from edge_emo.datasets.writer import ManifestWriter
 from edge_emo.errors import DatasetError
 
+_COUNTED = ("modality", "label", "language", "gender", "split")
+
 Told = Callable[[int], None]
 """Called with the number of clips written so far."""
 
@@ -59,18 +61,18 @@ class Summary:
     manifest: Path
     findings: Findings
     clips: int = 0
-    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    counts: dict[str, Counter[str]] = field(
+        default_factory=lambda: {key: Counter() for key in _COUNTED}
+    )
 
     def count(self, clip: Clip, about: Mapping[str, Any]) -> None:
         """Count one clip."""
         self.clips += 1
-        for key, value in (
-            ("modality", clip.modality),
-            ("label", clip.label),
-            ("language", clip.language),
-            ("gender", about.get("gender")),
-        ):
-            self.counts.setdefault(key, Counter())[str(value)] += 1
+        counts = self.counts
+        counts["modality"][clip.modality] += 1
+        counts["label"][str(clip.label)] += 1
+        counts["language"][str(clip.language)] += 1
+        counts["gender"][str(about.get("gender"))] += 1
 
     def to_json(self) -> dict[str, Any]:
         """Return counts and findings."""

@@ -23,6 +23,7 @@ from edge_emo.imaging import cv2
 
 _SETTLED = 0xFFFFFFFF
 _NO_SPLIT = '"split": null'
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class ManifestWriter:
@@ -72,7 +73,7 @@ class ManifestWriter:
         clip = self._with_part(clip, about)
         self._clips.write(clip_line(clip, clip.clip))
         if about:
-            self._about.write(json.dumps({"clip": clip.clip, **about}, ensure_ascii=False) + "\n")
+            self._about.write(_encode({"clip": clip.clip, **about}) + "\n")
         digest = hashlib.blake2b(clip.clip.encode(), digest_size=8).digest()
         self._names.append(int.from_bytes(digest, "big"))
         self._meet(clip.speaker, about)
