@@ -214,6 +214,7 @@ _ACTIONS: tuple[
     ("check", "refuse overlap between parts, and print their balance", _add_check, _check),
     ("shards", "decode once into Parquet shards", make.add_shards, make.shards),
     ("mix", "mix corpora by a recipe, with what is there", make.add_mix, make.run_mix),
+    ("parts", "write one manifest a part", make.add_parts, make.parts),
     ("sample", "draw a representative set for quantization", make.add_sample, make.sample),
     ("export", "write instruction data for language models", make.add_export, make.export),
 )

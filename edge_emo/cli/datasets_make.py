@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from edge_emo.datasets.chat import TASKS, export_chat
 from edge_emo.datasets.features import Parameters
-from edge_emo.datasets.mix import MOST, mix, recipe_of, recipes, representative
+from edge_emo.datasets.mix import MOST, mix, recipe_of, recipes, representative, write_parts
 from edge_emo.datasets.shards import make_shards
 
 
@@ -72,6 +72,20 @@ def run_mix(arguments: argparse.Namespace) -> int:
     for key, counts in (("corpora", mixed.used), ("parts", mixed.parts)):
         print(f"{key:<10} {', '.join(f'{name} {count}' for name, count in counts.items())}")
     print(f"{'dropped':<10} {mixed.dropped} training texts that are nearly one of another part")
+    return 0
+
+
+def add_parts(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``parts``."""
+    parser.add_argument("manifest")
+    parser.add_argument("--out", required=True, metavar="DIR")
+
+
+def parts(arguments: argparse.Namespace) -> int:
+    """Write one manifest a part."""
+    counts = write_parts(arguments.manifest, arguments.out)
+    words = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+    print(json.dumps(counts) if arguments.json else words)
     return 0
 
 

@@ -7,11 +7,12 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from edge_emo.datasets.check import text_keys
 from edge_emo.datasets.clips import Clip, clip_line, iter_clips, write_clips
@@ -175,6 +176,31 @@ def mix(recipe: Recipe, have: str | Path, out: str | Path) -> Mixed:
     mixed.weights = _weights(there, counts, recipe.cap)
     _write_recipe(recipe, mixed, out)
     return mixed
+
+
+def write_parts(manifest: str | Path, out: str | Path) -> Counter[str]:
+    """Write one manifest a part, ``PART.jsonl``; return the clips of each.
+
+    Raises:
+        DatasetError: The manifest is wrong, or a clip has no part.
+    """
+    manifest, out = Path(manifest), Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    counts: Counter[str] = Counter()
+    with ExitStack() as stack:
+        files: dict[str, IO[str]] = {}
+        for clip in iter_clips(manifest):
+            if clip.split is None:
+                raise DatasetError(f"{manifest}: clip {clip.clip} has no part")
+            if clip.split not in files:
+                file = (out / f"{clip.split}.part").open("w", encoding="utf-8")
+                files[clip.split] = stack.enter_context(file)
+            moved = rebased(clip, manifest.parent, out)
+            files[clip.split].write(clip_line(moved, clip.clip))
+            counts[clip.split] += 1
+    for part in counts:
+        (out / f"{part}.part").replace(out / f"{part}.jsonl")
+    return counts
 
 
 def representative(

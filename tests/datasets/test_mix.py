@@ -91,6 +91,14 @@ def test_a_representative_set_is_balanced_seeded_and_small(tmp_path: Path) -> No
         representative(tmp_path / "m.jsonl", tmp_path / "o.jsonl", count=513)
 
 
+def test_parts_are_written_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    have = _have(tmp_path, "goemotions")
+    out = tmp_path / "deep" / "parts"
+    assert main(["datasets", "parts", str(have / "goemotions.jsonl"), "--out", str(out)]) == 0
+    assert capsys.readouterr().out == "dev 1, test 1, train 2\n"
+    assert [clip.split for clip in read_clips(out / "dev.jsonl")] == ["dev"]
+
+
 def test_instruction_rows_carry_licence_and_source(tmp_path: Path) -> None:
     root = CASES["emobank"].plant(tmp_path / "in")
     manifest = tmp_path / "e.jsonl"
