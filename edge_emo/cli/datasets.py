@@ -59,7 +59,9 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
 def _add_prepare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name")
     parser.add_argument("root", help="the corpus's folder, as it was published")
-    parser.add_argument("--out", metavar="FILE", help="manifest to write; NAME.jsonl when absent")
+    parser.add_argument(
+        "--out", metavar="FILE", help="manifest to write, or the folder for NAME.jsonl"
+    )
     parser.add_argument("--modality", action="append", choices=MODALITIES, help="keep only these")
     parser.add_argument(
         "--label",
@@ -124,9 +126,9 @@ def _prepare(arguments: argparse.Namespace) -> int:
         arguments.verify,
         arguments.seed,
     )
-    manifest = Path(arguments.out or f"{adapter.name}.jsonl")
+    manifest = Path(arguments.out or ".")
     if manifest.suffix != ".jsonl":
-        raise ConfigError(f"--out {manifest} must end in .jsonl")
+        manifest = manifest / f"{adapter.name}.jsonl"
     told = _progress if sys.stderr.isatty() else None
     summary = prepare(adapter, arguments.root, manifest, options, told)
     _tell(summary, Path(arguments.root))

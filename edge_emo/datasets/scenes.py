@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from edge_emo.datasets.tree import Item, Tree
 
+FILMS = (".avi", ".mp4")
 Boxes = Mapping[str, tuple[int, int, int, int]]
 
 
 def scene_items(
     tree: Tree, parts: tuple[str, ...], suffix: str, boxes: Boxes | None = None
 ) -> Iterator[Item]:
-    """Yield one clip a file.
+    """Yield one clip of the face a file, and one of the voice when the files are films.
 
     Args:
         tree: The corpus.
@@ -24,18 +26,17 @@ def scene_items(
         for native in tree.folders(part):
             folder = f"{part}/{native}"
             for path, match in tree.matches(rf"(\d{{4,}})\{suffix}", folder):
-                about = {}
+                about: dict[str, Any] = {}
                 box = (boxes or {}).get(box_key(path))
                 if box:
                     about["face_box"] = list(box)
-                yield tree.item(
-                    "face",
-                    f"{part}/{native.lower()}/{match[1]}",
-                    path,
-                    native=native,
-                    split=part,
-                    about=about,
-                )
+                key = f"{part}/{native.lower()}/{match[1]}"
+                common: dict[str, Any] = {"native": native, "split": part, "about": about}
+                if suffix in FILMS:
+                    yield tree.item("face", f"{key}/face", path, **common)
+                    yield tree.item("voice", f"{key}/voice", path, **common)
+                else:
+                    yield tree.item("face", key, path, **common)
 
 
 def box_key(path: str) -> str:

@@ -279,8 +279,8 @@ def test_the_command_line_prepares_and_checks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = CASES["ased"].plant(tmp_path / "in")
-    out = tmp_path / "a.jsonl"
-    assert main(["datasets", "prepare", "ASED", str(root.parent), "--out", str(out)]) == 0
+    out = tmp_path / "ased.jsonl"
+    assert main(["datasets", "prepare", "ASED", str(root.parent), "--out", str(tmp_path)]) == 0
     captured = capsys.readouterr()
     assert "2 clips" in captured.out
     assert f"the corpus begins at {root}" in captured.err

@@ -192,9 +192,12 @@ CASES = {
     "caer": Case(
         _caer,
         {
-            "train/anger/0001": {"label": "anger", "split": "train"},
-            "validation/angry/0002": {"label": "anger"},
-            "test/happy/0001": {"label": "happiness", "split": "test"},
+            "train/anger/0001/face": {"label": "anger", "split": "train"},
+            "train/anger/0001/voice": {"modality": "voice", "path": "train/Anger/0001.avi"},
+            "validation/angry/0002/face": {"label": "anger"},
+            "validation/angry/0002/voice": {},
+            "test/happy/0001/face": {"label": "happiness", "split": "test"},
+            "test/happy/0001/voice": {},
         },
         {"extra": 1},
     ),
