@@ -71,7 +71,11 @@ def _edf(raw: bytes) -> Signal:
         start += width * count
     per_record = np.array([int(text) for text in fields["samples"]])
     data = np.frombuffer(raw, "<i2", offset=header)
-    data = data[: records * per_record.sum()].reshape(-1, per_record.sum())
+    size = int(per_record.sum())
+    records = records if records >= 0 else len(data) // size  # −1: closed without counting
+    if len(data) < records * size:
+        raise ValueError(f"truncated after {len(data) // size} of {records} records")
+    data = data[: records * size].reshape(-1, size)
     plain = [i for i, label in enumerate(fields["label"]) if "Annotations" not in label]
     common = np.bincount(per_record[plain]).argmax()
     kept = [i for i in plain if per_record[i] == common]

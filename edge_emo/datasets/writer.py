@@ -64,11 +64,15 @@ class ManifestWriter:
         self._about.close()
 
     def write(self, item: Item) -> Clip | None:
-        """Write one item; return its clip as written, None when it cannot be decoded."""
+        """Write one item; return its clip as written, None when its file cannot be read."""
         clip, about = item.clip, item.about
         if clip.path is not None:
-            clip = self._placed(clip, item)
-            if self._verify and not self._decodes(clip):
+            try:
+                clip = self._placed(clip, item)
+                if self._verify:
+                    decode_clip(clip, self._manifest.parent)
+            except DatasetError as error:
+                self._tree.findings.add("unreadable", clip.clip, error.message)
                 return None
         clip = self._with_part(clip, about)
         self._clips.write(clip_line(clip, clip.clip))
@@ -102,14 +106,6 @@ class ManifestWriter:
         if not target.is_file():
             write_made(target, item.make())
         return replace(clip, path=name)
-
-    def _decodes(self, clip: Clip) -> bool:
-        try:
-            decode_clip(clip, self._manifest.parent)
-        except DatasetError as error:
-            self._tree.findings.add("unreadable", clip.clip, error.message)
-            return False
-        return True
 
     def _with_part(self, clip: Clip, about: Mapping[str, Any]) -> Clip:
         number = _SETTLED

@@ -77,6 +77,15 @@ def test_unreadable_media_is_left_out_when_verified(tmp_path: Path) -> None:
     assert "OAF_back_fear" in summary.findings.first["unreadable"][0]
 
 
+def test_a_damaged_recording_is_left_out_and_the_others_are_made(tmp_path: Path) -> None:
+    root = CASES["eegmat"].plant(tmp_path / "in")
+    whole = (root / "Subject00_2.edf").read_bytes()
+    (root / "Subject00_2.edf").write_bytes(whole[:-900])
+    summary = prepare(make_adapter("eegmat"), root, tmp_path / "e.jsonl")
+    assert [clip.label for clip in read_clips(tmp_path / "e.jsonl")] == ["rest"]
+    assert "Subject00_2.edf is no readable EDF file" in summary.findings.first["unreadable"][0]
+
+
 def test_one_id_for_two_people_is_told(tmp_path: Path) -> None:
     root = CASES["baved"].plant(tmp_path / "in")
     summary = prepare(make_adapter("baved"), root, tmp_path / "b.jsonl")
