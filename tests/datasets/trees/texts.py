@@ -6,6 +6,8 @@ from pathlib import Path
 
 from datasets.trees.plant import Case, put
 
+from edge_emo.datasets.adapters.goemotions import LABELS
+
 _ELEVEN = "anger anticipation disgust fear joy love optimism pessimism sadness surprise trust"
 
 
@@ -83,6 +85,10 @@ def _dailydialog(folder: Path) -> Path:
     )
 
 
+def _flags(*names: str) -> str:
+    return ",".join("1" if label in names else "0" for label in LABELS)
+
+
 def _goemotions(folder: Path) -> Path:
     return put(
         folder / "goemotions",
@@ -90,7 +96,10 @@ def _goemotions(folder: Path) -> Path:
             "data/train.tsv": 'He said "fine\t2,3\tid1\nA lovely boat\t17\tid2\nNo\t27,99\tid3\n',
             "data/dev.tsv": "Mixed day\t17,25\tid4\n",
             "data/test.tsv": "Plain\t27\tid5\n",
-            "data/full_dataset/goemotions_1.csv": "text,id,author\nx,id2,someone\n",
+            "data/full_dataset/goemotions_1.csv": (
+                f"text,id,author,{','.join(LABELS)}\n"
+                f"x,id2,someone,{_flags('joy', 'fear')}\nx,id2,someone,{_flags('joy')}\n"
+            ),
         },
     )
 
@@ -246,7 +255,11 @@ CASES = {
         _goemotions,
         {
             "id1": {"label": "anger", "votes": {"anger": 2.0}, "text": 'He said "fine'},
-            "id2": {"label": "happiness", "speaker": "goemotions/someone"},
+            "id2": {
+                "label": "happiness",
+                "speaker": "goemotions/someone",
+                "votes": {"happiness": 2.0, "fear": 1.0},
+            },
             "id4": {"label": None, "votes": {"happiness": 1.0, "sadness": 1.0}, "split": "dev"},
             "id5": {"label": "neutral"},
         },
