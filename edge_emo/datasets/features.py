@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from edge_emo.datasets.clips import Clip
 from edge_emo.datasets.decode import IMAGES, decode_clip
+from edge_emo.datasets.film_sound import SUFFIXES, read_film_sound
 from edge_emo.errors import DatasetError
-from edge_emo.features.audio import RateConverter, log_mel
+from edge_emo.features.audio import RATE_HZ, RateConverter, log_mel
 from edge_emo.features.face_finder import FaceFinder
 from edge_emo.imaging import cv2
 
@@ -65,6 +66,9 @@ def make_features(clip: Clip, root: Path, parameters: Parameters) -> Made:
         return Made("text", np.zeros(0, np.uint8), 0.0)
     if clip.modality == "face":
         return _faces(clip, root, parameters)
+    if clip.modality == "voice" and Path(clip.path or "").suffix.lower() in SUFFIXES:
+        samples = read_film_sound(clip, root / (clip.path or ""))
+        return Made("log-mel", log_mel(samples).astype(np.float16), len(samples) / RATE_HZ)
     info, chunk = decode_clip(clip, root)
     data = np.asarray(chunk.data)
     seconds = len(data) / info.rate_hz

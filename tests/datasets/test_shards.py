@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -100,6 +101,21 @@ def test_faces_of_a_real_film_are_cropped(shared_data: Path, tmp_path: Path) -> 
     assert kept.kind == "faces"
     assert 3 <= len(kept.data) <= 6
     assert kept.seconds == pytest.approx(1.0, abs=0.05)
+
+
+def test_the_sound_of_a_real_film_is_heard(shared_data: Path, tmp_path: Path) -> None:
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("sudo apt-get install ffmpeg")
+    film = next(iter(sorted((shared_data / "video" / "grid").iterdir())))
+    clips = [
+        Clip("v", "voice", path=film.name, start_s=0.5, end_s=1.5),
+        Clip("t", "voice", path="absent.mp4"),
+    ]
+    write_clips(tmp_path / "m.jsonl", clips)
+    made = make_shards(tmp_path / "m.jsonl", tmp_path / "s", root=film.parent, engine="here")
+    assert made[0].seconds == pytest.approx(1.0, abs=0.01)
+    (_, kept), *_ = read_shards(tmp_path / "s")
+    assert kept.data.shape == (98, 48)
 
 
 def test_unknown_engines_are_refused() -> None:
