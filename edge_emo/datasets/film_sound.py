@@ -13,7 +13,19 @@ from edge_emo.datasets.clips import Clip
 from edge_emo.errors import DatasetError, UnavailableError
 from edge_emo.features.audio import RATE_HZ
 
-SUFFIXES = (".mp4", ".avi", ".flv", ".mkv", ".webm", ".mov", ".m4a", ".amr", ".aac")
+SUFFIXES = (
+    ".mp4",
+    ".avi",
+    ".flv",
+    ".mkv",
+    ".webm",
+    ".mov",
+    ".mpg",
+    ".mpeg",
+    ".m4a",
+    ".amr",
+    ".aac",
+)
 
 
 def read_film_sound(clip: Clip, path: Path) -> npt.NDArray[np.float32]:
