@@ -79,6 +79,26 @@ def make_features(clip: Clip, root: Path, parameters: Parameters) -> Made:
     return Made("windows", _windows(clip, data, info.rate_hz, parameters), seconds)
 
 
+def check_readable(clip: Clip, root: Path) -> None:
+    """Decode a clip's sound, picture or samples; of a film, its first frame.
+
+    Raises:
+        DatasetError: It cannot be decoded.
+        UnavailableError: Its decoder is not installed.
+    """
+    suffix = Path(clip.path or "").suffix.lower()
+    if clip.modality == "voice" and suffix in SUFFIXES:
+        read_film_sound(clip, root / (clip.path or ""))
+    elif clip.modality == "face" and suffix not in IMAGES:
+        capture = cv2().VideoCapture(str(root / (clip.path or "")))
+        readable = capture.grab()
+        capture.release()
+        if not readable:
+            raise DatasetError(f"clip {clip.clip}: {root / (clip.path or '')} is no readable film")
+    else:
+        decode_clip(clip, root)
+
+
 def content_key(clip: Clip, root: Path, parameters: Parameters) -> bytes:
     """Return a digest of the clip, the bytes of its file, and the parameters.
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from edge_emo.datasets.clips import Clip, clip_line
-from edge_emo.datasets.decode import decode_clip
+from edge_emo.datasets.features import check_readable
 from edge_emo.datasets.splits import assign_parts, group_of, part_of_clip
 from edge_emo.datasets.tree import Item, Made, Signal, Tree
 from edge_emo.errors import DatasetError
@@ -70,7 +70,7 @@ class ManifestWriter:
             try:
                 clip = self._placed(clip, item)
                 if self._verify:
-                    decode_clip(clip, self._manifest.parent)
+                    check_readable(clip, self._manifest.parent)
             except DatasetError as error:
                 self._tree.findings.add("unreadable", clip.clip, error.message)
                 return None

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from datasets.trees import CASES
 from datasets.trees.plant import put, tone
@@ -75,6 +77,20 @@ def test_unreadable_media_is_left_out_when_verified(tmp_path: Path) -> None:
     summary = prepare(make_adapter("tess"), root, tmp_path / "t.jsonl", Options(verify=True))
     assert summary.clips == 2
     assert "OAF_back_fear" in summary.findings.first["unreadable"][0]
+
+
+def test_films_are_verified_by_their_first_frame(tmp_path: Path) -> None:
+    root = tmp_path / "in" / "CAER"
+    for name in ("train/Anger/0001.avi", "test/Sad/0002.avi"):
+        (root / name).parent.mkdir(parents=True)
+        writer = cv2.VideoWriter(str(root / name), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (64, 64))
+        writer.write(np.full((64, 64, 3), 90, np.uint8))
+        writer.release()
+    (root / "test/Sad/0002.avi").write_bytes(bytes(300))
+    options = Options(verify=True, modalities=("face",))
+    summary = prepare(make_adapter("caer"), root, tmp_path / "c.jsonl", options)
+    assert [clip.label for clip in read_clips(tmp_path / "c.jsonl")] == ["anger"]
+    assert "is no readable film" in summary.findings.first["unreadable"][0]
 
 
 def test_a_damaged_recording_is_left_out_and_the_others_are_made(tmp_path: Path) -> None:
