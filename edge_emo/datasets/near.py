@@ -19,7 +19,7 @@ _BANDS, _TIMES = 17, 17
 _SOUND_FRAME = 512
 _SOUND_DISTANCE, _PICTURE_DISTANCE = 12, 6
 _BLOCK = 256
-_FLOOR = 1e-5  # of the loudest cell: what lies lower is noise
+_FLOOR = 1e-2  # of the loudest cell: what lies lower is noise
 _RISE = 1e-3  # nepers: less is no difference
 
 
