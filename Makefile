@@ -6,10 +6,11 @@ SECONDS_SHOWN ?= 20
 EXTRAS ?= audio,eeg,bridge,onnx,openvino,demo,datasets,dev
 # The modules of the reference, public first.
 REFERENCE = pipeline types errors config clock registry vendor manifest recording testing \
+  datasets.catalogue datasets.adapter datasets.contract datasets.tree datasets.prepare \
+  datasets.splits datasets.check datasets.shards datasets.mix datasets.chat \
   drivers.base drivers.capture sync.delivery sync.align sync.dejitter sync.health sync.window \
   features.audio features.eeg features.face estimators.base runtime.base runtime.choose \
-  fusion.base fusion.pooling fusion.smoothing sinks.base evaluation.evaluate datasets.clips datasets.catalogue \
-  datasets.adapter datasets.contract datasets.tree datasets.prepare datasets.splits \
+  fusion.base fusion.pooling fusion.smoothing sinks.base evaluation.evaluate datasets.clips \
   bench doctor demo
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
