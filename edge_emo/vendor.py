@@ -59,6 +59,9 @@ _ROWS = (
     Vendor("brainflow", "eeg", "EEG boards", "its wheel holds no Linux aarch64 library"),
     Vendor("serial", "bridge", "serial ports: cyton, bridge"),
     Vendor("google", "bridge", "messages of the bridge (protobuf)"),
+    Vendor("scipy", "datasets", "MATLAB files of corpora"),
+    Vendor("pyarrow", "datasets", "Parquet shards"),
+    Vendor("ray", "ray", "shards on a cluster"),
     Vendor("matplotlib", "demo", "the portrait of the demonstration"),
 )
 

@@ -27,6 +27,7 @@ VERBS = (
     "bench",
     "evaluate",
     "bridge",
+    "datasets",
 )
 """Verbs in the order of the help; each is a module of this package."""
 

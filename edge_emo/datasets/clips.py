@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -70,19 +71,22 @@ def read_clips(manifest: str | Path) -> list[Clip]:
         DatasetError: A line is no JSON object, has an unknown key, a value that cannot be, or
             a clip name that was there before; the message names file and line.
     """
-    path = Path(manifest)
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # str.splitlines splits within text
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}") from error
     seen: dict[str, Clip] = {}
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            clip = _read_line(line, f"{path}:{number}")
-            if clip.clip in seen:
-                raise DatasetError(f"{path}:{number}: clip {clip.clip!r} was there before")
-            seen[clip.clip] = clip
+    for number, clip in _numbered(Path(manifest)):
+        if clip.clip in seen:
+            raise DatasetError(f"{manifest}:{number}: clip {clip.clip!r} was there before")
+        seen[clip.clip] = clip
     return list(seen.values())
+
+
+def iter_clips(manifest: str | Path) -> Iterator[Clip]:
+    """Yield the clips of a manifest lazily, in memory that does not grow with it.
+
+    Raises:
+        DatasetError: As :func:`read_clips`, except that a name twice goes unnoticed.
+    """
+    for _, clip in _numbered(Path(manifest)):
+        yield clip
 
 
 def write_clips(manifest: str | Path, clips: Iterable[Clip]) -> None:
@@ -93,10 +97,20 @@ def write_clips(manifest: str | Path, clips: Iterable[Clip]) -> None:
     """
     lines = []
     for number, clip in enumerate(clips, start=1):
-        row = {key: asdict(clip)[key] for key in _WRITTEN_ORDER}
-        check_clip(row, f"{manifest}:{number}")
-        lines.append(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+        lines.append(clip_line(clip, f"{manifest}:{number}"))
     Path(manifest).write_text("".join(lines), encoding="utf-8")
+
+
+def clip_line(clip: Clip, where: str) -> str:
+    """Return a clip's line of a manifest, with its ending.
+
+    Raises:
+        DatasetError: A value cannot be; ``where`` stands before it in the message.
+    """
+    row = dict(zip(_WRITTEN_ORDER, _values(clip), strict=True))
+    _check_values(row, where)
+    _check_together(clip, where)
+    return _encode(row) + "\n"
 
 
 def check_clip(row: Mapping[str, Any], where: str) -> Clip:
@@ -115,10 +129,7 @@ def check_clip(row: Mapping[str, Any], where: str) -> Clip:
     for key in ("clip", "modality"):
         if row.get(key) is None:
             raise DatasetError(f"{where}: {key} is missing")
-    for key, value in row.items():
-        words, check = _CHECKS[key]
-        if value is not None and not check(value):
-            raise DatasetError(f"{where}: {key} = {value!r} is no {words}")
+    _check_values(row, where)
     clip = Clip(**row)
     _check_together(clip, where)
     return clip
@@ -129,6 +140,26 @@ _WRITTEN_ORDER = (
     *("text", "label", "votes", "valence", "arousal", "dominance", "intensity", "perspective"),
     "licence",
 )
+_values = operator.attrgetter(*_WRITTEN_ORDER)
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, Clip]]:
+    try:
+        with path.open(encoding="utf-8", newline="\n") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, _read_line(line, f"{path}:{number}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}") from error
+
+
+def _check_values(row: Mapping[str, Any], where: str) -> None:
+    for key, value in row.items():
+        if value is not None:
+            words, check = _CHECKS[key]
+            if not check(value):
+                raise DatasetError(f"{where}: {key} = {value!r} is no {words}")
 
 
 def _read_line(line: str, where: str) -> Clip:

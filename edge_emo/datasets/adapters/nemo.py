@@ -1,0 +1,45 @@
+"""nEMO: ``samples/EB0_anger_1.wav`` and ``data.tsv`` with transcripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from edge_emo.datasets.adapter import Adapter
+from edge_emo.datasets.tree import Item, Tree
+
+_NAME = r"([A-Z]+\d+)_([a-z]+)_(\d+)\.wav"
+
+
+class Nemo(Adapter):
+    """Acted Polish speech."""
+
+    name = "nemo"
+
+    def items(self, tree: Tree) -> Iterator[Item]:
+        """Yield one clip a file; rows of the table without file are missing."""
+        table = _table(tree)
+        for path, match in tree.matches(_NAME, "samples", (".wav",)):
+            name = path.rpartition("/")[2]
+            row = table.pop(name, {})
+            about = {"gender": row["gender"], "age": int(row["age"])} if row else {}
+            yield tree.item(
+                "voice",
+                name[:-4],
+                path,
+                native=match[2].lower(),
+                speaker=match[1],
+                text=row.get("raw_text"),
+                about=about,
+            )
+        for name in table:
+            tree.findings.add("missing", f"samples/{name}")
+
+
+def _table(tree: Tree) -> dict[str, Mapping[str, str]]:
+    path = tree.find("data.tsv")
+    if path is None:
+        tree.findings.add("missing", "data.tsv", "no transcripts")
+        return {}
+    needs = ("file_id", "emotion", "raw_text", "speaker_id", "gender", "age")
+    rows = tree.rows(path, delimiter="\t", quoted=False, needs=needs)
+    return {row.cells["file_id"].strip(): row.cells for row in rows}

@@ -1,0 +1,103 @@
+"""Arrays inside archives that other people wrote: NumPy, MATLAB and EDF, one file kept open."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_emo.datasets.tree import Signal
+from edge_emo.errors import DatasetError
+from edge_emo.vendor import load
+
+
+@lru_cache(maxsize=2)
+def open_npz(path: Path) -> Any:
+    """Open an archive of arrays without unpickling.
+
+    Raises:
+        DatasetError: It is no such archive.
+    """
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DatasetError(f"{path} is no NumPy archive: {error}") from error
+
+
+@lru_cache(maxsize=1)
+def read_mat(path: Path) -> Mapping[str, Any]:
+    """Read a MATLAB file up to version 7.
+
+    Raises:
+        DatasetError: It cannot be read.
+        UnavailableError: SciPy is not installed.
+    """
+    io = load("scipy.io")
+    try:
+        return dict(io.loadmat(path))
+    except (OSError, ValueError, NotImplementedError, TypeError) as error:
+        raise DatasetError(f"{path} is no readable MATLAB file: {error}") from error
+
+
+@lru_cache(maxsize=2)
+def read_edf(path: Path) -> Signal:
+    """Read an EDF file whose channels share one rate; channels of other rates are left out.
+
+    Physical values by the header's digital and physical ends (Kemp et al. 1992); a channel in
+    mV or V is given in µV.
+
+    Raises:
+        DatasetError: It is no EDF file, or is truncated.
+    """
+    try:
+        raw = path.read_bytes()
+        return _edf(raw)
+    except (OSError, ValueError, IndexError) as error:
+        raise DatasetError(f"{path} is no readable EDF file: {error}") from error
+
+
+def _edf(raw: bytes) -> Signal:
+    count, header = int(raw[252:256]), int(raw[184:192])
+    records, seconds = int(raw[236:244]), float(raw[244:252])
+    fields, start = {}, 256
+    for name, width in _EDF_FIELDS:
+        cells = [raw[start + i * width : start + (i + 1) * width] for i in range(count)]
+        fields[name] = [cell.decode("latin-1").strip() for cell in cells]
+        start += width * count
+    per_record = np.array([int(text) for text in fields["samples"]])
+    data = np.frombuffer(raw, "<i2", offset=header)
+    size = int(per_record.sum())
+    records = records if records >= 0 else len(data) // size  # −1: closed without counting
+    if len(data) < records * size:
+        raise ValueError(f"truncated after {len(data) // size} of {records} records")
+    data = data[: records * size].reshape(-1, size)
+    plain = [i for i, label in enumerate(fields["label"]) if "Annotations" not in label]
+    common = np.bincount(per_record[plain]).argmax()
+    kept = [i for i in plain if per_record[i] == common]
+    ends = np.concatenate([[0], np.cumsum(per_record)])
+    columns = [_physical(data[:, ends[i] : ends[i + 1]].reshape(-1), fields, i) for i in kept]
+    names = tuple(fields["label"][i] for i in kept)
+    return Signal(np.stack(columns, axis=1), float(common) / seconds, names)
+
+
+def _physical(
+    digital: npt.NDArray[np.int16], fields: Mapping[str, list[str]], channel: int
+) -> npt.NDArray[np.float32]:
+    low, high, dig_low, dig_high = (
+        float(fields[name][channel]) for name in ("low", "high", "digital_low", "digital_high")
+    )
+    unit = {"mv": 1e3, "v": 1e6}.get(fields["unit"][channel].lower(), 1.0)
+    gain = (high - low) / (dig_high - dig_low)
+    physical = (digital.astype(np.float64) - dig_low) * gain + low
+    return np.asarray(physical * unit, dtype=np.float32)
+
+
+_EDF_FIELDS = (
+    *(("label", 16), ("transducer", 80), ("unit", 8), ("low", 8), ("high", 8)),
+    *(("digital_low", 8), ("digital_high", 8), ("filter", 80), ("samples", 8), ("rest", 32)),
+)

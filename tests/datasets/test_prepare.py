@@ -1,0 +1,338 @@
+"""Preparing: roots, strictness, broken input, parts, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from datasets.trees import CASES
+from datasets.trees.plant import put, tone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_emo.cli.app import main
+from edge_emo.datasets.adapter import Adapter, make_adapter
+from edge_emo.datasets.catalogue import Corpus, corpora, corpus_of, find, parse_corpus
+from edge_emo.datasets.check import check_manifests
+from edge_emo.datasets.clips import Clip, read_clips, write_clips
+from edge_emo.datasets.findings import Findings
+from edge_emo.datasets.prepare import Options, about_path, prepare
+from edge_emo.datasets.root import find_root
+from edge_emo.datasets.splits import PARTS, assign_parts, leave_one_out
+from edge_emo.datasets.tables import read_lines, read_rows
+from edge_emo.datasets.tree import Item, Tree
+from edge_emo.errors import ConfigError, DatasetError
+
+
+def test_another_corpus_is_named(tmp_path: Path) -> None:
+    root = CASES["emodb"].plant(tmp_path / "deep" / "er")
+    with pytest.raises(DatasetError, match=r"looks like EmoDB \(Berlin\) \(emodb\)") as raised:
+        find_root(corpus_of("ravdess"), root)
+    assert "Actor_" in raised.value.hint
+
+
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"emotionx", "emotionlines"}))
+def test_no_corpus_is_taken_for_another(name: str, tmp_path: Path) -> None:
+    root = CASES[name].plant(tmp_path / "x" / "y")
+    taken = [other.name for other in corpora().values() if _is_near(other, root)]
+    assert name in taken
+    assert set(taken) - {name} <= {"caer-s", "caer", "eev"} or taken == [name]
+
+
+def _is_near(corpus: Corpus, root: Path) -> bool:
+    try:
+        return find_root(corpus, root) == root
+    except DatasetError:
+        return False
+
+
+def test_strict_refuses_and_leaves_nothing(tmp_path: Path) -> None:
+    root = CASES["ravdess"].plant(tmp_path / "in")
+    out = tmp_path / "out" / "r.jsonl"
+    with pytest.raises(DatasetError, match="findings") as raised:
+        prepare(make_adapter("ravdess"), root, out, Options(strict=True))
+    assert "notes.wav" in raised.value.hint
+    assert list(out.parent.iterdir()) == []
+
+
+def test_labels_can_be_changed_and_modalities_chosen(tmp_path: Path) -> None:
+    root = CASES["iemocap"].plant(tmp_path / "in")
+    out = tmp_path / "i.jsonl"
+    options = Options(modalities=("voice",), labels={"exc": ""})
+    summary = prepare(make_adapter("iemocap"), root, out, options)
+    assert summary.counts["modality"] == {"voice": 1}
+    assert read_clips(out)[0].label is None
+    assert json.loads(about_path(out).read_text())["native"] == "exc"
+
+
+def test_unreadable_media_is_left_out_when_verified(tmp_path: Path) -> None:
+    root = CASES["tess"].plant(tmp_path / "in")
+    (root / "OAF_Fear" / "OAF_back_fear.wav").write_bytes(b"RIFF but no more")
+    summary = prepare(make_adapter("tess"), root, tmp_path / "t.jsonl", Options(verify=True))
+    assert summary.clips == 2
+    assert "OAF_back_fear" in summary.findings.first["unreadable"][0]
+
+
+def test_films_are_verified_by_their_first_frame(tmp_path: Path) -> None:
+    root = tmp_path / "in" / "CAER"
+    for name in ("train/Anger/0001.avi", "test/Sad/0002.avi"):
+        (root / name).parent.mkdir(parents=True)
+        writer = cv2.VideoWriter(str(root / name), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, (64, 64))
+        writer.write(np.full((64, 64, 3), 90, np.uint8))
+        writer.release()
+    (root / "test/Sad/0002.avi").write_bytes(bytes(300))
+    options = Options(verify=True, modalities=("face",))
+    summary = prepare(make_adapter("caer"), root, tmp_path / "c.jsonl", options)
+    assert [clip.label for clip in read_clips(tmp_path / "c.jsonl")] == ["anger"]
+    assert "is no readable film" in summary.findings.first["unreadable"][0]
+
+
+def test_a_damaged_recording_is_left_out_and_the_others_are_made(tmp_path: Path) -> None:
+    root = CASES["eegmat"].plant(tmp_path / "in")
+    whole = (root / "Subject00_2.edf").read_bytes()
+    (root / "Subject00_2.edf").write_bytes(whole[:-900])
+    summary = prepare(make_adapter("eegmat"), root, tmp_path / "e.jsonl")
+    assert [clip.label for clip in read_clips(tmp_path / "e.jsonl")] == ["rest"]
+    assert "Subject00_2.edf is no readable EDF file" in summary.findings.first["unreadable"][0]
+
+
+def test_one_id_for_two_people_is_told(tmp_path: Path) -> None:
+    root = CASES["baved"].plant(tmp_path / "in")
+    summary = prepare(make_adapter("baved"), root, tmp_path / "b.jsonl")
+    assert summary.findings.first["speaker"] == ["baved/7: ('female', 30) and ('male', 30)"]
+
+
+class _Twice(Adapter):
+    name = "tess"
+
+    def items(self, tree: Tree) -> Iterator[Item]:
+        for _ in range(2):
+            yield tree.item("text", "same", text="Twice the same name.")
+
+
+def test_a_name_twice_is_refused(tmp_path: Path) -> None:
+    root = CASES["tess"].plant(tmp_path / "in")
+    with pytest.raises(DatasetError, match="'tess/same' is there twice"):
+        prepare(_Twice(), root, tmp_path / "t.jsonl")
+    assert not (tmp_path / "t.jsonl").exists()
+
+
+def test_made_files_are_not_made_again(tmp_path: Path) -> None:
+    root = CASES["eegmat"].plant(tmp_path / "in")
+    out = tmp_path / "e.jsonl"
+    prepare(make_adapter("eegmat"), root, out)
+    made = tmp_path / "e.files" / "Subject00_1.npz"
+    before = made.stat().st_mtime_ns
+    prepare(make_adapter("eegmat"), root, out)
+    assert made.stat().st_mtime_ns == before
+
+
+def test_nexdata_without_mapping_says_what_it_needs(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="column-mapping file"):
+        make_adapter("nexdata")
+    (tmp_path / "m.toml").write_text('[labels]\n"0009" = "happy"\n')
+    root = CASES["nexdata"].plant(tmp_path / "in")
+    with pytest.raises(ConfigError, match="T0001"):
+        prepare(make_adapter("nexdata", tmp_path / "m.toml"), root, tmp_path / "n.jsonl")
+
+
+def test_a_bought_table_is_read_by_its_mapping(tmp_path: Path) -> None:
+    root = put(tmp_path / "in", {"d.csv": "f;e;w\na.wav;glad;p1\n", "a.wav": None})
+    (root / "files" / "x--y").mkdir(parents=True)
+    mapping = tmp_path / "m.toml"
+    mapping.write_text(
+        'table = "d.csv"\n[columns]\npath = "f"\nlabel = "e"\nspeaker = "w"\n'
+        '[labels]\nglad = "joyfully"\n'
+    )
+    summary = prepare(make_adapter("unidata", mapping), root, tmp_path / "u.jsonl")
+    clip = read_clips(summary.manifest)[0]
+    assert (clip.label, clip.speaker) == ("happiness", "unidata/p1")
+
+
+def test_the_index_refuses_to_be_prepared(tmp_path: Path) -> None:
+    root = put(tmp_path / "in", {"src/ser-datasets.json": {}})
+    with pytest.raises(DatasetError, match="is an index"):
+        prepare(make_adapter("ser-datasets"), root, tmp_path / "s.jsonl")
+
+
+def test_rows_survive_bom_crlf_and_cp1252_and_name_what_is_broken(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b'\xef\xbb\xbfa, b\r\n1,"x, y"\r\nonly\r\n2,na\xefve\r\n3,4,5\r\n')
+    findings = Findings()
+    rows = list(read_rows(path, findings, needs=("a", "b")))
+    assert [dict(row.cells) for row in rows] == [{"a": "1", "b": "x, y"}, {"a": "2", "b": "naïve"}]
+    assert rows[1].where == f"{path}:4"
+    assert findings.first["broken"] == [f"{path}:3: 1 cells for 2", f"{path}:5: 3 cells for 2"]
+    assert findings.first["encoding"] == [f"{path}:4"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        ("a,b\n".encode("utf-16"), "UTF-16"),
+    ],
+)
+def test_files_that_are_not_what_they_seem(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match=message):
+        list(read_lines(path, Findings()))
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(DatasetError, match=r"x\.csv:1: has no column 'c'"):
+        list(read_rows(path, Findings(), needs=("a", "c")))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.text("abcd", min_size=1), st.integers(1, 50), min_size=3), st.integers())
+def test_groups_stay_whole_and_every_part_gets_one(sizes: dict[str, int], seed: int) -> None:
+    assigned = assign_parts(sizes, seed)
+    assert set(assigned) == set(sizes)
+    assert set(assigned.values()) == set(PARTS)
+    assert assign_parts(dict(sorted(sizes.items(), reverse=True)), seed) == assigned
+
+
+def test_one_or_two_groups_are_enough_to_train() -> None:
+    assert assign_parts({"a": 5}) == {"a": "train"}
+    assert sorted(assign_parts({"a": 5, "b": 5}).values()) == ["test", "train"]
+
+
+def test_shares_come_near(tmp_path: Path) -> None:
+    sizes = {f"s{n}": random.Random(n).randint(20, 40) for n in range(60)}
+    counts = Counter[str]()
+    for group, part in assign_parts(sizes, 3).items():
+        counts[part] += sizes[group]
+    for part, share in PARTS.items():
+        assert abs(counts[part] / sum(sizes.values()) - share) < 0.03
+
+
+def test_leave_one_out_holds_each_out_once() -> None:
+    clips = [Clip(f"c{n}", "text", speaker=s, text="x") for n, s in enumerate("aab")]
+    folds = list(leave_one_out(clips, lambda clip: clip.speaker))
+    assert [(f.held, len(f.train), len(f.test)) for f in folds] == [("a", 1, 2), ("b", 2, 1)]
+
+
+def _text(name: str, part: str, text: str, **more: object) -> Clip:
+    return Clip(name, "text", corpus="own", split=part, text=text, **more)  # type: ignore[arg-type]
+
+
+def test_overlap_of_speakers_and_texts_is_found(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.jsonl"
+    write_clips(
+        manifest,
+        [
+            _text("a", "train", "The small boat went out at dawn.", speaker="own/1"),
+            _text("b", "test", "the small boat went OUT at dusk", speaker="own/1"),
+            _text("c", "test", "Yes.", speaker="own/2"),
+            _text("d", "train", "Yes.", speaker="own/3"),
+        ],
+    )
+    found = {overlap.what: overlap for overlap in check_manifests([manifest]).overlaps}
+    assert found["speakers"].first == ["own/1"]
+    assert found["near-identical texts"].first == ["a = b"]
+    assert set(found) == {"speakers", "near-identical texts"}
+
+
+def test_overlapping_windows_and_dialogues_are_found(tmp_path: Path) -> None:
+    def window(name: str, start_s: float, part: str) -> Clip:
+        return Clip(name, "eeg", path="x.npz", start_s=start_s, end_s=start_s + 5, split=part)
+
+    manifest = tmp_path / "m.jsonl"
+    write_clips(
+        manifest, [window("a", 0, "train"), window("b", 4, "test"), window("c", 9, "train")]
+    )
+    about_path(manifest).write_text('{"clip": "a", "dialogue": 1}\n{"clip": "b", "dialogue": 1}\n')
+    found = {overlap.what: overlap for overlap in check_manifests([manifest]).overlaps}
+    assert found["overlapping windows"].first == ["a and b"]
+    assert found["dialogues"].count == 1
+
+
+def test_the_same_sound_at_another_level_is_found(tmp_path: Path) -> None:
+    for name, gain, base in (("a", 0.3, 300.0), ("b", 0.05, 300.0), ("c", 0.3, 900.0)):
+        tone(tmp_path / f"{name}.wav", base, 0.8, gain)
+    clips = [
+        Clip("a", "voice", path="a.wav", split="train"),
+        Clip("b", "voice", path="b.wav", split="test"),
+        Clip("c", "voice", path="c.wav", split="test"),
+    ]
+    write_clips(tmp_path / "m.jsonl", clips)
+    found = check_manifests([tmp_path / "m.jsonl"], media=True).overlaps
+    assert [(o.what, o.first) for o in found] == [("near-identical media", ["b = a"])]
+
+
+def test_a_manifest_edited_by_hand_names_its_line(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.jsonl"
+    write_clips(manifest, [_text("a", "train", "x"), _text("b", "test", "y")])
+    manifest.write_text(manifest.read_text().replace('"b"', '"b", "note": 1'))
+    with pytest.raises(DatasetError, match=r"m\.jsonl:2: unknown key 'note'"):
+        check_manifests([manifest])
+
+
+def test_every_filter_of_find_narrows() -> None:
+    assert [c.name for c in find(modality="eeg", licence="commercial", dimension="valence")] == [
+        "affec",
+        "dasps",
+    ]
+    assert {c.name for c in find(perspective="writer")} >= {"emobank", "isear"}
+    assert all("de" in c.languages for c in find(language="de"))
+
+
+def test_the_seed_list_is_whole() -> None:
+    assert {corpus.number for corpus in corpora().values()} >= set(range(1, 30))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("name = ", "not valid TOML"), ("nam = 1", "unknown key"), ('name = "x"', "missing")],
+)
+def test_a_wrong_catalogue_file_is_refused(text: str, message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        parse_corpus(text, "x.toml")
+
+
+def test_the_command_line_prepares_and_checks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = CASES["ased"].plant(tmp_path / "in")
+    out = tmp_path / "ased.jsonl"
+    assert main(["datasets", "prepare", "ASED", str(root.parent), "--out", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert "2 clips" in captured.out
+    assert f"the corpus begins at {root}" in captured.err
+    assert main(["datasets", "check", str(out)]) == 0
+    assert main(["datasets", "show", "emo-db"]) == 0
+    assert "w → anger" in capsys.readouterr().out
+
+
+def test_the_command_line_refuses_overlap(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in ("train", "test"):
+        clip = Clip(f"{part}1", "text", text="x", speaker="own/1")
+        write_clips(tmp_path / f"{part}.jsonl", [clip])
+    both = [str(tmp_path / "train.jsonl"), str(tmp_path / "test.jsonl")]
+    assert main(["datasets", "check", *both]) == 1
+    assert "share 1 speakers: own/1" in capsys.readouterr().err
+    assert main(["datasets", "check", "--allow", "speakers", *both]) == 0
+
+
+def test_list_merges_an_index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"Year": 2018, "Emotions": "3 emotions: anger, calm, joy.", "License": "CC BY 4.0"}
+    rest = {"Language": "Greek", "Access": "Open", "Dataset-link": "https://example.org"}
+    put(tmp_path, {"src/ser-datasets.json": {"Own Corpus": {**row, **rest}, "RAVDESS": row}})
+    assert main(["datasets", "list", "--index", str(tmp_path), "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    listed = {line["title"]: line for line in lines if "known_as" in line}
+    assert listed["Own Corpus"]["categories"] == ["anger", "happiness"]
+    assert listed["Own Corpus"]["left"] == ["calm"]
+    assert listed["RAVDESS"]["known_as"] == "ravdess"
