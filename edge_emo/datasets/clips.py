@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -39,6 +39,8 @@ class Clip:
         intensity: 0 … 1.
         perspective: Whose view the label is.
         licence: Licence of the corpus.
+        context: Of text: what was said before, oldest first: objects with ``speaker`` (or null)
+            and ``text``.
     """
 
     clip: str
@@ -59,6 +61,7 @@ class Clip:
     intensity: float | None = None
     perspective: Perspective | None = None
     licence: str | None = None
+    context: Sequence[Mapping[str, str | None]] | None = None
 
 
 def read_clips(manifest: str | Path) -> list[Clip]:
@@ -127,7 +130,7 @@ def check_clip(row: Mapping[str, Any], where: str) -> Clip:
 _WRITTEN_ORDER = (
     *("clip", "corpus", "modality", "path", "start_s", "end_s", "speaker", "split", "language"),
     *("text", "label", "votes", "valence", "arousal", "dominance", "intensity", "perspective"),
-    "licence",
+    *("licence", "context"),
 )
 
 
@@ -171,6 +174,16 @@ def _is_votes(value: Any) -> bool:
     return all(map(_between(0.0, math.inf), weights)) and sum(weights) > 0
 
 
+def _is_context(value: Any) -> bool:
+    return isinstance(value, Sequence) and all(
+        isinstance(said, Mapping)
+        and said.keys() <= {"speaker", "text"}
+        and isinstance(said.get("text"), str)
+        and (said.get("speaker") is None or _is_name(said["speaker"]))
+        for said in value
+    )
+
+
 def _one_of(words: tuple[str, ...]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and value in words
 
@@ -190,5 +203,6 @@ _CHECKS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "arousal": _DIMENSION,
     "dominance": _DIMENSION,
     "intensity": ("number in 0 … 1", _between(0.0, 1.0)),
+    "context": ("list of speaker and text", _is_context),
     "perspective": (f"perspective ({', '.join(PERSPECTIVES)})", _one_of(PERSPECTIVES)),
 }

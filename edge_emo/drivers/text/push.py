@@ -10,7 +10,7 @@ from edge_emo.clock import Clock
 from edge_emo.drivers.base import Driver
 from edge_emo.drivers.text.lines import clean
 from edge_emo.errors import ClosedError, ConfigError, DeviceTimeoutError
-from edge_emo.types import Chunk, Kind, StreamInfo
+from edge_emo.types import Chunk, Kind, StreamInfo, Utterance
 
 
 class PushedText(Driver):
@@ -48,23 +48,26 @@ class PushedText(Driver):
             self._newest_ns = -(1 << 62)
         return StreamInfo("text", 0.0, (), "text", "text from the program")
 
-    def push(self, text: str, t_ns: int | None = None) -> None:
+    def push(self, text: str, t_ns: int | None = None, utterance: Utterance | None = None) -> None:
         """Hand over one line, from any thread. Text without a visible character is ignored.
 
         Args:
             text: What was said or written.
-            t_ns: When, on the session clock; now when left out.
+            t_ns: When, on the session clock; when left out, when its first word began, else now.
+            utterance: Who said it, and when each word was said.
 
         Raises:
             ClosedError: The stream is not open.
             ConfigError: ``t_ns`` lies before that of the line pushed last.
         """
         line = clean(text)
+        if t_ns is None and utterance is not None and utterance.words:
+            t_ns = utterance.words[0].start_ns
         with self._changed:
             if self._clock is None:
                 raise ClosedError("push: is not open", hint="push text while the pipeline runs")
             if line:
-                self._append(line, self._stamp(self._clock, t_ns))
+                self._append(line, self._stamp(self._clock, t_ns), utterance)
 
     def read(self, timeout_s: float) -> Chunk:
         """Return the next line; see :meth:`Driver.read`."""
@@ -97,11 +100,11 @@ class PushedText(Driver):
             )
         return t_ns
 
-    def _append(self, line: str, t_ns: int) -> None:
+    def _append(self, line: str, t_ns: int, utterance: Utterance | None) -> None:
         if len(self._waiting) == self._capacity:
             self._waiting.popleft()
             self._dropped += 1
-        self._waiting.append(Chunk("text", self._seq, t_ns, 0.0, line))
+        self._waiting.append(Chunk("text", self._seq, t_ns, 0.0, line, utterance))
         self._newest_ns = t_ns
         self._seq += 1
         self._changed.notify_all()
