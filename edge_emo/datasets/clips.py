@@ -91,12 +91,16 @@ def read_clips(manifest: str | Path) -> list[Clip]:
 def write_clips(manifest: str | Path, clips: Iterable[Clip]) -> None:
     """Write a manifest of clips, every key on every line in the documented order.
 
+    ``context`` is written where there is one.
+
     Raises:
         DatasetError: A value cannot be; nothing is written.
     """
     lines = []
     for number, clip in enumerate(clips, start=1):
         row = {key: asdict(clip)[key] for key in _WRITTEN_ORDER}
+        if clip.context is not None:
+            row["context"] = list(clip.context)
         check_clip(row, f"{manifest}:{number}")
         lines.append(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
     Path(manifest).write_text("".join(lines), encoding="utf-8")
@@ -130,7 +134,7 @@ def check_clip(row: Mapping[str, Any], where: str) -> Clip:
 _WRITTEN_ORDER = (
     *("clip", "corpus", "modality", "path", "start_s", "end_s", "speaker", "split", "language"),
     *("text", "label", "votes", "valence", "arousal", "dominance", "intensity", "perspective"),
-    *("licence", "context"),
+    "licence",
 )
 
 

@@ -21,7 +21,6 @@ class Report:
         accuracy_answered: The same without the abstentions.
         unweighted_average_recall: Mean recall of the labels that occur.
         macro_f1: Mean F1.
-        weighted_f1: Mean F1 of the labels, each weighted by how often it is true.
         expected_calibration_error: 15 equal-width bins, of the answers given.
         abstained: Share of the n clips without an estimate.
         labels: Label names of the model.
@@ -35,6 +34,7 @@ class Report:
         dominance_r: Likewise.
         inference_ms_p50: Median time of one run of the model, in ms.
         inference_ms_p95: Its 95th percentile.
+        weighted_f1: Mean F1 of the labels, each weighted by how often it is true.
         multilabel: Of clips whose ``votes`` name all labels that apply, when the model has an
             output for such: ``output``, ``n``, ``macro_f1``, ``micro_f1`` and ``f1`` by label.
     """
@@ -48,7 +48,6 @@ class Report:
     accuracy_answered: float | None
     unweighted_average_recall: float | None
     macro_f1: float | None
-    weighted_f1: float | None
     expected_calibration_error: float | None
     abstained: float
     labels: tuple[str, ...]
@@ -62,6 +61,7 @@ class Report:
     dominance_r: float | None
     inference_ms_p50: float | None
     inference_ms_p95: float | None
+    weighted_f1: float | None = None
     multilabel: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:

@@ -35,17 +35,17 @@ _PLACES = str.maketrans(_C1 | _QUOTES)
 _URL = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
 _USER = re.compile(r"(?<![\w@])@\w+|(?<!\w)/?u/\w+")
 _NAME = re.compile(r"\[[A-Za-z]{2,20}\]")
-_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_NUMBER = re.compile(r"(?<![<\d])\d+(?:[.,:]\d+)*")
 _CLITIC = re.compile(r"(\w) ?' ?(s|m|d|t|re|ve|ll)\b", re.IGNORECASE)
 _NOT = re.compile(r"(\w)n't\b", re.IGNORECASE)
 _RUN = re.compile(r"([^\W\d_])\1{2,}")
 _TOKEN = re.compile(
     r"<(?:url|user|name|num)>"
-    r"|[:;=][-o'^]?[()\[\]dpo/\\|3*](?!\w)|\bx+d\b|<3+|\^_*\^|[-o]_+[-o]"  # emoticons
+    r"|[:;=][-o'^]?[()\[\]dpo/\\|3*](?!\w)|\bx+d\b|<3+(?!\d)|\^_*\^|[-o]_+[-o]"  # emoticons
     r"|'[a-z]+\b|[^\W_]+(?:['][^\W_]+)*"
     r"|\.{2,}|…|!+|\?+|[!?]{2,}|[^\w\s]"
 )
-_INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn")
+_INVISIBLE = ("Cc", "Cf", "Cs", "Co")
 _EMOJI_PARTS = frozenset("\ufe0e\ufe0f\u200d") | {chr(c) for c in range(0x1F3FB, 0x1F400)}
 
 
@@ -189,7 +189,7 @@ def _visible(letter: str) -> str:
     if letter in _EMOJI_PARTS:
         return ""
     category = unicodedata.category(letter)
-    if category == "So":
+    if category == "So" or "\U0001f000" <= letter <= "\U0001faff":
         return f" {letter} "
     return " " if category in _INVISIBLE or category[0] == "Z" else letter
 
