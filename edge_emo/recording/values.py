@@ -29,7 +29,7 @@ def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
     """Return a prediction as an object; its posterior maps names to probabilities."""
     return _fields(prediction) | {
         "posterior": _posterior(prediction.posterior),
-        "tags": {name: _fields(tags) for name, tags in prediction.tags.items()},
+        "tags": {name: _tags_to_json(tags) for name, tags in prediction.tags.items()},
     }
 
 
@@ -148,8 +148,15 @@ def _prediction(value: Mapping[str, Any]) -> Prediction:
     return Prediction(**{**value, **built})
 
 
-def _tags_from(value: Mapping[str, Any]) -> Tags:
-    return Tags(**{key: tuple(column) for key, column in value.items()})
+def _tags_to_json(tags: Tags) -> dict[str, list[float]]:
+    """Return score and threshold of each label by its name."""
+    rows = zip(tags.names, tags.scores, tags.thresholds, strict=True)
+    return {name: [score, threshold] for name, score, threshold in rows}
+
+
+def _tags_from(value: Mapping[str, list[float]]) -> Tags:
+    scores, thresholds = (tuple(row[place] for row in value.values()) for place in (0, 1))
+    return Tags(tuple(value), scores, thresholds)
 
 
 def _state(value: Mapping[str, Any]) -> EmotionState:
