@@ -6,6 +6,8 @@ import importlib.util
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge_emo import vendor
 from edge_emo.clock import ManualClock
@@ -135,3 +137,24 @@ def test_backends_agree(package: ModelPackage) -> None:
         answers.append(np.array(rows))
     for other in answers[1:]:
         np.testing.assert_allclose(other, answers[0], atol=1e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text(max_size=120))
+def test_any_text_gets_finite_numbers_or_a_reason(text: str) -> None:
+    prediction = estimate(SHIPPED[0], text)
+    if prediction.posterior is None:
+        assert prediction.abstained
+        return
+    numbers = [*prediction.posterior.probabilities, *prediction.tags["emotions"].scores]
+    assert np.isfinite([*numbers, prediction.valence, prediction.arousal]).all()
+
+
+SHIPPED: list[TextEstimator] = []
+"""The default package on any backend; hypothesis takes no fixture of a test."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _shipped() -> None:
+    package = find_package("text")
+    SHIPPED.append(TextEstimator(package, load_model(package), ManualClock()))

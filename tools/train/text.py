@@ -19,6 +19,7 @@ import json
 import time
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ from text_data import (
     read_corpora,
 )
 from text_fit import Options, Table, fit, run, table_of
-from text_net import Exported, Heads, Size, TextNet
+from text_net import Exported, Heads, Size, TextNet, int8_of
 from text_score import report, thresholds
 from text_words import words
 
@@ -92,6 +93,9 @@ def export_package(given: argparse.Namespace) -> None:
     net = TextNet(Size(**kept["size"]))
     net.load_state_dict(kept["state"])
     parameters = sum(p.numel() for p in net.parameters())
+    with torch.no_grad():
+        steps, scale = int8_of(net.table.weight)
+        net.table.weight.copy_(steps * scale)
     held = [s for s in _sentences(given) if s.split == "validation"]
     table = table_of(held, SPEC)
     heads = run(net, table)
@@ -106,6 +110,7 @@ def export_package(given: argparse.Namespace) -> None:
             "sentences": kept["sentences"],
             "minutes on one shared CPU thread": kept["minutes"],
             "validation": report(heads, table),
+            "validation before the table became int8": _figures(kept["log"][-1]),
             "log": kept["log"],
         },
         tried=json.loads(Path(__file__).with_name("text_tried.json").read_text("utf-8")),
@@ -187,6 +192,10 @@ def _limits(heads: Heads, table: Table) -> dict[str, dict[str, float]]:
         values = thresholds(scores, truth[rows])
         found[name] = {k: round(float(v), 4) for k, v in zip(labels, values, strict=True)}
     return found
+
+
+def _figures(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in line.items() if key not in ("epoch", "loss")}
 
 
 def _single(

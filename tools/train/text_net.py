@@ -109,6 +109,12 @@ class TextNet(nn.Module):
         return torch.cat([total, (words * weight).sum(1)], -1)
 
 
+def int8_of(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a table as int8 steps, and the size of a step in each column."""
+    scale = weight.abs().amax(0).clamp(min=1e-6) / 127.0
+    return torch.round(weight / scale).to(torch.int8), scale
+
+
 class Exported(nn.Module):
     """The network as it is exported: int8 rows, dimensions in −1 … +1.
 
@@ -119,9 +125,8 @@ class Exported(nn.Module):
     def __init__(self, net: TextNet) -> None:
         super().__init__()
         self.net = net
-        weight = net.table.weight.detach()
-        scale = weight.abs().amax(0).clamp(min=1e-6) / 127.0
-        self.register_buffer("table", torch.round(weight / scale).to(torch.int8))
+        steps, scale = int8_of(net.table.weight.detach())
+        self.register_buffer("table", steps)
         self.register_buffer("scale", scale)
         net.table = nn.Embedding(1, 1)  # its rows are in the int8 table now
         net.rows = self.rows  # type: ignore[method-assign]  # the one place that reads rows
