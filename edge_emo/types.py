@@ -62,6 +62,50 @@ class StreamInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a transcript.
+
+    Attributes:
+        text: As it is written.
+        start_ns: When it begins, on the session clock.
+        end_ns: When it ends.
+    """
+
+    text: str
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An utterance that somebody made before another one.
+
+    Attributes:
+        speaker: Any name that stays the same for one speaker; None when unknown.
+        text: The words.
+    """
+
+    speaker: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What is known of a line of text besides its letters.
+
+    Attributes:
+        speaker: Any name that stays the same for one speaker; None when unknown.
+        words: Its words with their times, in order; empty when unknown.
+        before: What was said before it, oldest first, when the source knows; None to take the
+            lines of the same stream.
+    """
+
+    speaker: str | None = None
+    words: tuple[Word, ...] = ()
+    before: tuple[Said, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """Consecutive samples as a driver delivered them.
 
@@ -73,6 +117,7 @@ class Chunk:
         rate_hz: Nominal rate; 0.0 when irregular.
         data: Samples of shape (n_samples, n_channels) float32; one image (height, width, 3)
             uint8 RGB for video; a ``str`` for text.
+        utterance: Of text only: who said it and when each word was said, where that is known.
     """
 
     stream: str
@@ -80,6 +125,7 @@ class Chunk:
     t_ns: int
     rate_hz: float
     data: npt.NDArray[Any] | str
+    utterance: Utterance | None = None
 
     @property
     def n_samples(self) -> int:
@@ -92,7 +138,8 @@ class Chunk:
     def end_ns(self) -> int:
         """Originating time just after the last sample."""
         if self.rate_hz <= 0:
-            return self.t_ns
+            words = self.utterance.words if self.utterance else ()
+            return max(self.t_ns, words[-1].end_ns) if words else self.t_ns
         return self.t_ns + round(self.n_samples * 1e9 / self.rate_hz)
 
     @property
@@ -208,13 +255,46 @@ class Posterior(Mapping[str, float]):
 
 
 @dataclass(frozen=True, slots=True)
+class Tags:
+    """Labels of which several may apply at once; scores never part from their names.
+
+    Attributes:
+        names: Label names.
+        scores: One per name, 0 … 1, each by itself; they do not sum to 1.
+        thresholds: The score from which a label counts as present, chosen on validation data.
+    """
+
+    names: tuple[str, ...]
+    scores: tuple[float, ...]
+    thresholds: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse scores that do not match the names.
+
+        Raises:
+            ValueError: Lengths differ, or a score is outside 0 … 1 or not a number.
+        """
+        if not len(self.names) == len(self.scores) == len(self.thresholds):
+            raise ValueError(f"{len(self.names)} names for {len(self.scores)} scores")
+        if not all(0.0 <= score <= 1.0 for score in self.scores):
+            raise ValueError(f"scores outside 0 … 1: {self.scores}")
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """Names whose score reaches its threshold, the clearest first."""
+        rows = zip(self.names, self.scores, self.thresholds, strict=True)
+        over = [(score / max(least, 1e-9), name) for name, score, least in rows if score >= least]
+        return tuple(name for _, name in sorted(over, key=lambda pair: -pair[0]))
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What one estimator says of one window of one modality.
 
     Attributes:
         modality: Where the evidence comes from.
         t_ns: Originating time of the window's first sample.
-        duration_ns: Length of the window; 0 for a frame or a line of text.
+        duration_ns: Length of the window; 0 for a frame or a line of text without word times.
         posterior: Probabilities by name; None when ``abstained``.
         valence: −1 (unpleasant) … +1 (pleasant), or None when the model does not give it.
         arousal: −1 (calm) … +1 (aroused), or None.
@@ -223,6 +303,7 @@ class Prediction:
         model_id: Package that made it; empty when none ran.
         inference_ns: Time inside the backend on the session clock; 0 in replay.
         abstained: None, or the reason in words why there is no estimate.
+        tags: Multi-label scores by the name of the model's output, where it has such.
     """
 
     modality: Modality
@@ -236,6 +317,7 @@ class Prediction:
     model_id: str
     inference_ns: int
     abstained: str | None = None
+    tags: Mapping[str, Tags] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a prediction that both abstains and estimates, or does neither.

@@ -3,7 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_emo.types import CATEGORIES, Chunk, EmotionState, Posterior, Prediction, abstention
+from edge_emo.types import (
+    CATEGORIES,
+    Chunk,
+    EmotionState,
+    Posterior,
+    Prediction,
+    Tags,
+    Utterance,
+    Word,
+    abstention,
+)
 
 
 def test_a_posterior_is_read_by_name() -> None:
@@ -65,3 +75,19 @@ def test_unknown_is_not_neutral() -> None:
     assert state.label is None
     assert state.confidence is None
     assert "neutral" in CATEGORIES
+
+
+def test_text_with_word_times_ends_with_its_last_word() -> None:
+    words = (Word("good", 5, 9), Word("morning", 11, 30))
+    assert Chunk("text", 0, 5, 0.0, "good morning", Utterance("ann", words)).end_ns == 30
+
+
+def test_tags_are_present_from_their_own_threshold_on() -> None:
+    tags = Tags(("joy", "relief", "pride"), (0.4, 0.1, 0.2), (0.4, 0.05, 0.3))
+    assert tags.present == ("relief", "joy")
+
+
+@pytest.mark.parametrize("scores", [(0.5,), (0.5, 1.5), (0.5, float("nan"))])
+def test_impossible_tags_are_refused(scores: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="scores"):
+        Tags(("joy", "relief"), scores, (0.5, 0.5))

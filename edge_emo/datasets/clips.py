@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -40,6 +40,8 @@ class Clip:
         intensity: 0 … 1.
         perspective: Whose view the label is.
         licence: Licence of the corpus.
+        context: Of text: what was said before, oldest first: objects with ``speaker`` (or null)
+            and ``text``.
     """
 
     clip: str
@@ -60,6 +62,7 @@ class Clip:
     intensity: float | None = None
     perspective: Perspective | None = None
     licence: str | None = None
+    context: Sequence[Mapping[str, str | None]] | None = None
 
 
 def read_clips(manifest: str | Path) -> list[Clip]:
@@ -92,6 +95,8 @@ def iter_clips(manifest: str | Path) -> Iterator[Clip]:
 def write_clips(manifest: str | Path, clips: Iterable[Clip]) -> None:
     """Write a manifest of clips, every key on every line in the documented order.
 
+    ``context`` is written where there is one.
+
     Raises:
         DatasetError: A value cannot be; nothing is written.
     """
@@ -108,6 +113,8 @@ def clip_line(clip: Clip, where: str) -> str:
         DatasetError: A value cannot be; ``where`` stands before it in the message.
     """
     row = dict(zip(_WRITTEN_ORDER, _values(clip), strict=True))
+    if clip.context is not None:
+        row["context"] = list(clip.context)
     _check_values(row, where)
     _check_together(clip, where)
     return _encode(row) + "\n"
@@ -202,6 +209,16 @@ def _is_votes(value: Any) -> bool:
     return all(map(_between(0.0, math.inf), weights)) and sum(weights) > 0
 
 
+def _is_context(value: Any) -> bool:
+    return isinstance(value, Sequence) and all(
+        isinstance(said, Mapping)
+        and said.keys() <= {"speaker", "text"}
+        and isinstance(said.get("text"), str)
+        and (said.get("speaker") is None or _is_name(said["speaker"]))
+        for said in value
+    )
+
+
 def _one_of(words: tuple[str, ...]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and value in words
 
@@ -221,5 +238,6 @@ _CHECKS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "arousal": _DIMENSION,
     "dominance": _DIMENSION,
     "intensity": ("number in 0 … 1", _between(0.0, 1.0)),
+    "context": ("list of speaker and text", _is_context),
     "perspective": (f"perspective ({', '.join(PERSPECTIVES)})", _one_of(PERSPECTIVES)),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import wave
 import zipfile
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from edge_emo.datasets.clips import Clip
 from edge_emo.errors import DatasetError
 from edge_emo.imaging import cv2
-from edge_emo.types import Chunk, Kind, Modality, StreamInfo
+from edge_emo.types import Chunk, Kind, Modality, Said, StreamInfo, Utterance
 from edge_emo.vendor import load
 
 Samples = npt.NDArray[np.float32]
@@ -75,7 +76,8 @@ def load_clip(clip: Clip, root: str | Path) -> Chunk:
 def decode_clip(clip: Clip, root: str | Path) -> DecodedClip:
     """Decode a clip and describe its stream; see :func:`load_clip`."""
     if clip.modality == "text":
-        return _decoded(clip, "", 0.0, (), clip.text or "")
+        info, chunk = _decoded(clip, "", 0.0, (), clip.text or "")
+        return DecodedClip(info, dataclasses.replace(chunk, utterance=_utterance(clip)))
     if clip.path is None:
         raise DatasetError(f"clip {clip.clip}: has no path")
     path = Path(root) / clip.path
@@ -88,6 +90,11 @@ def decode_clip(clip: Clip, root: str | Path) -> DecodedClip:
         return _decoded(clip, str(path), 0.0, (), _read_image(clip, path))
     signal = _cut(clip, _read_signal(clip, path))
     return _decoded(clip, str(path), signal.rate_hz, signal.channels, signal.data)
+
+
+def _utterance(clip: Clip) -> Utterance:
+    before = [Said(said.get("speaker"), said["text"] or "") for said in clip.context or ()]
+    return Utterance(clip.speaker, (), tuple(before))
 
 
 def _decoded(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +15,10 @@ import numpy.typing as npt
 from edge_emo.datasets.clips import Clip
 from edge_emo.datasets.decode import IMAGES, decode_clip
 from edge_emo.datasets.film_sound import SUFFIXES, read_film_sound
-from edge_emo.errors import DatasetError
+from edge_emo.errors import DatasetError, ModelNotFoundError
+from edge_emo.estimators.face_finder import PackagedDetector, load_face_detector
 from edge_emo.features.audio import RATE_HZ, RateConverter, log_mel
-from edge_emo.features.face_finder import FaceFinder
+from edge_emo.features.face_align import align
 from edge_emo.imaging import cv2
 
 VERSION = 1
@@ -60,6 +62,7 @@ def make_features(clip: Clip, root: Path, parameters: Parameters) -> Made:
 
     Raises:
         DatasetError: The clip cannot be decoded, or no face is found in it.
+        ModelError: Faces are to be found, and no detector works here.
         UnavailableError: Its decoder is not installed.
     """
     if clip.modality == "text":
@@ -135,7 +138,7 @@ def _faces(clip: Clip, root: Path, parameters: Parameters) -> Made:
     if path.suffix.lower() in IMAGES:
         picture = np.asarray(decode_clip(clip, root).chunk.data)
         grey = cv2().cvtColor(picture, cv2().COLOR_RGB2GRAY)
-        return Made("faces", _crop(grey, None, parameters.face_px)[None], 0.0)
+        return Made("faces", _resized(grey, parameters.face_px)[None], 0.0)
     return _film(clip, path, parameters)
 
 
@@ -150,14 +153,11 @@ def _film(clip: Clip, path: Path, parameters: Parameters) -> Made:
         capture.set(vision.CAP_PROP_POS_MSEC, 1000.0 * (clip.start_s or 0.0))
         last_s = float("inf") if clip.end_s is None else clip.end_s - (clip.start_s or 0.0)
         step = max(1, round(rate_hz / parameters.face_hz))
-        finder, crops, frame = FaceFinder(), list[npt.NDArray[np.uint8]](), 0
+        crops, frame = list[npt.NDArray[np.uint8]](), 0
         while frame < last_s * rate_hz and capture.grab():
             if frame % step == 0:
-                picture = capture.retrieve()[1]
-                grey = vision.cvtColor(picture, vision.COLOR_BGR2GRAY)
-                box = finder.find(grey)
-                if box is not None:
-                    crops.append(_crop(grey, box, parameters.face_px))
+                picture = vision.cvtColor(capture.retrieve()[1], vision.COLOR_BGR2RGB)
+                crops += _largest_face(picture, parameters.face_px)
             frame += 1
     finally:
         capture.release()
@@ -166,10 +166,29 @@ def _film(clip: Clip, path: Path, parameters: Parameters) -> Made:
     return Made("faces", np.stack(crops), frame / rate_hz)
 
 
-def _crop(grey: npt.NDArray[np.uint8], box: Any, side_px: int) -> npt.NDArray[np.uint8]:
-    if box is not None:
-        rows, columns = (max(0, box.y), max(0, box.x))
-        grey = grey[rows : box.y + box.side, columns : box.x + box.side]
+def _largest_face(picture: npt.NDArray[np.uint8], side_px: int) -> list[npt.NDArray[np.uint8]]:
+    """Return an upright grey crop of the largest face of a frame, or nothing."""
+    detector = _detector()
+    sure = [face for face in detector.detect(picture) if face.score >= detector.begin_score]
+    face = max(sure, key=lambda face: face.side, default=None)
+    if face is None:
+        return []
+    crop = align(picture, face, side_px).image
+    return [np.asarray(cv2().cvtColor(crop, cv2().COLOR_RGB2GRAY), np.uint8)]
+
+
+@cache
+def _detector() -> PackagedDetector:
+    """Return the default detector, loaded once in each process."""
+    detector = load_face_detector()
+    if detector is None:
+        raise ModelNotFoundError(
+            "no model package finds faces", hint="see: edge-emo models; reinstall edge-emo"
+        )
+    return detector
+
+
+def _resized(grey: npt.NDArray[np.uint8], side_px: int) -> npt.NDArray[np.uint8]:
     vision = cv2()
     shape = (side_px, side_px)
     return np.asarray(vision.resize(grey, shape, interpolation=vision.INTER_AREA), np.uint8)

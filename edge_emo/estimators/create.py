@@ -20,6 +20,7 @@ ESTIMATORS: Mapping[Modality, str] = {
     "face": "edge_emo.estimators.face:FaceEstimator",
     "voice": "edge_emo.estimators.voice:VoiceEstimator",
     "eeg": "edge_emo.estimators.eeg:EegEstimator",
+    "text": "edge_emo.estimators.text:TextEstimator",
 }
 """The class that estimates each modality, imported when it is first used."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from edge_emo.estimators.create import build_estimator, check_modality
 from edge_emo.estimators.face_finder import load_face_detector
 from edge_emo.evaluation import metrics
 from edge_emo.evaluation.report import Report
-from edge_emo.manifest import DIMENSIONS, ModelPackage
+from edge_emo.manifest import DIMENSIONS, ModelPackage, TensorSpec, is_dimensional
 from edge_emo.runtime.base import LoadedModel, Tensors
 from edge_emo.runtime.choose import load_model
 from edge_emo.types import Prediction
@@ -194,7 +195,7 @@ def summarise(
         asked: What the user named; the package's id when empty.
         backend: Name of the backend that ran.
     """
-    labelled = [one for one in outcomes if one.clip.label is not None]
+    labelled = [one for one in outcomes if one.clip.label in package.labels]
     true = [one.clip.label or "" for one in labelled]
     guessed = [one.label for one in labelled]
     labels = package.labels
@@ -209,6 +210,7 @@ def summarise(
         accuracy_answered=metrics.accuracy_answered(true, guessed),
         unweighted_average_recall=metrics.unweighted_average_recall(labels, true, guessed),
         macro_f1=metrics.macro_f1(labels, true, guessed),
+        weighted_f1=metrics.weighted_f1(labels, true, guessed),
         expected_calibration_error=_calibration_error(labelled),
         abstained=sum(one.label is None for one in outcomes) / len(outcomes),
         labels=labels,
@@ -217,15 +219,56 @@ def summarise(
         **_agreements(outcomes),
         inference_ms_p50=p50,
         inference_ms_p95=p95,
+        multilabel=_multilabel(package, outcomes),
     )
 
 
 def _is_fit(clip: Clip, package: ModelPackage) -> bool:
     if clip.modality != package.modality:
         return False
-    if clip.label is not None:
-        return clip.label in package.labels
-    return any(getattr(clip, name) is not None for name in DIMENSIONS)
+    if clip.label in package.labels:
+        return True
+    wanted = _labels_of(clip, package)
+    if wanted and any(wanted <= set(output.labels) for output in _tag_outputs(package)):
+        return True
+    return clip.label is None and any(getattr(clip, name) is not None for name in DIMENSIONS)
+
+
+def _tag_outputs(package: ModelPackage) -> list[TensorSpec]:
+    """Return the outputs with labels of which several may apply, the shortest list first."""
+    others = [
+        output
+        for output in package.outputs
+        if output.labels and not is_dimensional(output) and output != package.categories
+    ]
+    return sorted(others, key=lambda output: len(output.labels))
+
+
+def _labels_of(clip: Clip, package: ModelPackage) -> Set[str]:
+    """Return all labels that apply to a clip; empty when the manifest does not say."""
+    if clip.votes is not None:
+        return {name for name, weight in clip.votes.items() if weight > 0}
+    return {clip.label} if clip.label and clip.label not in package.labels else set()
+
+
+def _multilabel(package: ModelPackage, outcomes: Sequence[Outcome]) -> dict[str, Any] | None:
+    known = [(one, _labels_of(one.clip, package)) for one in outcomes]
+    true = [wanted for _, wanted in known if wanted]
+    names = set().union(*true)
+    fitting = [output for output in _tag_outputs(package) if names <= set(output.labels)]
+    if not true or not fitting:
+        return None
+    output = fitting[0]
+    tags = [one.prediction.tags.get(output.name) for one, wanted in known if wanted]
+    present = [set(found.present) if found else set() for found in tags]
+    f1 = metrics.label_f1(output.labels, true, present)
+    return {
+        "output": output.name,
+        "n": len(true),
+        "macro_f1": sum(f1.values()) / len(f1),
+        "micro_f1": metrics.micro_f1(true, present),
+        "f1": f1,
+    }
 
 
 def _calibration_error(labelled: Sequence[Outcome]) -> float | None:

@@ -6,7 +6,7 @@ the data cannot define (no sample, no variance) is None, never 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,13 @@ __all__ = [
     "concordance",
     "confusion",
     "expected_calibration_error",
+    "label_f1",
     "macro_f1",
+    "micro_f1",
     "pearson",
     "roc_auc",
     "unweighted_average_recall",
+    "weighted_f1",
 ]
 
 Counts = npt.NDArray[np.int64]
@@ -94,6 +97,52 @@ def macro_f1(
             hits = sum(truth == guess == label for truth, guess in pairs)
             scores.append(2 * hits / (occurs + guessed))
     return sum(scores) / len(scores) if scores else None
+
+
+def weighted_f1(
+    labels: Sequence[str], true: Sequence[str], estimated: Sequence[str | None]
+) -> float | None:
+    """Return the mean F1 of the labels, each weighted by how often it is true.
+
+    An abstention is a false negative of its label.
+    """
+    if not true:
+        return None
+    pairs = list(zip(true, estimated, strict=True))
+    total = 0.0
+    for label in labels:
+        occurs = sum(truth == label for truth, _ in pairs)
+        guessed = sum(guess == label for _, guess in pairs)
+        hits = sum(truth == guess == label for truth, guess in pairs)
+        total += occurs * 2 * hits / max(occurs + guessed, 1)
+    return total / len(pairs)
+
+
+def label_f1(
+    labels: Sequence[str], true: Sequence[Set[str]], estimated: Sequence[Set[str]]
+) -> dict[str, float]:
+    """Return F1 of each label that occurs or is estimated, where several may apply at once.
+
+    Args:
+        labels: Names.
+        true: n sets of names.
+        estimated: n sets of names; an abstention is the empty set.
+    """
+    pairs = list(zip(true, estimated, strict=True))
+    scores = {}
+    for label in labels:
+        both = sum(label in truth and label in guess for truth, guess in pairs)
+        either = sum((label in truth) + (label in guess) for truth, guess in pairs)
+        if either:
+            scores[label] = 2 * both / either
+    return scores
+
+
+def micro_f1(true: Sequence[Set[str]], estimated: Sequence[Set[str]]) -> float | None:
+    """Return F1 over all pairs of clip and label; None when there is no such pair."""
+    both = sum(len(truth & guess) for truth, guess in zip(true, estimated, strict=True))
+    either = sum(len(truth) + len(guess) for truth, guess in zip(true, estimated, strict=True))
+    return 2 * both / either if either else None
 
 
 def roc_auc(scores: npt.ArrayLike, positive: npt.ArrayLike) -> float | None:

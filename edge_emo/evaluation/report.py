@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -33,6 +34,9 @@ class Report:
         dominance_r: Likewise.
         inference_ms_p50: Median time of one run of the model, in ms.
         inference_ms_p95: Its 95th percentile.
+        weighted_f1: Mean F1 of the labels, each weighted by how often it is true.
+        multilabel: Of clips whose ``votes`` name all labels that apply, when the model has an
+            output for such: ``output``, ``n``, ``macro_f1``, ``micro_f1`` and ``f1`` by label.
     """
 
     model: str
@@ -57,6 +61,8 @@ class Report:
     dominance_r: float | None
     inference_ms_p50: float | None
     inference_ms_p95: float | None
+    weighted_f1: float | None = None
+    multilabel: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return one JSON object: every attribute by its name, in the order above."""
@@ -66,7 +72,15 @@ class Report:
         """Return the figures as lines of text, the confusion matrix last."""
         plain = {key: value for key, value in self.to_json().items() if key not in _MATRIX}
         lines = [f"{key:<28}{_words(value)}" for key, value in plain.items() if value is not None]
-        return "\n".join([*lines, "", *self._matrix()])
+        return "\n".join([*lines, *self._multilabel(), "", *self._matrix()])
+
+    def _multilabel(self) -> list[str]:
+        if self.multilabel is None:
+            return []
+        plain = {key: value for key, value in self.multilabel.items() if key != "f1"}
+        rows = {f"multilabel {key}": value for key, value in plain.items()}
+        rows |= {f"  f1 {name}": value for name, value in self.multilabel["f1"].items()}
+        return [f"{key:<28}{_words(value)}" for key, value in rows.items()]
 
     def _matrix(self) -> list[str]:
         width = max(len(_CORNER), *map(len, self.labels)) + 2
@@ -80,7 +94,7 @@ class Report:
 
 
 _CORNER = "true / estimated"
-_MATRIX = ("labels", "confusion")
+_MATRIX = ("labels", "confusion", "multilabel")
 
 
 def _words(value: float | str) -> str:

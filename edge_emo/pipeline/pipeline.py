@@ -17,7 +17,16 @@ from edge_emo.pipeline.session import Session
 from edge_emo.pipeline.trace import Trace
 from edge_emo.recording import Recording
 from edge_emo.sinks.base import Sink, SinkRunner
-from edge_emo.types import EmotionState, Face, Kind, Modality, Prediction, StreamInfo
+from edge_emo.types import (
+    EmotionState,
+    Face,
+    Kind,
+    Modality,
+    Prediction,
+    StreamInfo,
+    Utterance,
+    Word,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -230,21 +239,32 @@ class Pipeline:
             count = state.seq + 1
         return count
 
-    def push_text(self, text: str, t_ns: int | None = None) -> None:
+    def push_text(
+        self,
+        text: str,
+        t_ns: int | None = None,
+        *,
+        speaker: str | None = None,
+        words: Sequence[Word] = (),
+    ) -> None:
         """Give a sentence to the ``push:`` text stream.
 
         Args:
             text: What was said or written.
-            t_ns: When, on the session clock; now when None.
+            t_ns: When, on the session clock; when None, when the first word began, else now.
+            speaker: Any name that stays the same for one speaker; None when unknown.
+            words: The words with their times on the session clock, as a recogniser gives them.
 
         Raises:
-            ConfigError: The pipeline has no ``push:`` text stream.
+            ConfigError: The pipeline has no ``push:`` text stream, or the text comes after a
+                later one.
         """
         self._live()
         driver = self._drivers.get("text")
         if not isinstance(driver, PushedText):
             raise ConfigError("there is no push stream", hint="Pipeline(..., text='push:')")
-        driver.push(text, t_ns)
+        known = speaker is not None or words
+        driver.push(text, t_ns, Utterance(speaker, tuple(words)) if known else None)
 
     @property
     def latest(self) -> EmotionState | None:

@@ -11,12 +11,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from edge_emo.errors import RecordingError
-from edge_emo.types import Affect, EmotionState, Posterior, Prediction, StreamHealth, StreamInfo
+from edge_emo.types import (
+    Affect,
+    EmotionState,
+    Posterior,
+    Prediction,
+    Said,
+    StreamHealth,
+    StreamInfo,
+    Tags,
+    Utterance,
+    Word,
+)
 
 
 def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
     """Return a prediction as an object; its posterior maps names to probabilities."""
-    return _fields(prediction) | {"posterior": _posterior(prediction.posterior)}
+    return _fields(prediction) | {
+        "posterior": _posterior(prediction.posterior),
+        "tags": {name: _tags_to_json(tags) for name, tags in prediction.tags.items()},
+    }
 
 
 def prediction_from_json(value: Mapping[str, Any]) -> Prediction:
@@ -54,6 +68,28 @@ def state_from_json(value: Mapping[str, Any]) -> EmotionState:
         return _state(value)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _no("state", error) from error
+
+
+def utterance_to_json(utterance: Utterance) -> dict[str, Any]:
+    """Return what is known of a line of text as an object."""
+    return dataclasses.asdict(utterance)
+
+
+def utterance_from_json(value: Mapping[str, Any]) -> Utterance:
+    """Return the value that :func:`utterance_to_json` wrote.
+
+    Raises:
+        RecordingError: Something is missing or wrong.
+    """
+    try:
+        before = value["before"]
+        return Utterance(
+            value["speaker"],
+            tuple(Word(**word) for word in value["words"]),
+            None if before is None else tuple(Said(**said) for said in before),
+        )
+    except (KeyError, TypeError) as error:
+        raise _no("utterance", error) from error
 
 
 def info_to_json(info: StreamInfo) -> dict[str, Any]:
@@ -105,9 +141,22 @@ def _affect_from(value: Mapping[str, Any] | None) -> Affect | None:
 
 def _prediction(value: Mapping[str, Any]) -> Prediction:
     posterior = value["posterior"]
-    return Prediction(
-        **{**value, "posterior": None if posterior is None else _posterior_from(posterior)}
-    )
+    built = {
+        "posterior": None if posterior is None else _posterior_from(posterior),
+        "tags": {name: _tags_from(tags) for name, tags in value.get("tags", {}).items()},
+    }
+    return Prediction(**{**value, **built})
+
+
+def _tags_to_json(tags: Tags) -> dict[str, list[float]]:
+    """Return score and threshold of each label by its name."""
+    rows = zip(tags.names, tags.scores, tags.thresholds, strict=True)
+    return {name: [score, threshold] for name, score, threshold in rows}
+
+
+def _tags_from(value: Mapping[str, list[float]]) -> Tags:
+    scores, thresholds = (tuple(row[place] for row in value.values()) for place in (0, 1))
+    return Tags(tuple(value), scores, thresholds)
 
 
 def _state(value: Mapping[str, Any]) -> EmotionState:

@@ -33,6 +33,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     clips = [
         Clip("a", "text", text="two lines\nand a separator\u2028within", label="joy"),
+        Clip("c", "text", text="yes", context=[{"speaker": None, "text": "are you sure?"}]),
         Clip("b", "eeg", path="b.npz", start_s=0, end_s=2.5, label="rest", valence=-1),
     ]
     write_clips(tmp_path / "m.jsonl", clips)

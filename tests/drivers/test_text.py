@@ -17,7 +17,7 @@ from edge_emo.drivers.text.push import PushedText
 from edge_emo.errors import ClosedError, ConfigError, DeviceNotFoundError, DeviceTimeoutError
 from edge_emo.registry import DRIVERS, Address, construct
 from edge_emo.testing import DriverContract, read_chunks
-from edge_emo.types import StreamInfo
+from edge_emo.types import StreamInfo, Utterance, Word
 
 LINES = ["Good morning.", "I have missed my bus.", "Never mind!"]
 
@@ -231,6 +231,19 @@ def test_pushing_out_of_order_is_refused() -> None:
         driver.push("now")
         with pytest.raises(ConfigError, match="after"):
             driver.push("earlier", t_ns=49)
+
+
+def test_a_line_with_word_times_begins_and_ends_with_its_words() -> None:
+    driver, clock = PushedText(), ManualClock(1000)
+    driver.open(clock)
+    driver.push("hm", utterance=Utterance("ben", (Word("hm", 500, 600),)))
+    long = (Word("you", 100, 200), Word("lied", 250, 700))
+    driver.push("you lied", utterance=Utterance("ann", long))
+    with pytest.raises(ConfigError, match="text pushed for 650 ns comes after text for 700 ns"):
+        driver.push("late", 650)
+    chunks = read_chunks(driver, 2)
+    assert [(c.t_ns, c.end_ns) for c in chunks] == [(500, 600), (100, 700)]
+    assert [c.utterance.speaker for c in chunks if c.utterance] == ["ben", "ann"]
 
 
 def test_too_much_pushed_text_drops_the_oldest_and_counts() -> None:

@@ -165,6 +165,7 @@ def test_the_object_has_the_documented_keys(clips: list[Clip], tmp_path: Path) -
         *("unweighted_average_recall", "macro_f1", "expected_calibration_error", "abstained"),
         *("labels", "roc_auc", "confusion", "valence_ccc", "valence_r", "arousal_ccc"),
         *("arousal_r", "dominance_ccc", "dominance_r", "inference_ms_p50", "inference_ms_p95"),
+        *("weighted_f1", "multilabel"),
     ]
     assert (found["model"], found["package"], found["backend"]) == ("face", "brightness", "litert")
     assert found["labels"] == ["calm", "tense"]

@@ -25,7 +25,7 @@ from edge_emo.errors import (
 from edge_emo.manifest import default_dirs, find_package
 from edge_emo.recording import Recording
 from edge_emo.sinks.base import Sink
-from edge_emo.types import StreamInfo
+from edge_emo.types import StreamInfo, Utterance, Word
 
 EEG = "virtual:?seed=5"
 
@@ -106,9 +106,51 @@ def test_the_newest_state_can_be_polled() -> None:
 
 def test_pushed_words_reach_the_states() -> None:
     with Pipeline(text="push:") as pipeline:
-        pipeline.push_text("what a fine morning")
+        pipeline.push_text("what a wonderful morning, I love it")
+        state = until(pipeline, lambda s: s.expressed is not None)
+    assert state.by_modality["text"].model_id == "text-expression-small"
+    assert state.label == "happiness"
+
+
+def test_pushed_words_keep_who_said_them_and_when(tmp_path: Path) -> None:
+    session = tmp_path / "session"
+    sink = f"record:{session}?raw=true"
+    with Pipeline(text="push:", sinks=[sink]) as pipeline:
+        now_ns = pipeline.clock.now_ns()
+        words = (Word("watch", now_ns, now_ns + 400), Word("out", now_ns + 500, now_ns + 900))
+        pipeline.push_text("Get away from me!", now_ns - 100, speaker="ann")
+        pipeline.push_text("watch out", speaker="ben", words=words)
+        state = until(pipeline, lambda s: "text" in s.by_modality and heard(s) == now_ns)
+    prediction = state.by_modality["text"]
+    assert (prediction.t_ns, prediction.duration_ns) == (now_ns, 900)
+    assert set(prediction.tags) == {"scores", "emotions"}
+    first, second = Recording(session).chunks("text")
+    assert first.utterance == Utterance("ann")
+    assert second.utterance == Utterance("ben", words)
+    with Pipeline.replay(session) as replayed:
+        again = [s.by_modality["text"] for s in replayed if "text" in s.by_modality]
+    assert again[-1].tags == prediction.tags
+    assert again[-1].posterior == prediction.posterior
+
+
+def heard(state: EmotionState) -> int:
+    return state.by_modality["text"].t_ns
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("123 !!!", "no words"),
+        ("Dzisiaj naprawdę nie mam na to ochoty", "not a language this model knows"),
+    ],
+)
+def test_words_that_cannot_be_estimated_say_why(text: str, reason: str) -> None:
+    with Pipeline(text="push:") as pipeline:
+        pipeline.push_text(text)
         state = until(pipeline, lambda s: "text" in s.by_modality)
-    assert state.by_modality["text"].abstained == "no model package estimates text"
+    assert state.expressed is None
+    assert state.by_modality["text"].abstained is not None
+    assert state.by_modality["text"].abstained.startswith(reason)
 
 
 def test_pushing_without_a_push_stream_says_how() -> None:

@@ -14,14 +14,20 @@ from edge_emo.recording.values import (
     prediction_to_json,
     state_from_json,
     state_to_json,
+    utterance_from_json,
+    utterance_to_json,
 )
 from edge_emo.types import (
     Affect,
     EmotionState,
     Posterior,
     Prediction,
+    Said,
     StreamHealth,
     StreamInfo,
+    Tags,
+    Utterance,
+    Word,
     abstention,
 )
 
@@ -31,6 +37,11 @@ signed = st.none() | st.floats(-1.0, 1.0)
 times_ns = st.integers(-(2**70), 2**70)
 posteriors = st.dictionaries(st.text(min_size=1), unit, min_size=1, max_size=7).map(
     lambda table: Posterior(tuple(table), tuple(table.values()))
+)
+tags = st.dictionaries(st.text(), st.tuples(unit, unit), max_size=4).map(
+    lambda table: Tags(
+        tuple(table), tuple(row[0] for row in table.values()), tuple(r[1] for r in table.values())
+    )
 )
 predictions = st.builds(
     Prediction,
@@ -44,6 +55,7 @@ predictions = st.builds(
     quality=unit,
     model_id=st.text(),
     inference_ns=st.integers(0),
+    tags=st.dictionaries(st.text(), tags, max_size=2),
 ) | st.builds(abstention, st.just("text"), times_ns, st.integers(0), st.text(), unit)
 affects = st.builds(
     Affect,
@@ -130,3 +142,31 @@ def test_wrong_predictions_are_refused(change: dict[str, object]) -> None:
 def test_a_state_with_something_missing_is_refused() -> None:
     with pytest.raises(RecordingError, match="no state: KeyError: 'felt'"):
         state_from_json({"expressed": None})
+
+
+words = st.builds(Word, st.text(), times_ns, times_ns)
+said = st.builds(Said, st.none() | st.text(), st.text())
+utterances = st.builds(
+    Utterance,
+    st.none() | st.text(),
+    st.lists(words, max_size=3).map(tuple),
+    st.none() | st.lists(said, max_size=3).map(tuple),
+)
+
+
+@slow
+@given(utterances)
+def test_an_utterance_reads_back_as_it_was(utterance: Utterance) -> None:
+    written = json.loads(json.dumps(utterance_to_json(utterance)))
+    assert utterance_from_json(written) == utterance
+
+
+def test_an_utterance_with_something_missing_is_refused() -> None:
+    with pytest.raises(RecordingError, match="no utterance"):
+        utterance_from_json({"speaker": None, "words": []})
+
+
+def test_a_prediction_of_an_older_recording_has_no_tags() -> None:
+    written = prediction_to_json(abstention("text", 0, 0, "no words"))
+    del written["tags"]
+    assert prediction_from_json(written).tags == {}

@@ -24,9 +24,13 @@ FIGURES = (
     ("accuracy", "accuracy"),
     ("unweighted_average_recall", "unweighted average recall"),
     ("macro_f1", "macro F1"),
+    ("weighted_f1", "weighted F1"),
     ("roc_auc", "ROC AUC"),
     ("expected_calibration_error", "expected calibration error"),
     ("abstained", "abstained"),
+    ("valence_r", "valence r"),
+    ("arousal_r", "arousal r"),
+    ("dominance_r", "dominance r"),
 )
 
 
@@ -48,7 +52,9 @@ def write_card(folder: Path) -> None:
         _section("Data and licences", [*_texts(words.get("data")), *_licences(model)]),
         _section("Split", _texts(words.get("split"))),
         _section("Accuracy", _accuracy(metrics)),
+        _section("Several labels at once", _multilabel(metrics)),
         _section("Confusion", _confusions(metrics)),
+        *(_section(t["title"], _further(t)) for t in metrics.get("tables", [])),
         _section("Robustness", _robustness(metrics)),
         _section("Calibration", _calibration(model, metrics)),
         _section("Valence, arousal, dominance", _dimensions(model)),
@@ -117,11 +123,29 @@ def _accuracy(metrics: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _multilabel(metrics: Mapping[str, Any]) -> list[str]:
+    lines: list[str] = []
+    for run in metrics.get("evaluations", []):
+        if found := run.get("multilabel"):
+            rows = [["**macro F1**", _number(found["macro_f1"])]]
+            rows += [["**micro F1**", _number(found["micro_f1"])]]
+            rows += [[name, _number(value)] for name, value in found["f1"].items()]
+            title = f"{run['split']}, {_file(run)}, output {found['output']}, n {found['n']}:"
+            lines += [title, "", *_table(["label", "F1"], rows), ""]
+    return lines[:-1]
+
+
+def _further(table: Mapping[str, Any]) -> list[str]:
+    """Return a table of measurements that one model has and others lack."""
+    rows = [[_words(cell) for cell in row] for row in table["rows"]]
+    return [table["what"], "", *_table(table["head"], rows)]
+
+
 def _confusions(metrics: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
     seen = set()
     for run in metrics.get("evaluations", []):
-        if run["split"] in seen or not run.get("confusion"):
+        if run["split"] in seen or not any(map(any, run.get("confusion") or ())):
             continue
         seen.add(run["split"])
         rows = [

@@ -60,6 +60,7 @@ class Package:
         dimensions: ``source`` and tables ``valence``, ``arousal``, ``dominance``.
         temperature: Fitted on validation data.
         reliability: From validation: see ``calibrate.reliability``.
+        precision: What the module itself stores most of its weights as.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Package:
     reliability: float
     version: str = "1.0.0"
     default: bool = True
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,7 @@ def measure(
     manifest_table["metrics"] = [
         {key: row[key] for key in ("split", "backend", "precision", "n", *METRICS) if key in row}
         for row in kept
+        if row["accuracy"] is not None
     ]
     write_toml(folder, manifest_table)
     card.write_card(folder)
@@ -323,8 +326,8 @@ def _manifest(package: Package, folder: Path) -> dict[str, Any]:
         "dimensions": package.dimensions,
         "fusion": {"reliability": package.reliability},
         "files": [
-            file_entry(folder / "model.tflite", "tflite"),
-            file_entry(folder / "model.onnx", "onnx"),
+            file_entry(folder / "model.tflite", "tflite", package.precision),
+            file_entry(folder / "model.onnx", "onnx", package.precision),
         ],
         "inputs": [tensor_entry(tensor) for tensor in package.inputs],
         "outputs": [tensor_entry(tensor) for tensor in package.outputs],

@@ -10,7 +10,7 @@ from edge_emo.clock import Clock
 from edge_emo.drivers.base import Driver
 from edge_emo.drivers.text.lines import clean
 from edge_emo.errors import ClosedError, ConfigError, DeviceTimeoutError
-from edge_emo.types import Chunk, Kind, StreamInfo
+from edge_emo.types import Chunk, Kind, StreamInfo, Utterance
 
 
 class PushedText(Driver):
@@ -48,23 +48,27 @@ class PushedText(Driver):
             self._newest_ns = -(1 << 62)
         return StreamInfo("text", 0.0, (), "text", "text from the program")
 
-    def push(self, text: str, t_ns: int | None = None) -> None:
+    def push(self, text: str, t_ns: int | None = None, utterance: Utterance | None = None) -> None:
         """Hand over one line, from any thread. Text without a visible character is ignored.
 
         Args:
             text: What was said or written.
-            t_ns: When, on the session clock; now when left out.
+            t_ns: When, on the session clock; when left out, when its first word began, else now.
+            utterance: Who said it, and when each word was said.
 
         Raises:
             ClosedError: The stream is not open.
-            ConfigError: ``t_ns`` lies before that of the line pushed last.
+            ConfigError: The line was said before the one pushed last: what counts is when its
+                last word ended, or ``t_ns`` without word times.
         """
-        line = clean(text)
+        line, known = clean(text), utterance or Utterance()
         with self._changed:
             if self._clock is None:
                 raise ClosedError("push: is not open", hint="push text while the pipeline runs")
             if line:
-                self._append(line, self._stamp(self._clock, t_ns))
+                begin_ns = known.words[0].start_ns if known.words and t_ns is None else t_ns
+                stamp_ns = self._stamp(self._clock, begin_ns)
+                self._append(Chunk("text", self._seq, stamp_ns, 0.0, line, utterance))
 
     def read(self, timeout_s: float) -> Chunk:
         """Return the next line; see :meth:`Driver.read`."""
@@ -88,20 +92,18 @@ class PushedText(Driver):
         return self._dropped
 
     def _stamp(self, clock: Clock, t_ns: int | None) -> int:
-        if t_ns is None:
-            return max(clock.now_ns(), self._newest_ns)
-        if t_ns < self._newest_ns:
+        return max(clock.now_ns(), self._newest_ns) if t_ns is None else t_ns
+
+    def _append(self, chunk: Chunk) -> None:
+        if chunk.end_ns < self._newest_ns:
             raise ConfigError(
-                f"text pushed for {t_ns} ns comes after text for {self._newest_ns} ns",
+                f"text pushed for {chunk.end_ns} ns comes after text for {self._newest_ns} ns",
                 hint="push text in the order in which it was said",
             )
-        return t_ns
-
-    def _append(self, line: str, t_ns: int) -> None:
         if len(self._waiting) == self._capacity:
             self._waiting.popleft()
             self._dropped += 1
-        self._waiting.append(Chunk("text", self._seq, t_ns, 0.0, line))
-        self._newest_ns = t_ns
+        self._waiting.append(chunk)
+        self._newest_ns = chunk.end_ns
         self._seq += 1
         self._changed.notify_all()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_emo.recording.files import ContentError, DurableFile, damage, lines
+from edge_emo.recording.values import utterance_from_json, utterance_to_json
 from edge_emo.types import Chunk, StreamInfo
 
 
@@ -35,7 +36,7 @@ class JsonLinesWriter:
 
 
 class TextWriter:
-    """Writes ``<kind>.jsonl``: t_ns, seq and text of each line.
+    """Writes ``<kind>.jsonl``: t_ns, seq and text of each line, and its utterance where known.
 
     Args:
         folder: The session folder.
@@ -55,7 +56,10 @@ class TextWriter:
         Raises:
             RecordingError: The disk is full.
         """
-        self._lines.add({"t_ns": chunk.t_ns, "seq": chunk.seq, "text": chunk.text})
+        line: dict[str, Any] = {"t_ns": chunk.t_ns, "seq": chunk.seq, "text": chunk.text}
+        if chunk.utterance is not None:
+            line["utterance"] = utterance_to_json(chunk.utterance)
+        self._lines.add(line)
 
     def finish(self) -> None:
         """Do nothing: the file is complete at every moment."""
@@ -102,4 +106,6 @@ def read_text(folder: Path, stream: str, info: StreamInfo) -> Iterator[Chunk]:
         t_ns, seq, text = value.get("t_ns"), value.get("seq"), value.get("text")
         if not (isinstance(t_ns, int) and isinstance(seq, int) and isinstance(text, str)):
             raise damage(path, number, "t_ns, seq or text is missing")
-        yield Chunk(stream, seq, t_ns, info.rate_hz, text)
+        known = value.get("utterance")
+        utterance = None if known is None else utterance_from_json(known)
+        yield Chunk(stream, seq, t_ns, info.rate_hz, text, utterance)

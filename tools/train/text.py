@@ -1,0 +1,303 @@
+"""The text model: train, export, measure on the dev parts.
+
+``--data`` is the folder that holds ``goemotions/``, ``xed/``, ``emobank/`` and, for the research
+package, ``meld/``, ``emotionlines/``, ``dailydialog/`` and ``isear/``, as published. A package
+whose name ends in ``commercial`` is trained on the first three only. Steps:
+
+- ``train``: fit on the training parts and keep ``--checkpoint``
+- ``export``: checkpoint → model package ``--out``, calibrated on the validation part
+- ``measure``: figures of the dev parts into the package ``--out``
+- ``manifest``: the dev part of ``--corpus`` with the truth ``--truth`` as a manifest ``--out``,
+  for ``edge-emo evaluate``
+- ``all`` (the default): the first three
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import calibrate
+import export
+import numpy as np
+import numpy.typing as npt
+import text_measure
+import torch
+from leakage import refuse_overlap
+from text_data import (
+    CORPORA,
+    EMOTIONS,
+    Sentence,
+    clips,
+    dialogue,
+    read_corpora,
+)
+from text_fit import Options, Table, fit, run, table_of
+from text_net import Exported, Heads, Size, TextNet, int8_of
+from text_score import report, thresholds
+from text_words import words
+
+from edge_emo.datasets.clips import write_clips
+from edge_emo.estimators.calibration import fit_temperature
+from edge_emo.features.text import TextSpec, sentence_rows, tokens
+from edge_emo.types import CATEGORIES
+
+SPEC = TextSpec(words=48, context=32, ids=16, word_rows=24000, gram_rows=32000, least=3, most=5)
+
+
+def main() -> None:
+    """Run one step."""
+    given = _parser().parse_args()
+    torch.set_num_threads(1)
+    steps = {
+        "train": train,
+        "export": export_package,
+        "measure": measure,
+        "manifest": manifest,
+        "all": lambda all_of: [step(all_of) for step in (train, export_package, measure)],
+    }
+    steps[given.step](given)
+
+
+def train(given: argparse.Namespace) -> None:
+    """Fit and keep weights, options, log and duration."""
+    began = time.monotonic()
+    sentences = _sentences(given)
+    options = Options(epochs=given.epochs, seed=given.seed)
+    torch.manual_seed(given.seed)
+    net = TextNet(Size(SPEC.rows, drop=given.drop))
+    log = _fit(net, table_of(sentences, SPEC), options)
+    content = {
+        "state": net.state_dict(),
+        "size": asdict(net.size),
+        "options": asdict(options),
+        "log": log,
+        "minutes": round((time.monotonic() - began) / 60, 1),
+        "sentences": dict(Counter(s.corpus for s in sentences if s.split == "train")),
+        "emoji": _emoji(sentences),
+    }
+    given.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(content, given.checkpoint)
+
+
+def export_package(given: argparse.Namespace) -> None:
+    """Write the model package of a checkpoint, calibrated on the validation part."""
+    kept = torch.load(given.checkpoint, map_location="cpu", weights_only=True)
+    net = TextNet(Size(**kept["size"]))
+    net.load_state_dict(kept["state"])
+    parameters = sum(p.numel() for p in net.parameters())
+    with torch.no_grad():
+        steps, scale = int8_of(net.table.weight)
+        net.table.weight.copy_(steps * scale)
+    held = [s for s in _sentences(given) if s.split == "validation"]
+    table = table_of(held, SPEC)
+    heads = run(net, table)
+    limits = _limits(heads, table)
+    logits, targets, weights = _single(heads, table)
+    temperature = round(_temperature(logits, targets, weights), 3)
+    recall = calibrate.figures(logits, targets)["unweighted_average_recall"]
+    record = export.Record(
+        training={
+            **kept["options"],
+            "parameters": parameters,
+            "sentences": kept["sentences"],
+            "minutes on one shared CPU thread": kept["minutes"],
+            "validation": report(heads, table),
+            "validation before the table became int8": _figures(kept["log"][-1]),
+            "log": kept["log"],
+        },
+        tried=json.loads(Path(__file__).with_name("text_tried.json").read_text("utf-8")),
+        words=words(_commercial(given)),
+    )
+    package = _package(given, kept["emoji"], limits, temperature, recall)
+    samples = [(table_rows, _no_context()) for table_rows in map(_rows, held[::400])]
+    export.write_package(Exported(net), package, record, samples, given.out)
+
+
+def measure(given: argparse.Namespace) -> None:
+    """Evaluate the exported files on the dev parts, and measure what only the text model has."""
+    every = read_corpora(given.data, commercial=False)
+    seen = [s for s in _sentences(given) if s.split != "dev"]
+    dev = [s for s in every if s.split == "dev"]
+    refuse_overlap(clips(seen, None), clips(dev, None), dialogue=dialogue)
+    text_measure.measure(given.out, dev)
+
+
+def manifest(given: argparse.Namespace) -> None:
+    """Write the manifest of the dev part of one corpus."""
+    every = read_corpora(given.data, commercial=False)
+    chosen = [s for s in every if s.split == "dev" and s.corpus == given.corpus]
+    made = clips(chosen, given.truth, context=given.context)
+    write_clips(given.out, made)
+    print(f"{len(made)} clips in {given.out}")
+
+
+# --- training ---------------------------------------------------------------------------------
+
+
+def _commercial(given: argparse.Namespace) -> bool:
+    return bool(given.out.name.endswith("commercial"))
+
+
+def _sentences(given: argparse.Namespace) -> list[Sentence]:
+    return [s for s in read_corpora(given.data, _commercial(given)) if s.split != "dev"]
+
+
+def _fit(net: TextNet, table: Table, options: Options) -> list[dict[str, Any]]:
+    held = np.array([s.split == "validation" for s in table.sentences])
+    training, validation = table.part(~held), table.part(held)
+    log: list[dict[str, Any]] = []
+    for epoch, loss in enumerate(fit(net, training, options)):
+        log.append({"epoch": epoch, "loss": round(loss, 4)})
+        if epoch % 2 or epoch == options.epochs - 1:
+            log[-1] |= report(run(net, validation), validation)
+        print(json.dumps(log[-1]), flush=True)
+    return log
+
+
+def _emoji(sentences: list[Sentence]) -> list[str]:
+    """Return the emoji and emoticons of five training sentences or more."""
+    counts = Counter(
+        word for one in sentences if one.split == "train" for word in set(tokens(one.text))
+    )
+    return sorted(word for word, n in counts.items() if n >= 5 and _is_sign(word))
+
+
+def _is_sign(word: str) -> bool:
+    if word.isascii():
+        return len(word) > 1 and word[0] in ":;=^<" and word[-1] != ">"
+    return unicodedata.category(word[0]) == "So" and word not in "♀♂♭♪°"
+
+
+# --- validation -------------------------------------------------------------------------------
+
+
+def _limits(heads: Heads, table: Table) -> dict[str, dict[str, float]]:
+    """Return the thresholds of both multi-label outputs, chosen on GoEmotions' validation part."""
+    there = torch.from_numpy(table.truth.has[:, 1] > 0)
+    rows = there.numpy()
+    found = {}
+    for name, labels, truth in (
+        ("scores", CATEGORIES, table.truth.categories),
+        ("emotions", EMOTIONS, table.truth.emotions),
+    ):
+        scores = getattr(heads, name)[there].sigmoid().numpy()
+        values = thresholds(scores, truth[rows])
+        found[name] = {k: round(float(v), 4) for k, v in zip(labels, values, strict=True)}
+    return found
+
+
+def _figures(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in line.items() if key not in ("epoch", "loss")}
+
+
+def _single(
+    heads: Heads, table: Table
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.integer], npt.NDArray[np.float64]]:
+    """Return logits and category of the sentences with one; each corpus weighs the same."""
+    one = table.truth.categories.sum(1) == 1
+    corpora = np.array([s.corpus for s in table.sentences])[one]
+    counts = Counter(corpora.tolist())
+    weights = np.array([1.0 / counts[name] for name in corpora.tolist()])
+    logits = heads.logits[torch.from_numpy(one)].numpy()
+    return logits, table.truth.categories[one].argmax(1), weights
+
+
+def _temperature(
+    logits: npt.NDArray[np.float32],
+    targets: npt.NDArray[np.integer],
+    weights: npt.NDArray[np.float64],
+) -> float:
+    """Return the temperature for a mixture of the corpora in equal parts, drawn from them."""
+    rng = np.random.default_rng(0)
+    drawn = rng.choice(len(targets), size=20_000, p=weights / weights.sum())
+    return fit_temperature(logits[drawn], targets[drawn])
+
+
+# --- package ----------------------------------------------------------------------------------
+
+
+def _rows(one: Sentence) -> npt.NDArray[np.int32]:
+    return sentence_rows(tokens(one.text), SPEC)
+
+
+def _no_context() -> npt.NDArray[np.int32]:
+    return np.zeros((1, SPEC.context, SPEC.ids), np.int32)
+
+
+def _package(
+    given: argparse.Namespace,
+    emoji: list[str],
+    limits: dict[str, dict[str, float]],
+    temperature: float,
+    recall: float,
+) -> export.Package:
+    commercial = _commercial(given)
+    used = [corpus for corpus in CORPORA if corpus.commercial or not commercial]
+    weights = (
+        "CC-BY-SA-4.0: the strictest of the corpora"
+        if commercial
+        else "CC-BY-NC-SA-4.0, research only: the strictest of the corpora"
+    )
+    return export.Package(
+        id=given.out.name,
+        modality="text",
+        summary="Emotion that English words express: seven categories, 28 labels, dimensions.",
+        licence={
+            "weights": weights,
+            "commercial": commercial,
+            "corpora": [{"name": c.name, "licence": c.licence} for c in used],
+        },
+        inputs=[
+            export.Tensor("words", (1, SPEC.words, SPEC.ids), "NTI", "int32"),
+            export.Tensor("before", (1, SPEC.context, SPEC.ids), "NTI", "int32"),
+        ],
+        outputs=[
+            export.Tensor("logits", (1, len(CATEGORIES)), "NC", labels=CATEGORIES),
+            export.Tensor("scores", (1, len(CATEGORIES)), "NC", labels=CATEGORIES),
+            export.Tensor("emotions", (1, len(EMOTIONS)), "NC", labels=EMOTIONS),
+            export.Tensor("affect", (1, 3), "NC", labels=("valence", "arousal", "dominance")),
+        ],
+        features={
+            **asdict(SPEC),
+            "context_s": 60.0,
+            "languages": ["en"],
+            "emoji": emoji,
+            "thresholds": limits,
+        },
+        dimensions={"source": "model"},
+        temperature=temperature,
+        reliability=calibrate.reliability(recall, len(CATEGORIES)),
+        default=not commercial,
+        precision="int8",
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    steps = ("all", "train", "export", "measure", "manifest")
+    parser.add_argument("step", choices=steps, nargs="?", default="all")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("models/text-expression-small"))
+    parser.add_argument("--checkpoint", type=Path, default=Path("build/train/text.pt"))
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--drop", type=float, default=0.4)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--corpus", choices=[c.name for c in CORPORA], default="goemotions")
+    truths = ("label", "categories", "emotions", "affect")
+    parser.add_argument("--truth", choices=truths, default="label")
+    parser.add_argument("--context", action="store_true", help="with what was said before")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
