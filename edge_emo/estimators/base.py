@@ -7,10 +7,12 @@ computes what the model reads; ``predict`` runs the model.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edge_emo.errors import ConfigError
+from edge_emo.estimators.baseline import VALID_S, Baseline
 from edge_emo.types import Chunk, Kind, Modality, Prediction, StreamInfo
 
 if TYPE_CHECKING:
@@ -44,11 +46,13 @@ class Estimator(ABC):
         modality: What it gives.
         kind: The kind of stream it reads.
         model_id: The package it runs.
+        personal: True when the model reads a person's baseline; see :meth:`rest`.
     """
 
     modality: Modality
     kind: Kind
     model_id: str
+    personal: bool = False
 
     @abstractmethod
     def start(self, info: StreamInfo) -> None:
@@ -73,6 +77,39 @@ class Estimator(ABC):
         An image is taken to be a face crop; sound and signals are cut into the same windows
         as live and their posteriors are averaged.
         """
+
+    def windows_of(self, chunk: Chunk) -> list[Features]:
+        """Return the features of each window of a clip, for :meth:`rest`.
+
+        Raises:
+            ConfigError: This model knows no baseline of a person.
+        """
+        raise self._impersonal()
+
+    def rest(self, windows: Sequence[Features], valid_s: float = VALID_S) -> Baseline:
+        """Return the baseline of windows in which the person rested.
+
+        Raises:
+            ConfigError: No window can be used, or this model knows no baseline.
+        """
+        raise self._impersonal()
+
+    def adopt(self, baseline: Baseline | None) -> None:
+        """Use a baseline from the next window on; None forgets the one in use.
+
+        It survives :meth:`start`: a device that comes back is on the same person.
+
+        Raises:
+            ConfigError: It was taken for another package, or this model knows no baseline.
+        """
+        if baseline is not None:
+            raise self._impersonal()
+
+    def _impersonal(self) -> ConfigError:
+        return ConfigError(
+            f"{self.model_id} knows no baseline of a person",
+            hint="baselines exist for: eeg, physio",
+        )
 
     @abstractmethod
     def close(self) -> None:

@@ -18,6 +18,7 @@ ESTIMATORS: Mapping[Modality, str] = {
     "face": "edge_emo.estimators.face:FaceEstimator",
     "voice": "edge_emo.estimators.voice:VoiceEstimator",
     "eeg": "edge_emo.estimators.eeg:EegEstimator",
+    "physio": "edge_emo.estimators.physio:PhysioEstimator",
 }
 """The class that estimates each modality, imported when it is first used."""
 

@@ -23,8 +23,11 @@ FIGURES = (
     ("n", "clips"),
     ("accuracy", "accuracy"),
     ("unweighted_average_recall", "unweighted average recall"),
+    ("unweighted_average_recall_interval", "its 95 % interval"),
     ("macro_f1", "macro F1"),
     ("roc_auc", "ROC AUC"),
+    ("roc_auc_interval", "its 95 % interval"),
+    ("permutation_p", "permutation test p"),
     ("expected_calibration_error", "expected calibration error"),
     ("abstained", "abstained"),
 )
