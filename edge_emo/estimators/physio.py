@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from edge_emo.features.physio import FEATURES, SHORTEST_S, body_features
 from edge_emo.features.physio_quality import columns_of, examine
 from edge_emo.manifest import ModelPackage
 from edge_emo.runtime.base import LoadedModel
+from edge_emo.sync.window import Windower
 from edge_emo.types import Chunk, StreamInfo
 
 _SETTINGS = ("window_s", "first_s", "hop_s")
@@ -27,12 +28,7 @@ class _Stream:
 
     info: StreamInfo
     columns: Mapping[str, int]
-    samples: npt.NDArray[np.float32] = field(
-        default_factory=lambda: np.empty((0, 0), dtype=np.float32)
-    )
-    t_ns: int = 0
-    fresh: int = 0
-    next_seq: int | None = None
+    windower: Windower
 
 
 class PhysioEstimator(PersonalEstimator):
@@ -71,28 +67,24 @@ class PhysioEstimator(PersonalEstimator):
                 f"{info.device}: {info.rate_hz:g} Hz; body signals need at least 1 Hz"
             )
         columns = columns_of(info.channels)
-        empty = np.empty((0, len(info.channels)), np.float32)
-        self._stream = _Stream(info, columns, empty)
+        windower = Windower(
+            self._settings["window_s"],
+            self._settings["hop_s"],
+            info.rate_hz,
+            len(info.channels),
+            first_s=self._settings["first_s"],
+        )
+        self._stream = _Stream(info, columns, windower)
 
     def features(self, chunk: Chunk) -> list[Features]:
         """Take a chunk and return the features of each window that it completes.
 
         Raises:
             ClosedError: :meth:`start` was not called.
-            ConfigError: The chunk has other channels than the stream.
+            ConfigError: The chunk has another rate or other channels than the stream.
         """
-        stream = self._gathering(chunk)
-        hop = self._samples("hop_s", stream)
-        ready = []
-        rest = chunk.samples
-        while len(rest):
-            part, rest = rest[: hop - stream.fresh], rest[hop - stream.fresh :]
-            self._extend(stream, part)
-            if stream.fresh == hop:
-                stream.fresh = 0
-                if len(stream.samples) >= self._samples("first_s", stream):
-                    ready.append(self._examined(stream.samples, stream.t_ns))
-        return ready
+        windower = self._started().windower
+        return [self._examined(window.data, window.t_ns) for window in windower.push(chunk)]
 
     def windows_of(self, chunk: Chunk) -> list[Features]:
         """Return the features of a clip's full windows; of all of it when it is shorter.
@@ -100,7 +92,7 @@ class PhysioEstimator(PersonalEstimator):
         A clip below 10 s has none that can be used.
         """
         stream = self._started()
-        samples = _checked(chunk, stream.info)
+        samples = chunk.samples
         length, hop = self._samples("window_s", stream), self._samples("hop_s", stream)
         firsts = range(0, len(samples) - length + 1, hop) if len(samples) > length else range(1)
         rate_hz = stream.info.rate_hz
@@ -121,24 +113,6 @@ class PhysioEstimator(PersonalEstimator):
 
     def _samples(self, setting: str, stream: _Stream) -> int:
         return max(1, round(self._settings[setting] * stream.info.rate_hz))
-
-    def _gathering(self, chunk: Chunk) -> _Stream:
-        """Return the stream, ready to take a chunk; what was before a loss is forgotten."""
-        stream = self._started()
-        samples = _checked(chunk, stream.info)
-        if chunk.seq != stream.next_seq:
-            stream.samples, stream.fresh = samples[:0], 0
-        held_ns = round((len(stream.samples)) * 1e9 / stream.info.rate_hz)
-        stream.t_ns = chunk.t_ns - held_ns
-        stream.next_seq = chunk.seq + chunk.n_samples
-        return stream
-
-    def _extend(self, stream: _Stream, part: npt.NDArray[np.float32]) -> None:
-        joined = np.concatenate([stream.samples, part])
-        surplus = max(0, len(joined) - self._samples("window_s", stream))
-        stream.samples = joined[surplus:]
-        stream.t_ns += round(surplus * 1e9 / stream.info.rate_hz)
-        stream.fresh += len(part)
 
     def _examined(self, samples: npt.NDArray[np.float32], t_ns: int) -> Features:
         stream = self._started()
@@ -162,19 +136,3 @@ def _settings(package: ModelPackage) -> Mapping[str, float]:
             hint="use the package and the code of one release",
         )
     return {key: float(package.features[key]) for key in _SETTINGS}
-
-
-def _checked(chunk: Chunk, info: StreamInfo) -> npt.NDArray[np.float32]:
-    samples = chunk.samples
-    if samples.ndim != 2 or samples.shape[1] != len(info.channels):
-        raise ConfigError(
-            f"stream {chunk.stream!r} has samples of shape {samples.shape} for "
-            f"{len(info.channels)} channels",
-            hint="start the estimator again when its stream has other channels",
-        )
-    if chunk.rate_hz != info.rate_hz:
-        raise ConfigError(
-            f"stream {chunk.stream!r} has {chunk.rate_hz:g} Hz, not {info.rate_hz:g} Hz",
-            hint="start the estimator again when its stream was opened at another rate",
-        )
-    return samples

@@ -19,7 +19,7 @@ from edge_emo.evaluation.metrics import roc_auc
 
 Array = npt.NDArray[np.float64]
 LIMIT = 3.0  # a standardised value beyond it is an artefact, not evidence
-STRENGTHS = (10.0, 30.0, 100.0)
+STRENGTHS = (3.0, 10.0, 30.0, 100.0)
 """Inverse penalties to choose from."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +147,7 @@ def _read(archive: np.lib.npyio.NpzFile, number: int) -> Person:
     return Person(
         subject=number,
         data=np.stack([pulse, at_pulse("EDA"), at_pulse("TEMP")], axis=1).astype(np.float32),
-        periods=tuple((a, min(b, end_s)) for a, b in zip(ends, ends[1:], strict=False)),
+        periods=tuple((a, min(b, end_s)) for a, b in itertools.pairwise(ends)),
         heart_rate=np.stack([rate_s + np.arange(len(rate)), rate], axis=1),
         intervals=intervals,
     )

@@ -1,0 +1,1 @@
+"""Drivers of body signals: pulse, skin conductance, skin temperature."""
