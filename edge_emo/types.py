@@ -223,6 +223,7 @@ class Prediction:
         model_id: Package that made it; empty when none ran.
         inference_ns: Time inside the backend on the session clock; 0 in replay.
         abstained: None, or the reason in words why there is no estimate.
+        channels: Quality of each channel of a body or brain signal, 0 … 1; empty for the others.
     """
 
     modality: Modality
@@ -236,6 +237,7 @@ class Prediction:
     model_id: str
     inference_ns: int
     abstained: str | None = None
+    channels: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a prediction that both abstains and estimates, or does neither.
@@ -253,7 +255,12 @@ class Prediction:
 
 
 def abstention(
-    modality: Modality, t_ns: int, duration_ns: int, reason: str, quality: float = 0.0
+    modality: Modality,
+    t_ns: int,
+    duration_ns: int,
+    reason: str,
+    quality: float = 0.0,
+    channels: Mapping[str, float] | None = None,
 ) -> Prediction:
     """Return a prediction that gives no estimate, and the reason in words."""
     return Prediction(
@@ -268,6 +275,7 @@ def abstention(
         model_id="",
         inference_ns=0,
         abstained=reason,
+        channels=channels or {},
     )
 
 

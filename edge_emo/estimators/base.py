@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from edge_emo.errors import ConfigError
@@ -30,6 +30,7 @@ class Features:
         tensors: Model inputs by the names in the manifest, batch axis included.
         reason: None, or why the window cannot be estimated ("no face", "clipped"); then
             ``tensors`` is empty and the prediction abstains with this reason.
+        channels: Quality of each channel, 0 … 1, where the signal has channels to tell apart.
     """
 
     t_ns: int
@@ -37,6 +38,7 @@ class Features:
     quality: float
     tensors: Mapping[str, npt.NDArray[Any]]
     reason: str | None = None
+    channels: Mapping[str, float] = field(default_factory=dict)
 
 
 class Estimator(ABC):

@@ -145,12 +145,14 @@ class EegEstimator(PersonalEstimator):
         count = len(stream.montage.columns)
         spectra = spectrum(pairs[:, count:], stream.info.rate_hz)
         quality = judge(pairs[:, :count], spectra, stream.info.rate_hz)
+        channels = dict(zip(stream.montage.names, quality.scores.tolist(), strict=True))
         t_ns -= stream.filter.delay_ns
         reason = _too_poor(quality)
         if reason:
-            return Features(t_ns, duration_ns, quality.score, {}, reason)
+            return Features(t_ns, duration_ns, quality.score, {}, reason, channels)
         row = self._row(*region_features(spectra, stream.montage, quality.fit))
-        return Features(t_ns, duration_ns, quality.score, {self._input: row})
+        tensors = {self._input: row}
+        return Features(t_ns, duration_ns, quality.score, tensors, channels=channels)
 
 
 def _settings(package: ModelPackage) -> Mapping[str, float]:

@@ -66,7 +66,12 @@ class PackagedEstimator(Estimator):
 
     def _abstain(self, features: Features, reason: str) -> Prediction:
         return abstention(
-            self.modality, features.t_ns, features.duration_ns, reason, features.quality
+            self.modality,
+            features.t_ns,
+            features.duration_ns,
+            reason,
+            features.quality,
+            features.channels,
         )
 
     def _prediction(
@@ -88,6 +93,7 @@ class PackagedEstimator(Estimator):
             quality=features.quality,
             model_id=self.model_id,
             inference_ns=inference_ns,
+            channels=features.channels,
         )
 
 

@@ -123,9 +123,10 @@ class PhysioEstimator(PersonalEstimator):
             return Features(t_ns, duration_ns, 0.0, {}, reason)
         body = examine(samples, rate_hz, stream.columns)
         if body.reason:
-            return Features(t_ns, duration_ns, body.score, {}, body.reason)
+            return Features(t_ns, duration_ns, body.score, {}, body.reason, body.scores)
         values, mask = body_features(body.beats, body.signals.get("eda"), rate_hz)
-        return Features(t_ns, duration_ns, body.score, {self._input: self._row(values, mask)})
+        tensors = {self._input: self._row(values, mask)}
+        return Features(t_ns, duration_ns, body.score, tensors, channels=body.scores)
 
 
 def _settings(package: ModelPackage) -> Mapping[str, float]:

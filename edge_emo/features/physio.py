@@ -74,6 +74,7 @@ _INTERVAL_S = (60.0 / 200.0, 60.0 / 35.0)
 _NEIGHBOURHOOD, _TOLERANCE = 5, 0.25
 _FEWEST_BEATS = 5
 _CLEARLY = 0.15
+_TWICE = 1.6
 _FEWEST_SHARE = 0.5
 _STEADY_SHARE = 0.8
 _SKIN_HZ = 4.0
@@ -141,8 +142,8 @@ def find_beats(pulse: npt.NDArray[np.floating], rate_hz: float) -> Beats:
     """Find the beats of a window by two moving averages (Elgendi et al., PLoS ONE 8(10), 2013).
 
     Sensors differ in sign (light absorbed or light returned), so both are tried; light returned,
-    where systole is down, is left only when the other has clearly more plausible intervals.
-    Intervals outside 35 … 200 beats per minute, or more than a
+    where systole is down, is left only when the other has clearly more plausible intervals, or
+    when it counts every notch as a beat. Intervals outside 35 … 200 beats per minute, or more than a
     quarter away from the median of their neighbours, are artefacts (after Karlsson et al.,
     BioMedical Engineering OnLine 11, 2012).
 
@@ -153,7 +154,9 @@ def find_beats(pulse: npt.NDArray[np.floating], rate_hz: float) -> Beats:
     wave = band_pass(np.asarray(pulse, dtype=np.float64), rate_hz, *_PULSE_HZ)
     down, up = _places(-wave, rate_hz), _places(wave, rate_hz)
     kept_down, kept_up = (_plausible(np.diff(places) / rate_hz) for places in (down, up))
-    if _covered(up, kept_up) > _covered(down, kept_down) + _CLEARLY * len(wave):
+    covered_down, covered_up = _covered(down, kept_down), _covered(up, kept_up)
+    notches = len(down) > _TWICE * len(up) and covered_up > 0.5 * len(wave)
+    if notches or covered_up > covered_down + _CLEARLY * len(wave):
         return Beats(up / rate_hz, _heights(wave, up, rate_hz), kept_up, len(wave) / rate_hz)
     return Beats(down / rate_hz, _heights(-wave, down, rate_hz), kept_down, len(wave) / rate_hz)
 

@@ -15,8 +15,14 @@ from edge_emo.types import Affect, EmotionState, Posterior, Prediction, StreamHe
 
 
 def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
-    """Return a prediction as an object; its posterior maps names to probabilities."""
-    return _fields(prediction) | {"posterior": _posterior(prediction.posterior)}
+    """Return a prediction as an object; its posterior maps names to probabilities.
+
+    ``channels`` is left out where there is none.
+    """
+    row = _fields(prediction) | {"posterior": _posterior(prediction.posterior)}
+    if not prediction.channels:
+        del row["channels"]
+    return row
 
 
 def prediction_from_json(value: Mapping[str, Any]) -> Prediction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from edge_emo.clock import ManualClock
 from edge_emo.datasets.clips import Clip
-from edge_emo.errors import DatasetError
+from edge_emo.errors import ConfigError, DatasetError
 from edge_emo.estimators.base import Estimator, Features
 from edge_emo.evaluation.evaluate import TimedModel, run_clips, summarise
 from edge_emo.evaluation.report import Report
@@ -102,8 +103,8 @@ def clips(tmp_path: Path) -> list[Clip]:
 
 
 def report(clips: list[Clip], root: Path, runs_ns: tuple[int, ...] = ()) -> Report:
-    outcomes, n_left_out = run_clips(BrightnessEstimator(), package(), clips, root)
-    return summarise(package(), outcomes, n_left_out, runs_ns, asked="face", backend="litert")
+    ran = run_clips(BrightnessEstimator(), package(), clips, root)
+    return summarise(package(), ran, runs_ns, asked="face", backend="litert")
 
 
 def test_figures_by_hand(clips: list[Clip], tmp_path: Path) -> None:
@@ -151,7 +152,8 @@ def test_inference_percentiles_are_in_ms(clips: list[Clip], tmp_path: Path) -> N
 def test_the_object_has_the_documented_keys(clips: list[Clip], tmp_path: Path) -> None:
     found = json.loads(json.dumps(report(clips, tmp_path).to_json()))
     assert list(found) == [
-        *("model", "package", "backend", "n", "n_left_out", "accuracy", "accuracy_answered"),
+        *("model", "package", "backend", "n", "n_left_out", "n_baselines", "accuracy"),
+        "accuracy_answered",
         *("unweighted_average_recall", "macro_f1", "expected_calibration_error", "abstained"),
         *("labels", "roc_auc", "confusion", "valence_ccc", "valence_r", "arousal_ccc"),
         *("arousal_r", "dominance_ccc", "dominance_r", "inference_ms_p50", "inference_ms_p95"),
@@ -202,3 +204,16 @@ def test_each_run_of_the_model_is_timed_on_the_clock() -> None:
     for seconds in (0.5, 0.25):
         model.run({"s": np.array([seconds])})
     assert model.runs_ns == [500_000_000, 250_000_000]
+
+
+def test_a_model_without_baselines_refuses_the_split(clips: list[Clip], tmp_path: Path) -> None:
+    resting = replace(picture(tmp_path, 90, None), speaker="a", split="rest")
+    with pytest.raises(ConfigError, match="brightness knows no baseline"):
+        run_clips(
+            BrightnessEstimator(), package(), [*clips, resting], tmp_path, baseline_split="rest"
+        )
+
+
+def test_a_split_that_no_clip_has_is_an_error(clips: list[Clip], tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no clip has the split 'rest'"):
+        run_clips(BrightnessEstimator(), package(), clips, tmp_path, baseline_split="rest")

@@ -45,6 +45,7 @@ from edge_emo.features.eeg import FEATURES, PERSONAL
 MODEL = "eeg-load-small"
 LABELS = ("rest", "load")
 FOLDS, INNER, SEED = 7, 3, 0
+STRENGTHS = (3.0, 30.0)
 RANDOM_MONTAGES = 2
 ONLY_PERSONAL = [FEATURES.index(name) for name in PERSONAL]
 CLIPS_S = (4, 10, 30)
@@ -123,7 +124,7 @@ def _train(
     """Train without some subjects; penalty and temperatures are chosen on the others alone."""
     chosen_on = [tables[name] for name in ("19 channels", "4 channels")]
     joint = personal.joined([_without(one, out) for one in chosen_on])
-    choice = personal.choose(joint, ONLY_PERSONAL, INNER, SEED)
+    choice = personal.choose(joint, ONLY_PERSONAL, INNER, SEED, STRENGTHS)
     every = personal.joined([_without(one, out) for one in tables.values()])
     return personal.train_net(every, choice, ONLY_PERSONAL), choice
 
@@ -150,9 +151,10 @@ def _export_folds(
 
 
 def _scores(folds: list[Fold], manifests: Path) -> Iterator[dict[str, Any]]:
+    """Score 10 s clips of every montage, and other lengths of the largest."""
     for names in MONTAGES.values():
         count = len(names) or 19
-        for length_s in CLIPS_S:
+        for length_s in CLIPS_S if count == 19 else (10,):
             split = f"left-out subjects, {length_s} s, {count} channels"
             for told in (False, True):
                 yield score_folds(folds, manifests / _manifest(length_s, count), split, told=told)

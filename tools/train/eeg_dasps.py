@@ -22,6 +22,7 @@ from edge_emo.features.eeg_quality import judge
 
 FOLDS, INNER = 9, 5
 LENGTH_S, HOP_S = 10.0, 5.0
+STRENGTHS = (3.0, 10.0, 30.0, 100.0)
 SCALES = ("valence", "arousal")
 LOW, HIGH = 4.0, 6.0
 ONLY_PERSONAL = [eeg.FEATURES.index(name) for name in eeg.PERSONAL]
@@ -41,7 +42,7 @@ def figures(path: Path) -> Iterator[dict[str, Any]]:
             for out in personal.folds(table.subject, FOLDS, seed):
                 is_out = np.isin(table.subject, out)
                 train = table.take(~is_out)
-                choice = personal.choose(train, ONLY_PERSONAL, INNER, seed)
+                choice = personal.choose(train, ONLY_PERSONAL, INNER, seed, STRENGTHS)
                 net = personal.train_net(train, choice, ONLY_PERSONAL)
                 score[is_out] = personal.evidence(net, table.take(is_out), told=False)
             mean, label, subject = personal.parts(table, score)

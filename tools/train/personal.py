@@ -19,7 +19,7 @@ from edge_emo.evaluation.metrics import roc_auc
 
 Array = npt.NDArray[np.float64]
 LIMIT = 3.0  # a standardised value beyond it is an artefact, not evidence
-STRENGTHS = (3.0, 10.0, 30.0, 100.0)
+STRENGTHS = (10.0, 30.0, 100.0)
 """Inverse penalties to choose from."""
 
 
@@ -196,7 +196,13 @@ class Choice:
     recall: float
 
 
-def choose(train: Table, only_personal: Sequence[int], count: int, seed: int) -> Choice:
+def choose(
+    train: Table,
+    only_personal: Sequence[int],
+    count: int,
+    seed: int,
+    strengths: Sequence[float] = STRENGTHS,
+) -> Choice:
     """Choose the penalty by folds over subjects, and fit temperatures on its answers.
 
     Args:
@@ -204,13 +210,14 @@ def choose(train: Table, only_personal: Sequence[int], count: int, seed: int) ->
         only_personal: See :func:`fit_net`.
         count: Folds.
         seed: Of the folds.
+        strengths: To choose from.
     """
-    answers = [_out_of_fold(train, one, only_personal, count, seed) for one in STRENGTHS]
+    answers = [_out_of_fold(train, one, only_personal, count, seed) for one in strengths]
     areas = [np.mean([area(row, train.label) for row in scores]) for scores in answers]
     best = int(np.argmax(areas))
     stranger, known = (_temperature(row, train) for row in answers[best])
     recall = float(np.mean([balanced(row, train.label) for row in answers[best]]))
-    return Choice(STRENGTHS[best], (stranger, known), recall)
+    return Choice(strengths[best], (stranger, known), recall)
 
 
 def train_net(table: Table, choice: Choice, only_personal: Sequence[int]) -> PersonalNet:
