@@ -143,8 +143,8 @@ def find_beats(pulse: npt.NDArray[np.floating], rate_hz: float) -> Beats:
 
     Sensors differ in sign (light absorbed or light returned), so both are tried; light returned,
     where systole is down, is left only when the other has clearly more plausible intervals, or
-    when it counts every notch as a beat. Intervals outside 35 … 200 beats per minute, or more than a
-    quarter away from the median of their neighbours, are artefacts (after Karlsson et al.,
+    when it counts every notch as a beat. Intervals outside 35 … 200 beats per minute, or more
+    than a quarter away from the median of their neighbours, are artefacts (after Karlsson et al.,
     BioMedical Engineering OnLine 11, 2012).
 
     Args:

@@ -35,7 +35,7 @@ def recording(shared_data: Path) -> npt.NDArray[np.float32]:
 
 @pytest.fixture(scope="module")
 def predictions(recording: npt.NDArray[np.float32]) -> Iterator[list[Prediction]]:
-    """One prediction per second; number i covers i … i + 4 s."""
+    """One prediction per second; number i ends at i + 4 s and is 4 to 10 s long."""
     package = find_package("eeg-load-small")
     estimator = EegEstimator(package, load_model(package), ManualClock())
     estimator.start(StreamInfo("eeg", RATE_HZ, CHANNELS, "uv", "Cyton", live=False))

@@ -8,8 +8,8 @@ import pytest
 
 from edge_emo.errors import ConfigError
 from edge_emo.features.eeg import (
-    BANDS_HZ,
     AVERAGED,
+    BANDS_HZ,
     COLUMNS,
     FEATURES,
     PERSONAL,

@@ -48,7 +48,8 @@ class XdfEeg(SignalFileEeg):
         """
         library = vendor.load("pyxdf")
         try:
-            streams, _ = library.load_xdf(str(path))
+            with path.open("rb") as file:  # pyxdf leaves a file of another format open
+                streams, _ = library.load_xdf(file)
         except _BROKEN as error:
             raise DeviceError(f"{path.name} cannot be read: {error}", hint=_HINT) from error
         stream = self._chosen(path, streams)
