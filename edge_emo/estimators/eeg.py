@@ -22,6 +22,7 @@ from edge_emo.features.eeg import (
     region_features,
     spectrum,
 )
+from edge_emo.features.eeg_artefacts import artefact_shares
 from edge_emo.features.eeg_filter import StreamFilter
 from edge_emo.features.eeg_quality import ChannelQuality, judge
 from edge_emo.manifest import ModelPackage
@@ -32,6 +33,7 @@ from edge_emo.types import Chunk, StreamInfo
 _UNITS = ("uv", "µv")
 _SETTINGS = ("window_s", "first_s", "hop_s", "highpass_hz")
 _FEWEST_CHANNELS = 2
+_TOLD_SHARE = 0.2
 _FEWEST_SHARE = 0.3
 
 
@@ -149,6 +151,8 @@ class EegEstimator(PersonalEstimator):
         t_ns -= stream.filter.delay_ns
         reason = _too_poor(quality)
         if reason:
+            shares = artefact_shares(pairs[:, count:], stream.info.rate_hz, stream.montage)
+            reason += _told(shares)
             return Features(t_ns, duration_ns, quality.score, {}, reason, channels)
         row = self._row(*region_features(spectra, stream.montage, quality.fit))
         tensors = {self._input: row}
@@ -193,6 +197,12 @@ def _raw_and_filtered(stream: _Stream, chunk: Chunk) -> Chunk:
     raw = chunk.samples[:, stream.montage.columns]
     pairs = np.concatenate([raw, stream.filter.process(raw)], axis=1, dtype=np.float32)
     return Chunk(chunk.stream, chunk.seq, chunk.t_ns, chunk.rate_hz, pairs)
+
+
+def _told(shares: Mapping[str, float]) -> str:
+    """Return the artefacts that fill a good part of a window, in words."""
+    found = [f"{name} in {share:.0%}" for name, share in shares.items() if share >= _TOLD_SHARE]
+    return f" ({', '.join(found)} of the window)" if found else ""
 
 
 def _too_poor(quality: ChannelQuality) -> str | None:

@@ -40,7 +40,7 @@ WORDS = {
         "One laboratory, one amplifier, young adults. Other references and montages were only "
         "simulated from the same recordings; no other headset was tested.",
         "Felt arousal is not mental load: on DASPS (anxious situations, 14 channels) this kind of "
-        "features tells high from low arousal little above chance at best; see What was tried.",
+        "features does not tell high from low arousal; see What was tried.",
         "A baseline is from the same sitting. How well one from yesterday serves is not known.",
     ],
 }
