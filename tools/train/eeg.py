@@ -2,7 +2,9 @@
 
     python tools/train/eeg.py cross --data FILE.npz --cache FILE.npz
     python tools/train/eeg.py manifest --data FILE.npz --out DIR
-    python tools/train/eeg.py export --data FILE.npz --cache FILE.npz --manifests DIR
+    python tools/train/eeg.py export --data FILE.npz --cache FILE.npz
+    python tools/train/eeg.py folds --data FILE.npz --cache FILE.npz --folds DIR
+    python tools/train/eeg.py score --data FILE.npz --folds DIR --manifests DIR
     python tools/train/eeg.py dasps --data DASPS.npz
 
 ``FILE.npz`` of ``--data`` holds EEGMAT: arrays ``SubjectNN_1`` (rest) and ``SubjectNN_2``
@@ -13,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ from edge_emo.features.eeg import FEATURES, PERSONAL
 MODEL = "eeg-load-small"
 LABELS = ("rest", "load")
 FOLDS, INNER, SEED = 7, 3, 0
-STRENGTHS = (3.0, 30.0)
+STRENGTHS = (10.0, 30.0, 100.0)
 RANDOM_MONTAGES = 2
 ONLY_PERSONAL = [FEATURES.index(name) for name in PERSONAL]
 CLIPS_S = (4, 10, 30)
@@ -58,7 +59,7 @@ def run_cross(args: argparse.Namespace) -> None:
     tables = _tables(windows)
     scores = {name: np.zeros((2, len(one))) for name, one in tables.items()}
     for out in personal.folds(windows.subject.numpy(), FOLDS, SEED):
-        net, _ = _train(windows, tables, out)
+        net, _ = _train(tables, out)
         for name in MONTAGES:
             is_out = np.isin(tables[name].subject, out)
             for told in (False, True):
@@ -86,23 +87,46 @@ def run_manifest(args: argparse.Namespace) -> None:
 
 
 def run_export(args: argparse.Namespace) -> None:
-    """Score the recipe on left-out subjects; then train on all, export, and write the card."""
+    """Train on all subjects and export the package, without any evaluation yet."""
     windows = read_windows(args.data, args.cache)
     tables = _tables(windows)
-    net, choice = _train(windows, tables, np.array([], np.int64))
+    net, choice = _train(tables, np.array([], np.int64))
     package = eeg_card.package(MODEL, LABELS, calibrate.reliability(choice.recall, len(LABELS)))
     training = {
         "subjects": len(np.unique(windows.subject)),
         "windows, all montages": sum(map(len, tables.values())),
         "inverse penalty": choice.strength,
-        "temperatures without and with baseline": str(tuple(np.round(choice.temperatures, 3))),
+        "temperatures without and with baseline": ", ".join(f"{one:.3f}" for one in choice.temperatures),
     }
-    record = export.Record(training, json.loads(TRIED.read_text("utf-8")), eeg_card.WORDS)
-    samples = [(row[None],) for row in tables["19 channels"].rows[::97]]
-    export.write_package(net, package, record, samples, args.out)
-    with tempfile.TemporaryDirectory() as folder:
-        folds = _export_folds(windows, tables, package, samples, Path(folder))
-        export.take_evaluations(args.out, list(_scores(folds, args.manifests)))
+    record = export.Record(training, _tried(), eeg_card.WORDS)
+    export.write_package(net, package, record, _samples(tables), args.out)
+
+
+def run_folds(args: argparse.Namespace) -> None:
+    """Train the recipe without the subjects of each fold, and export each to a folder."""
+    windows = read_windows(args.data, args.cache)
+    tables = _tables(windows)
+    package = eeg_card.package(MODEL, LABELS, 0.5)
+    for number, out in enumerate(personal.folds(windows.subject.numpy(), FOLDS, SEED)):
+        if args.only and number not in args.only:
+            continue
+        net, _ = _train(tables, out)
+        place = args.folds / str(number) / MODEL
+        place.parent.mkdir(parents=True, exist_ok=True)
+        record = export.Record({}, [], eeg_card.WORDS)
+        export.write_package(net, package, record, _samples(tables), place)
+
+
+def run_score(args: argparse.Namespace) -> None:
+    """Score the folds on their left-out subjects, and take the figures into the package."""
+    subjects = np.array([one.subject for one in read_recordings(args.data)])
+    folds = [
+        Fold(args.folds / str(i) / MODEL, frozenset(f"eegmat/{one:02d}" for one in out))
+        for i, out in enumerate(personal.folds(subjects, FOLDS, SEED))
+    ]
+    export.add_metrics(args.out, {"tried": _tried(), "words": eeg_card.WORDS})
+    for entry in _scores(folds, args.manifests, args.length or CLIPS_S):
+        export.take_evaluations(args.out, [entry])
 
 
 def run_dasps(args: argparse.Namespace) -> None:
@@ -118,9 +142,7 @@ def _tables(windows: Windows) -> dict[str, Table]:
     return known | random
 
 
-def _train(
-    windows: Windows, tables: dict[str, Table], out: npt.NDArray[np.int64]
-) -> tuple[PersonalNet, Choice]:
+def _train(tables: dict[str, Table], out: npt.NDArray[np.int64]) -> tuple[PersonalNet, Choice]:
     """Train without some subjects; penalty and temperatures are chosen on the others alone."""
     chosen_on = [tables[name] for name in ("19 channels", "4 channels")]
     joint = personal.joined([_without(one, out) for one in chosen_on])
@@ -133,28 +155,23 @@ def _without(one: Table, out: npt.NDArray[np.int64]) -> Table:
     return one.take(~np.isin(one.subject, out))
 
 
-def _export_folds(
-    windows: Windows,
-    tables: dict[str, Table],
-    package: export.Package,
-    samples: Sequence[export.Sample],
-    folder: Path,
-) -> list[Fold]:
-    folds = []
-    for number, out in enumerate(personal.folds(windows.subject.numpy(), FOLDS, SEED)):
-        place = folder / str(number) / package.id
-        place.parent.mkdir()
-        net, _ = _train(windows, tables, out)
-        export.write_package(net, package, export.Record({}, [], eeg_card.WORDS), samples, place)
-        folds.append(Fold(place, frozenset(f"eegmat/{one:02d}" for one in out)))
-    return folds
+def _samples(tables: dict[str, Table]) -> list[export.Sample]:
+    return [(row[None],) for row in tables["19 channels"].rows[::97]]
 
 
-def _scores(folds: list[Fold], manifests: Path) -> Iterator[dict[str, Any]]:
+def _tried() -> list[dict[str, Any]]:
+    return list(json.loads(TRIED.read_text("utf-8")))
+
+
+def _scores(
+    folds: list[Fold], manifests: Path, lengths_s: Sequence[int]
+) -> Iterator[dict[str, Any]]:
     """Score 10 s clips of every montage, and other lengths of the largest."""
-    for names in MONTAGES.values():
-        count = len(names) or 19
-        for length_s in CLIPS_S if count == 19 else (10,):
+    for length_s in lengths_s:
+        for names in MONTAGES.values():
+            count = len(names) or 19
+            if length_s != 10 and count != 19:
+                continue
             split = f"left-out subjects, {length_s} s, {count} channels"
             for told in (False, True):
                 yield score_folds(folds, manifests / _manifest(length_s, count), split, told=told)
@@ -229,15 +246,28 @@ def main() -> None:
         one.add_argument("--cache", type=Path, help="where to keep the spectra")
         if name == "manifest":
             one.add_argument("--out", type=Path, required=True)
-        if name == "export":
+        if name in ("export", "score"):
             one.add_argument("--out", type=Path, default=Path("models") / MODEL)
+        if name in ("folds", "score"):
+            one.add_argument("--folds", type=Path, required=True, help="packages of the folds")
+        if name == "folds":
+            one.add_argument("--only", type=int, nargs="*", help="numbers of folds")
+        if name == "score":
             one.add_argument("--manifests", type=Path, required=True, help="from manifest")
+            one.add_argument("--length", type=int, nargs="*", choices=CLIPS_S, help="seconds")
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.verb(args)
 
 
-VERBS = {"cross": run_cross, "manifest": run_manifest, "export": run_export, "dasps": run_dasps}
+VERBS = {
+    "cross": run_cross,
+    "manifest": run_manifest,
+    "export": run_export,
+    "folds": run_folds,
+    "score": run_score,
+    "dasps": run_dasps,
+}
 
 if __name__ == "__main__":
     main()
