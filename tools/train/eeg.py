@@ -96,7 +96,7 @@ def run_export(args: argparse.Namespace) -> None:
         "subjects": len(np.unique(windows.subject)),
         "windows, all montages": sum(map(len, tables.values())),
         "inverse penalty": choice.strength,
-        "temperatures without and with baseline": ", ".join(f"{one:.3f}" for one in choice.temperatures),
+        "temperatures without and with baseline": choice.told_temperatures,
     }
     record = export.Record(training, _tried(), eeg_card.WORDS)
     export.write_package(net, package, record, _samples(tables), args.out)

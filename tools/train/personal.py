@@ -195,6 +195,11 @@ class Choice:
     temperatures: tuple[float, float]
     recall: float
 
+    @property
+    def told_temperatures(self) -> str:
+        """The temperatures in words, for the card."""
+        return ", ".join(f"{one:.3f}" for one in self.temperatures)
+
 
 def choose(
     train: Table,

@@ -87,7 +87,7 @@ def run_export(args: argparse.Namespace) -> None:
         "subjects": len(people),
         "windows": len(table),
         "inverse penalty": choice.strength,
-        "temperatures without and with baseline": ", ".join(f"{one:.3f}" for one in choice.temperatures),
+        "temperatures without and with baseline": choice.told_temperatures,
         "heart rate": heart,
     }
     record = export.Record(training, json.loads(TRIED.read_text("utf-8")), physio_card.WORDS)
