@@ -24,6 +24,9 @@ NEEDS = {
     "microphone.portaudio": ("pyaudio",),
     "eeg.brainflow": ("brainflow.board_shim",),
     "eeg.cyton": ("serial",),
+    "eeg.edf": ("pyedflib",),
+    "eeg.xdf": ("pyxdf",),
+    "physio.brainflow": ("brainflow.board_shim",),
 }
 """Vendor package of each driver that has one; the others need nothing."""
 

@@ -304,6 +304,7 @@ class Prediction:
         inference_ns: Time inside the backend on the session clock; 0 in replay.
         abstained: None, or the reason in words why there is no estimate.
         tags: Multi-label scores by the name of the model's output, where it has such.
+        channels: Quality of each channel of a body or brain signal, 0 … 1; empty for the others.
     """
 
     modality: Modality
@@ -318,6 +319,7 @@ class Prediction:
     inference_ns: int
     abstained: str | None = None
     tags: Mapping[str, Tags] = field(default_factory=dict)
+    channels: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a prediction that both abstains and estimates, or does neither.
@@ -397,7 +399,12 @@ class Face:
 
 
 def abstention(
-    modality: Modality, t_ns: int, duration_ns: int, reason: str, quality: float = 0.0
+    modality: Modality,
+    t_ns: int,
+    duration_ns: int,
+    reason: str,
+    quality: float = 0.0,
+    channels: Mapping[str, float] | None = None,
 ) -> Prediction:
     """Return a prediction that gives no estimate, and the reason in words."""
     return Prediction(
@@ -412,6 +419,7 @@ def abstention(
         model_id="",
         inference_ns=0,
         abstained=reason,
+        channels=channels or {},
     )
 
 

@@ -57,6 +57,8 @@ _ROWS = (
     ),
     Vendor("soundfile", "audio", "sound files other than WAV"),
     Vendor("brainflow", "eeg", "EEG boards", "its wheel holds no Linux aarch64 library"),
+    Vendor("pyedflib", "files", "EDF and BDF files"),
+    Vendor("pyxdf", "files", "XDF files"),
     Vendor("serial", "bridge", "serial ports: cyton, bridge"),
     Vendor("google", "bridge", "messages of the bridge (protobuf)"),
     Vendor("scipy", "datasets", "MATLAB files of corpora"),

@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", metavar="NAME", help="float32, float16 or int8")
     parser.add_argument("--threads", type=int, default=1, help="threads of the backend")
     parser.add_argument("--folder", action="append", default=[], help="more package folders")
+    parser.add_argument(
+        "--baseline-split",
+        metavar="NAME",
+        help="clips of this split are each speaker's rest: taken as a baseline, not scored",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -40,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         backend=arguments.backend,
         threads=arguments.threads,
         precision=arguments.precision,
+        baseline_split=arguments.baseline_split,
         progress=_progress if sys.stderr.isatty() else None,
         folders=arguments.folder,
     )

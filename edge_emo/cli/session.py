@@ -24,7 +24,7 @@ def add_stream_arguments(parser: argparse.ArgumentParser) -> None:
         "camera": "opencv:0",
         "microphone": "portaudio:default",
         "eeg": "brainflow:synthetic",
-        "physio": "replay:session/",
+        "physio": "empatica:recording/",
         "text": "text:-",
     }
     for kind in KINDS:
@@ -46,6 +46,9 @@ def add_state_arguments(parser: argparse.ArgumentParser) -> None:
         help="such as jsonl:states.jsonl or csv:states.csv; may be repeated",
     )
     parser.add_argument("--rate", type=float, metavar="HZ", help="states per second")
+    parser.add_argument(
+        "--baseline", type=float, metavar="S", help="first take S seconds of the person's rest"
+    )
     parser.add_argument("--backend", metavar="NAME", help="litert, onnx or openvino; no fallback")
     parser.add_argument("--states", type=int, metavar="N", help="stop after N states")
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds")
@@ -88,6 +91,9 @@ def run_states(pipeline: Pipeline, arguments: argparse.Namespace) -> int:
             timer = threading.Timer(arguments.seconds, pipeline.finish)
             timer.daemon = True
             timer.start()
+        if arguments.baseline is not None:
+            say(f"sit still and rest for {arguments.baseline:g} s")
+            pipeline.calibrate(seconds=arguments.baseline)
         for state in pipeline:
             if stop.is_set() or (limit is not None and state.seq + 1 >= limit):
                 break

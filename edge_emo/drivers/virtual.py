@@ -19,7 +19,7 @@ from edge_emo.drivers.base import DeviceEntry, Driver
 from edge_emo.drivers.microphone.pcm import channel_names
 from edge_emo.drivers.pacing import wait_until_due
 from edge_emo.drivers.virtual_scene import SMALLEST_PX, Scene
-from edge_emo.drivers.virtual_signals import Samples, babble, brain_waves
+from edge_emo.drivers.virtual_signals import Samples, babble, body_signals, brain_waves
 from edge_emo.errors import (
     ClosedError,
     ConfigError,
@@ -30,7 +30,7 @@ from edge_emo.errors import (
 from edge_emo.types import Chunk, StreamInfo
 
 PERIOD_S = 32
-"""After this many seconds virtual sound and EEG repeat."""
+"""After this many seconds virtual sound, EEG and body signals repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +414,55 @@ class VirtualEeg(_VirtualSamples):
             return 0
         deviation = np.random.default_rng([self._seed, self._next]).standard_normal()
         return round(abs(deviation) * self._jitter_ms * 1e6)
+
+
+class VirtualPhysio(_VirtualSamples):
+    """A wrist band without hardware: pulse, skin conductance and temperature at one rate.
+
+    Args:
+        target: Empty.
+        seed: Decides the signal.
+        rate_hz: Samples per second of all three.
+        heart_rate_bpm: Mean heart rate.
+        responses_per_min: Skin responses; 0 for a calm skin.
+        block_s: Length of a chunk.
+        duration_s: Length of the stream; unlimited without it.
+        vanish_after_s: When the device vanishes, in seconds after the first ``open``; once.
+        back_after_s: When it is back, in seconds after it vanished; never without it.
+        stall_after_s: When it stops delivering, in seconds after each ``open``.
+        flat_channel: Name of a channel that is constantly 0: bvp, eda or temp.
+        nan_channel: Name of a channel that is not a number.
+    """
+
+    kind = "physio"
+
+    def __init__(
+        self,
+        target: str = "",
+        *,
+        seed: int = 0,
+        rate_hz: float = 64.0,
+        heart_rate_bpm: float = 70.0,
+        responses_per_min: float = 3.0,
+        block_s: float = 0.25,
+        duration_s: float | None = None,
+        vanish_after_s: float | None = None,
+        back_after_s: float | None = None,
+        stall_after_s: float | None = None,
+        flat_channel: str | None = None,
+        nan_channel: str | None = None,
+    ) -> None:
+        _refuse_target(target)
+        faults = _Faults(vanish_after_s, back_after_s, stall_after_s, duration_s)
+        names = ("bvp", "eda", "temp")
+        super().__init__(seed, rate_hz, names, block_s, faults, flat_channel, nan_channel)
+        self._body = (heart_rate_bpm, responses_per_min)
+
+    def _info(self) -> StreamInfo:
+        return StreamInfo("physio", self._rate_hz, self._channels, "physical", self._name)
+
+    def _signal(self, n_samples: int) -> Samples:
+        return body_signals(self._seed, n_samples, self._rate_hz, *self._body)
 
 
 def _refuse_target(target: str) -> None:

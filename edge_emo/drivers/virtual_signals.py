@@ -1,4 +1,4 @@
-"""Signals of the virtual microphone and headset: stretches that join their own beginning."""
+"""Signals of virtual microphone, headset and wrist band: stretches that join their beginning."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ _BLINK_S = 0.3
 _BLINK_UV = 90.0
 _NOISE_UV = 8.0
 _ALPHA_UV = 10.0
+_BREATHS_PER_MIN = 13.0
+_SWAY = 0.12
 
 
 def babble(seed: int, n_samples: int, rate_hz: float) -> Samples:
@@ -69,6 +71,44 @@ def brain_waves(seed: int, n_samples: int, rate_hz: float, channels: tuple[str, 
             + _BLINK_UV * _share(name, {"Fp": 1.0, "AF": 0.6, "F": 0.3}) * blinks
         )
     return data
+
+
+def body_signals(
+    seed: int, n_samples: int, rate_hz: float, heart_rate_bpm: float, responses_per_min: float
+) -> Samples:
+    """Return pulse, skin conductance in µS and temperature in °C.
+
+    Beats lie at whole numbers of a phase that breathing makes run faster and slower; responses
+    rise within a second and fall within five.
+
+    Args:
+        seed: Decides all of it.
+        n_samples: Length.
+        rate_hz: Samples per second.
+        heart_rate_bpm: Mean heart rate; rounded so that the stretch holds whole beats.
+        responses_per_min: Skin responses; likewise.
+
+    Returns:
+        Shape (n_samples, 3): bvp, eda, temp.
+    """
+    random = np.random.default_rng([seed, 3])
+    turn = np.arange(n_samples) / n_samples
+    seconds = n_samples / rate_hz
+    beats = max(1, round(heart_rate_bpm / 60.0 * seconds))
+    breaths = max(1, round(_BREATHS_PER_MIN / 60.0 * seconds))
+    phase = beats * turn + _SWAY * np.sin(2 * np.pi * (breaths * turn + random.uniform()))
+    pulse = np.exp(-(((phase % 1.0 - 0.35) / 0.12) ** 2)) + 0.35 * np.exp(
+        -(((phase % 1.0 - 0.7) / 0.12) ** 2)
+    )
+    rises = np.zeros(n_samples)
+    for start in random.uniform(size=round(responses_per_min / 60.0 * seconds)):
+        since_s = ((turn - start) % 1.0) * seconds
+        rises += random.uniform(0.1, 0.4) * (np.exp(-since_s / 5.0) - np.exp(-since_s / 0.7))
+    noise = random.standard_normal((n_samples, 3)) * (0.01, 2e-4, 2e-3)
+    signals = np.stack(
+        [50.0 * (pulse - pulse.mean()), 2.0 + rises, 32.0 + 0.1 * np.sin(2 * np.pi * turn)], axis=1
+    )
+    return np.asarray(signals + noise, dtype=np.float32)
 
 
 def _share(name: str, shares: dict[str, float]) -> float:

@@ -7,10 +7,12 @@ computes what the model reads; ``predict`` runs the model.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from edge_emo.errors import ConfigError
+from edge_emo.estimators.baseline import VALID_S, Baseline
 from edge_emo.types import Chunk, Face, Kind, Modality, Prediction, StreamInfo
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class Features:
             ``tensors`` is empty and the prediction abstains with this reason.
         face: Id of the face that it was read of, if of any.
         counts: False when the prediction is wanted for itself and must not be fused.
+        channels: Quality of each channel, 0 … 1, where the signal has channels to tell apart.
     """
 
     t_ns: int
@@ -39,6 +42,7 @@ class Features:
     reason: str | None = None
     face: int | None = None
     counts: bool = True
+    channels: Mapping[str, float] = field(default_factory=dict)
 
 
 class Estimator(ABC):
@@ -48,11 +52,13 @@ class Estimator(ABC):
         modality: What it gives.
         kind: The kind of stream it reads.
         model_id: The package it runs.
+        personal: True when the model reads a person's baseline; see :meth:`rest`.
     """
 
     modality: Modality
     kind: Kind
     model_id: str
+    personal: bool = False
 
     @abstractmethod
     def start(self, info: StreamInfo) -> None:
@@ -82,6 +88,39 @@ class Estimator(ABC):
     def faces(self) -> tuple[Face, ...]:
         """Every face that is followed; empty for modalities without faces. Any thread may ask."""
         return ()
+
+    def windows_of(self, chunk: Chunk) -> list[Features]:
+        """Return the features of each window of a clip, for :meth:`rest`.
+
+        Raises:
+            ConfigError: This model knows no baseline of a person.
+        """
+        raise self._impersonal()
+
+    def rest(self, windows: Sequence[Features], valid_s: float = VALID_S) -> Baseline:
+        """Return the baseline of windows in which the person rested.
+
+        Raises:
+            ConfigError: No window can be used, or this model knows no baseline.
+        """
+        raise self._impersonal()
+
+    def adopt(self, baseline: Baseline | None) -> None:
+        """Use a baseline from the next window on; None forgets the one in use.
+
+        It survives :meth:`start`: a device that comes back is on the same person.
+
+        Raises:
+            ConfigError: It was taken for another package, or this model knows no baseline.
+        """
+        if baseline is not None:
+            raise self._impersonal()
+
+    def _impersonal(self) -> ConfigError:
+        return ConfigError(
+            f"{self.model_id} knows no baseline of a person",
+            hint="baselines exist for: eeg, physio",
+        )
 
     @abstractmethod
     def close(self) -> None:

@@ -21,6 +21,7 @@ ESTIMATORS: Mapping[Modality, str] = {
     "voice": "edge_emo.estimators.voice:VoiceEstimator",
     "eeg": "edge_emo.estimators.eeg:EegEstimator",
     "text": "edge_emo.estimators.text:TextEstimator",
+    "physio": "edge_emo.estimators.physio:PhysioEstimator",
 }
 """The class that estimates each modality, imported when it is first used."""
 

@@ -1,4 +1,4 @@
-"""Mental load from EEG: windows of some seconds, band powers by region, a small network."""
+"""Mental load from EEG: windows of some seconds, spectra by region, a small network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from edge_emo.clock import Clock
 from edge_emo.errors import ClosedError, ConfigError, ModelMismatchError
 from edge_emo.estimators.base import Features
-from edge_emo.estimators.packaged import PackagedEstimator
+from edge_emo.estimators.personal import PersonalEstimator
 from edge_emo.features.eeg import (
     FEATURES,
     RATE_RANGE_HZ,
@@ -22,16 +22,18 @@ from edge_emo.features.eeg import (
     region_features,
     spectrum,
 )
+from edge_emo.features.eeg_artefacts import artefact_shares
 from edge_emo.features.eeg_filter import StreamFilter
 from edge_emo.features.eeg_quality import ChannelQuality, judge
 from edge_emo.manifest import ModelPackage
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.sync.window import Windower
-from edge_emo.types import Chunk, Prediction, StreamInfo
+from edge_emo.types import Chunk, StreamInfo
 
 _UNITS = ("uv", "µv")
-_SETTINGS = ("window_s", "hop_s", "highpass_hz")
+_SETTINGS = ("window_s", "first_s", "hop_s", "highpass_hz")
 _FEWEST_CHANNELS = 2
+_TOLD_SHARE = 0.2
 _FEWEST_SHARE = 0.3
 
 
@@ -46,11 +48,12 @@ class _Stream:
     next_seq: int | None = None
 
 
-class EegEstimator(PackagedEstimator):
+class EegEstimator(PersonalEstimator):
     """Estimates rest or load from EEG of any montage of 10-20 names, 100 to 1000 Hz.
 
-    A window is 4 s long and one begins every second, as the package says. Its first sample is
-    dated back by the delay of the filters at 10 Hz. A loss of samples starts afresh.
+    A window ends every second, as the package says. It is 4 s long at first and grows to 10 s.
+    Its first sample is dated back by the delay of the filters at 10 Hz. A loss of samples starts
+    afresh.
 
     Args:
         package: Its ``features`` table holds ``window_s``, ``hop_s`` and ``highpass_hz``.
@@ -65,9 +68,8 @@ class EegEstimator(PackagedEstimator):
     kind = "eeg"
 
     def __init__(self, package: ModelPackage, model: LoadedModel, clock: Clock) -> None:
-        super().__init__(package, model, clock)
+        super().__init__(package, model, clock, FEATURES)
         self._stream: _Stream | None = None
-        self._input = package.inputs[0].name
         self._settings = _settings(package)
 
     def start(self, info: StreamInfo) -> None:
@@ -85,7 +87,11 @@ class EegEstimator(PackagedEstimator):
             montage=montage,
             filter=StreamFilter(info.rate_hz, count, highpass_hz=self._settings["highpass_hz"]),
             windower=Windower(
-                self._settings["window_s"], self._settings["hop_s"], info.rate_hz, 2 * count
+                self._settings["window_s"],
+                self._settings["hop_s"],
+                info.rate_hz,
+                2 * count,
+                first_s=self._settings["first_s"],
             ),
         )
 
@@ -103,16 +109,27 @@ class EegEstimator(PackagedEstimator):
             for window in stream.windower.push(pairs)
         ]
 
-    def clip(self, chunk: Chunk) -> Prediction:
-        """Estimate a whole clip: the mean posterior of its windows.
+    def windows_of(self, chunk: Chunk) -> list[Features]:
+        """Return the features of a clip's full windows; of all of it when it is shorter.
 
-        A clip that is shorter than a window counts as one window down to 2 s; below that the
-        prediction abstains. Windows that abstain are left out of the mean.
+        A clip below 2 s has none that can be used.
         """
-        self.start(self._started().info)
-        windows = self.features(chunk) or [self._short_clip(chunk)]
-        answers = [self.predict(window) for window in windows]
-        return self._mean(answers, chunk, "no window")
+        stream = self._started()
+        self.start(stream.info)
+        stream = self._started()
+        duration_ns = chunk.end_ns - chunk.t_ns
+        if chunk.n_samples < math.ceil(SEGMENT_S * chunk.rate_hz):
+            reason = f"the clip lasts {duration_ns / 1e9:.2g} s; EEG needs {SEGMENT_S:g} s"
+            return [Features(chunk.t_ns, duration_ns, 0.0, {}, reason)]
+        pairs = _raw_and_filtered(stream, chunk).samples
+        length = min(len(pairs), round(self._settings["window_s"] * chunk.rate_hz))
+        hop = max(1, round(self._settings["hop_s"] * chunk.rate_hz))
+        length_ns = round(length * 1e9 / chunk.rate_hz)
+        ready = []
+        for i in range(0, len(pairs) - length + 1, hop):
+            t_ns = chunk.t_ns + round(i * 1e9 / chunk.rate_hz)
+            ready.append(self._window_features(stream, pairs[i : i + length], t_ns, length_ns))
+        return ready
 
     def close(self) -> None:
         """Release the model; idempotent."""
@@ -124,39 +141,29 @@ class EegEstimator(PackagedEstimator):
             raise ClosedError("the EEG estimator has no stream", hint="call start(info) first")
         return self._stream
 
-    def _short_clip(self, chunk: Chunk) -> Features:
-        stream = self._started()
-        duration_ns = chunk.end_ns - chunk.t_ns
-        if chunk.n_samples < math.ceil(SEGMENT_S * chunk.rate_hz):
-            reason = f"the clip lasts {duration_ns / 1e9:.2g} s; EEG needs {SEGMENT_S:g} s"
-            return Features(chunk.t_ns, duration_ns, 0.0, {}, reason)
-        stream.filter.reset()
-        stream.next_seq = None
-        pairs = _raw_and_filtered(stream, chunk)
-        return self._window_features(stream, pairs.samples, chunk.t_ns, duration_ns)
-
     def _window_features(
         self, stream: _Stream, pairs: npt.NDArray[np.float32], t_ns: int, duration_ns: int
     ) -> Features:
         count = len(stream.montage.columns)
         spectra = spectrum(pairs[:, count:], stream.info.rate_hz)
         quality = judge(pairs[:, :count], spectra, stream.info.rate_hz)
+        channels = dict(zip(stream.montage.names, quality.scores.tolist(), strict=True))
         t_ns -= stream.filter.delay_ns
         reason = _too_poor(quality)
         if reason:
-            return Features(t_ns, duration_ns, quality.score, {}, reason)
-        row = np.concatenate(region_features(spectra, stream.montage, quality.fit))[None]
-        return Features(t_ns, duration_ns, quality.score, {self._input: row})
+            shares = artefact_shares(pairs[:, count:], stream.info.rate_hz, stream.montage)
+            reason += _told(shares)
+            return Features(t_ns, duration_ns, quality.score, {}, reason, channels=channels)
+        row = self._row(*region_features(spectra, stream.montage, quality.fit))
+        tensors = {self._input: row}
+        return Features(t_ns, duration_ns, quality.score, tensors, channels=channels)
 
 
 def _settings(package: ModelPackage) -> Mapping[str, float]:
-    shape = package.inputs[0].shape
-    wanted = (1, 2 * len(FEATURES))
     missing = [key for key in _SETTINGS if key not in package.features]
-    if shape != wanted or missing or package.dimensions.source != "mapping":
+    if missing:
         raise ModelMismatchError(
-            f"{package.id} is not made for these features: its input {package.inputs[0].name} "
-            f"has shape {shape}, wanted {wanted}; missing settings: {', '.join(missing) or 'none'}",
+            f"{package.id} is not made for these features; missing settings: {', '.join(missing)}",
             hint="use the package and the code of one release",
         )
     return {key: float(package.features[key]) for key in _SETTINGS}
@@ -190,6 +197,12 @@ def _raw_and_filtered(stream: _Stream, chunk: Chunk) -> Chunk:
     raw = chunk.samples[:, stream.montage.columns]
     pairs = np.concatenate([raw, stream.filter.process(raw)], axis=1, dtype=np.float32)
     return Chunk(chunk.stream, chunk.seq, chunk.t_ns, chunk.rate_hz, pairs)
+
+
+def _told(shares: Mapping[str, float]) -> str:
+    """Return the artefacts that fill a good part of a window, in words."""
+    found = [f"{name} in {share:.0%}" for name, share in shares.items() if share >= _TOLD_SHARE]
+    return f" ({', '.join(found)} of the window)" if found else ""
 
 
 def _too_poor(quality: ChannelQuality) -> str | None:

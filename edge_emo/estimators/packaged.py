@@ -73,7 +73,12 @@ class PackagedEstimator(Estimator):
 
     def _abstain(self, features: Features, reason: str) -> Prediction:
         return abstention(
-            self.modality, features.t_ns, features.duration_ns, reason, features.quality
+            self.modality,
+            features.t_ns,
+            features.duration_ns,
+            reason,
+            features.quality,
+            features.channels,
         )
 
     def _prediction(
@@ -95,6 +100,7 @@ class PackagedEstimator(Estimator):
             quality=features.quality,
             model_id=self.model_id,
             inference_ns=inference_ns,
+            channels=features.channels,
         )
 
 

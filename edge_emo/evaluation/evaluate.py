@@ -14,6 +14,7 @@ from edge_emo.datasets.clips import Clip, read_clips
 from edge_emo.datasets.decode import decode_clip
 from edge_emo.errors import DatasetError
 from edge_emo.estimators.base import Estimator
+from edge_emo.estimators.baseline import Baseline
 from edge_emo.estimators.create import build_estimator, check_modality
 from edge_emo.estimators.face_finder import load_face_detector
 from edge_emo.evaluation import metrics
@@ -74,6 +75,7 @@ def evaluate(
     *,
     backend: str | None = None,
     precision: str | None = None,
+    baseline_split: str | None = None,
 ) -> Report:
     """Evaluate a package on a manifest of clips.
 
@@ -83,13 +85,21 @@ def evaluate(
         root: Folder that its paths are relative to; the manifest's own when None.
         backend: Name of the one backend to use; None to choose.
         precision: The one precision of files to use; None for any.
+        baseline_split: See :func:`run_clips`.
 
     Raises:
         DatasetError: The manifest is wrong; and what :func:`evaluate_package` raises.
     """
     folder = Path(manifest).parent if root is None else root
     clips = read_clips(manifest)
-    return evaluate_package(package, clips, folder, backend=backend, precision=precision)
+    return evaluate_package(
+        package,
+        clips,
+        folder,
+        backend=backend,
+        precision=precision,
+        baseline_split=baseline_split,
+    )
 
 
 def evaluate_package(
@@ -101,6 +111,7 @@ def evaluate_package(
     backend: str | None = None,
     threads: int = 1,
     precision: str | None = None,
+    baseline_split: str | None = None,
     clock: Clock | None = None,
     progress: Progress | None = None,
     folders: Sequence[str | Path] = (),
@@ -118,6 +129,7 @@ def evaluate_package(
         backend: Name of the one backend to use; None to choose.
         threads: Threads that one inference may use.
         precision: The one precision of files to use; None for any.
+        baseline_split: See :func:`run_clips`.
         clock: Clock that inference is timed on; the system's when None.
         progress: Told of every clip done.
         folders: More folders of packages, in which the detector is looked for first.
@@ -136,12 +148,25 @@ def evaluate_package(
         finder = load_face_detector(threads=threads, extra_dirs=folders)
     estimator = build_estimator(package, model, clock, finder)
     try:
-        outcomes, n_left_out = run_clips(estimator, package, clips, root, progress)
+        ran = run_clips(estimator, package, clips, root, progress, baseline_split)
     finally:
         estimator.close()
-    return summarise(
-        package, outcomes, n_left_out, model.runs_ns, asked=asked, backend=loaded.backend
-    )
+    return summarise(package, ran, model.runs_ns, asked=asked, backend=loaded.backend)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What was said of the clips of a manifest.
+
+    Attributes:
+        outcomes: One per clip that was fit for the model.
+        n_left_out: Clips that were not.
+        n_baselines: Speakers whose rest the model knew.
+    """
+
+    outcomes: Sequence[Outcome]
+    n_left_out: int
+    n_baselines: int = 0
 
 
 def run_clips(
@@ -150,36 +175,70 @@ def run_clips(
     clips: Iterable[Clip],
     root: str | Path,
     progress: Progress | None = None,
-) -> tuple[list[Outcome], int]:
+    baseline_split: str | None = None,
+) -> Run:
     """Estimate every clip that is fit for the model.
 
-    Returns:
-        What was said of each, and the number of clips left out.
+    Args:
+        estimator: Of the package; its baseline is forgotten.
+        package: Tells which clips are fit.
+        clips: The clips of a manifest.
+        root: Folder that their paths are relative to.
+        progress: Told of every clip done.
+        baseline_split: Clips of this split are no test: all of one speaker's become the baseline
+            under which that speaker's other clips are estimated. None estimates every clip
+            without a baseline.
 
     Raises:
         DatasetError: A clip cannot be decoded, or none is fit.
+        ConfigError: The model knows no baseline, or a speaker's rest cannot be used.
     """
     every = list(clips)
-    fit = [clip for clip in every if _is_fit(clip, package)]
+    resting, scored = _split_off(every, baseline_split)
+    fit = [clip for clip in scored if _is_fit(clip, package)]
     if not fit:
         raise DatasetError(
-            f"none of {len(every)} clips is a {package.modality} clip that {package.id} can judge",
+            f"none of {len(scored)} clips is a {package.modality} clip that {package.id} can judge",
             hint=f"its labels: {', '.join(package.labels)}",
         )
+    baselines = {
+        speaker: _baseline(estimator, [clip for clip in resting if clip.speaker == speaker], root)
+        for speaker in sorted({clip.speaker or "" for clip in resting} - {""})
+    }
     outcomes = []
     for done, clip in enumerate(fit, start=1):
+        estimator.adopt(baselines.get(clip.speaker or ""))
         info, chunk = decode_clip(clip, root)
         estimator.start(info)
         outcomes.append(Outcome(clip, estimator.clip(chunk)))
         if progress is not None:
             progress(done, len(fit))
-    return outcomes, len(every) - len(fit)
+    return Run(outcomes, len(scored) - len(fit), len(baselines))
+
+
+def _split_off(clips: Sequence[Clip], split: str | None) -> tuple[list[Clip], list[Clip]]:
+    resting = [clip for clip in clips if split is not None and clip.split == split]
+    if split is not None and not resting:
+        raise DatasetError(
+            f"no clip has the split {split!r}",
+            hint=f"splits: {', '.join(sorted({clip.split or '' for clip in clips}))}",
+        )
+    return resting, [clip for clip in clips if split is None or clip.split != split]
+
+
+def _baseline(estimator: Estimator, resting: Sequence[Clip], root: str | Path) -> Baseline:
+    estimator.adopt(None)
+    windows = []
+    for clip in resting:
+        info, chunk = decode_clip(clip, root)
+        estimator.start(info)
+        windows += estimator.windows_of(chunk)
+    return estimator.rest(windows)
 
 
 def summarise(
     package: ModelPackage,
-    outcomes: Sequence[Outcome],
-    n_left_out: int,
+    ran: Run,
     runs_ns: Sequence[int],
     *,
     asked: str = "",
@@ -189,12 +248,12 @@ def summarise(
 
     Args:
         package: The package that ran.
-        outcomes: What it said of each clip.
-        n_left_out: Clips that were left out.
+        ran: What it said of each clip.
         runs_ns: Duration of each run of the model.
         asked: What the user named; the package's id when empty.
         backend: Name of the backend that ran.
     """
+    outcomes = ran.outcomes
     labelled = [one for one in outcomes if one.clip.label in package.labels]
     true = [one.clip.label or "" for one in labelled]
     guessed = [one.label for one in labelled]
@@ -205,7 +264,8 @@ def summarise(
         package=package.id,
         backend=backend,
         n=len(outcomes),
-        n_left_out=n_left_out,
+        n_left_out=ran.n_left_out,
+        n_baselines=ran.n_baselines,
         accuracy=metrics.accuracy(true, guessed),
         accuracy_answered=metrics.accuracy_answered(true, guessed),
         unweighted_average_recall=metrics.unweighted_average_recall(labels, true, guessed),

@@ -17,6 +17,7 @@ class Report:
         backend: Backend that ran it.
         n: Clips that were estimated or abstained from.
         n_left_out: Clips whose label the model does not have, or of another modality.
+        n_baselines: Speakers whose rest was known from clips that do not count.
         accuracy: Share of right labels; an abstention is an error.
         accuracy_answered: The same without the abstentions.
         unweighted_average_recall: Mean recall of the labels that occur.
@@ -44,6 +45,7 @@ class Report:
     backend: str
     n: int
     n_left_out: int
+    n_baselines: int
     accuracy: float | None
     accuracy_answered: float | None
     unweighted_average_recall: float | None

@@ -21,33 +21,51 @@ from edge_emo.errors import ConfigError
 Array = npt.NDArray[np.float64]
 
 BANDS_HZ: Mapping[str, tuple[float, float]] = {
-    "delta": (1.0, 4.0),
-    "theta": (4.0, 8.0),
-    "low-alpha": (8.0, 10.0),
-    "high-alpha": (10.0, 13.0),
-    "low-beta": (13.0, 20.0),
-    "high-beta": (20.0, 30.0),
-    "low-gamma": (30.0, 40.0),
+    "slow-delta": (1.0, 2.0),
+    "delta": (2.0, 4.0),
+    "low-theta": (4.0, 6.0),
+    "high-theta": (6.0, 8.0),
+    "alpha-8": (8.0, 9.0),
+    "alpha-9": (9.0, 10.0),
+    "alpha-10": (10.0, 11.0),
+    "high-alpha": (11.0, 13.0),
+    "low-beta": (13.0, 16.0),
+    "beta": (16.0, 20.0),
+    "high-beta": (20.0, 25.0),
+    "higher-beta": (25.0, 30.0),
+    "low-gamma": (30.0, 35.0),
+    "gamma": (35.0, 40.0),
 }
 """Bands of the model. The last one ends below the notches and below the corner of the low-pass
 that many amplifiers and published recordings have."""
 
 REGIONS = (
+    "prefrontal",
     "frontal-left",
     "frontal-mid",
     "frontal-right",
     "central",
-    "temporal",
+    "temporal-left",
+    "temporal-right",
     "parietal",
     "occipital",
 )
-COLUMNS = (*BANDS_HZ, "slope", *(f"average-{band}" for band in BANDS_HZ))
-"""What is known of each region: a log power per band and the slope of the spectrum as recorded,
-and a log power per band against the common average."""
+RECORDED = (*BANDS_HZ, "slope", "alpha-peak", "level")
+AVERAGED = (*(f"average-{band}" for band in BANDS_HZ), "average-level")
+COLUMNS = (*RECORDED, *AVERAGED)
+"""What is known of each region: as recorded, a log density per band, the slope of the spectrum, the
+centre of the alpha band and the mean of the log densities; and against the common average, a log
+density per band and their mean."""
 
 GLOBALS = ("frontal-alpha-asymmetry", "frontal-theta-beta", "posterior-alpha-beta")
 FEATURES = (*(f"{region}/{column}" for region in REGIONS for column in COLUMNS), *GLOBALS)
 """Names of the features, in order."""
+
+PERSONAL = tuple(name for name in FEATURES if name.endswith("level"))
+"""Features that mean nothing of a person and headset whose rest is unknown: gains differ."""
+
+THETA, ALPHA, BETA = slice(2, 4), slice(4, 8), slice(8, 12)
+"""Places of the bands between 4, 8, 13 and 30 Hz among the columns."""
 
 RATE_RANGE_HZ = (100.0, 1000.0)
 AVERAGE_CHANNELS = 3
@@ -60,8 +78,8 @@ _ALPHA_PEAK_HZ = (7.0, 14.0)
 _FLOOR_UV2_PER_HZ = 1e-6
 _NAME = re.compile(r"^(?:EEG[\s_:-]*)?([A-Z]{1,3}?)(Z|\d{1,2})(?:H?)(?:[\s._:-].*)?$")
 _LETTERS: Mapping[str, str] = {
-    "FP": "frontal",
-    "AF": "frontal",
+    "FP": "prefrontal",
+    "AF": "prefrontal",
     "F": "frontal",
     "FC": "central",
     "C": "central",
@@ -129,7 +147,10 @@ class Spectrum:
         return np.asarray(self.density[:, self._inside(low_hz, high_hz)].sum(axis=1) * width_hz)
 
     def log_bands(self) -> Array:
-        """Return log10 of the mean density of each of :data:`BANDS_HZ`, (channels, bands)."""
+        """Return log10 of the mean density of each of :data:`BANDS_HZ`, (channels, bands).
+
+        Half of the logarithm of a band's power is its differential entropy up to a constant.
+        """
         means = [self.density[:, self._inside(*band)].mean(axis=1) for band in BANDS_HZ.values()]
         return np.asarray(np.log10(np.maximum(np.stack(means, axis=1), _FLOOR_UV2_PER_HZ)))
 
@@ -144,6 +165,16 @@ class Spectrum:
         x -= x.mean()
         y = np.log10(np.maximum(self.density[:, used], _FLOOR_UV2_PER_HZ))
         return np.asarray(y @ x / (x @ x))
+
+    def alpha_peak_hz(self) -> Array:
+        """Return the centre of gravity of 7 to 14 Hz above its own floor, shape (channels,).
+
+        (Klimesch, Brain Research Reviews 29, 1999: the individual alpha frequency.)
+        """
+        used = self._inside(*_ALPHA_PEAK_HZ)
+        density = self.density[:, used]
+        above = density - density.min(axis=1, keepdims=True) + _FLOOR_UV2_PER_HZ
+        return np.asarray(above @ self.frequencies_hz[used] / above.sum(axis=1))
 
     def _inside(self, low_hz: float, high_hz: float) -> npt.NDArray[np.bool_]:
         return np.asarray((self.frequencies_hz >= low_hz) & (self.frequencies_hz < high_hz))
@@ -163,9 +194,9 @@ def region_of(name: str) -> str | None:
     if letters == "FC" and number == "Z":
         return "frontal-mid"
     if letters == "P" and number in ("7", "8", "9", "10"):
-        return "temporal"
+        return f"temporal-{_side(number)}"
     area = _LETTERS[letters]
-    return f"frontal-{_side(number)}" if area == "frontal" else area
+    return f"{area}-{_side(number)}" if area in ("frontal", "temporal") else area
 
 
 def montage_of(channels: Sequence[str]) -> Montage:
@@ -227,14 +258,17 @@ def region_features(
         Values in the order of :data:`FEATURES` and a mask, 1 where the value is known, both of
         shape (features,) float32. Unknown values are 0.
     """
-    recorded = np.column_stack([_relative(spectra.log_bands()), spectra.slope()])
-    averaged = np.zeros((len(fit), len(BANDS_HZ)))
+    logs = spectra.log_bands()
+    peak = spectra.alpha_peak_hz()
+    recorded = np.column_stack([_relative(logs), spectra.slope(), peak, logs.mean(axis=1)])
+    averaged = np.zeros((len(fit), len(AVERAGED)))
     has_average = np.count_nonzero(fit) >= AVERAGE_CHANNELS
     if has_average:
-        averaged = _relative(spectra.against_average(fit).log_bands())
+        logs = spectra.against_average(fit).log_bands()
+        averaged = np.column_stack([_relative(logs), logs.mean(axis=1)])
     means, present = _pooled(np.column_stack([recorded, averaged]), montage.membership * fit)
     known = np.repeat(present[:, None], len(COLUMNS), axis=1)
-    known[:, recorded.shape[1] :] &= has_average
+    known[:, len(RECORDED) :] &= has_average
     ratios, ratios_known = _ratios(means, present)
     values = np.concatenate([np.where(known, means, 0.0).ravel(), ratios])
     mask = np.concatenate([known.ravel(), ratios_known])
@@ -253,9 +287,9 @@ def _pooled(table: Array, weights: Array) -> tuple[Array, npt.NDArray[np.bool_]]
 
 def _ratios(means: Array, present: npt.NDArray[np.bool_]) -> tuple[Array, npt.NDArray[np.bool_]]:
     """Return :data:`GLOBALS` as log10 ratios, and which of them are known."""
-    theta, alpha, beta = means[:, 1], means[:, 2:4].mean(axis=1), means[:, 4:6].mean(axis=1)
+    theta, alpha, beta = (means[:, part].mean(axis=1) for part in (THETA, ALPHA, BETA))
     left, right = REGIONS.index("frontal-left"), REGIONS.index("frontal-right")
-    front = [i for i in _rows("frontal") if present[i]]
+    front = [i for i in _rows("prefrontal", "frontal") if present[i]]
     back = [i for i in _rows("parietal", "occipital") if present[i]]
     known = np.array([present[left] and present[right], bool(front), bool(back)])
     values = [alpha[right] - alpha[left], _mean(theta - beta, front), _mean(alpha - beta, back)]

@@ -42,6 +42,12 @@ class Hub:
         self._ended = False
         self._lock = threading.RLock()  # a signal handler may end the hub inside a call
 
+    @property
+    def ended(self) -> bool:
+        """True when nothing more comes."""
+        with self._lock:
+            return self._ended
+
     def publish(self, state: EmotionState) -> None:
         """Give ``state`` to every reader and callback."""
         self.latest = state

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from edge_emo.drivers.capture import Capture, Delivery, Status
 from edge_emo.errors import ConfigError
 from edge_emo.estimators.base import Estimator
+from edge_emo.estimators.baseline import Baseline
+from edge_emo.pipeline.rest import Rest
 from edge_emo.pipeline.trace import Trace
 from edge_emo.sync.dejitter import Dejitter, needs_dejitter
 from edge_emo.sync.health import HealthTracker
@@ -49,6 +51,9 @@ class Lane:
         self._features_stage = f"{self.modality} features"
         self._inference_stage = f"{self.modality} inference"
         self._refusal = ""
+        self._info: StreamInfo | None = None
+        self._rest_asked: Rest | None = None
+        self._rest: Rest | None = None
         self._generation = -1
         self._dropped = 0
 
@@ -101,15 +106,45 @@ class Lane:
             reason = self._refusal or f"no model package estimates {self.modality}"
             yield abstention(self.modality, chunk.t_ns, 0, reason)
             return
+        rest = self._begin_rest()
         mark = self._trace.start()
         ready = self._estimator.features(chunk)
         self._trace.stop(self._features_stage, mark)
+        if rest is not None:
+            rest.add(ready)
         for features in ready:
             mark = self._trace.start()
             prediction = self._estimator.predict(features)
             self._trace.stop(self._inference_stage, mark)
             if features.counts:
                 yield prediction
+
+    def take_rest(self, seconds: float, valid_s: float) -> Rest:
+        """Have the person's baseline taken from the next windows; any thread may call.
+
+        Raises:
+            ConfigError: No model estimates the stream.
+        """
+        if self._estimator is None:
+            raise ConfigError(f"no model package estimates {self.modality}")
+        self._rest_asked = rest = Rest(self._estimator, seconds, valid_s)
+        return rest
+
+    def adopt(self, baseline: Baseline | None) -> None:
+        """Use a baseline; None forgets the one in use.
+
+        Raises:
+            ConfigError: It does not fit the model.
+        """
+        if self._estimator is not None:
+            self._estimator.adopt(baseline)
+        elif baseline is not None:
+            raise ConfigError(f"no model package estimates {self.modality}")
+
+    @property
+    def knows_rest(self) -> bool:
+        """True when the stream's model reads a baseline."""
+        return self._estimator is not None and self._estimator.personal
 
     def health(self, now_ns: int, gone: str | None) -> StreamHealth:
         """Return the condition of the stream; ``gone`` is why nothing comes any more."""
@@ -126,6 +161,17 @@ class Lane:
         if self._estimator:
             self._estimator.close()
 
+    def _begin_rest(self) -> Rest | None:
+        """Return the baseline that is being taken; its first window begins after it was asked."""
+        asked, self._rest_asked = self._rest_asked, None
+        if asked is not None and self._estimator is not None and self._info is not None:
+            self._rest = asked
+            self._estimator.adopt(None)
+            self._estimator.start(self._info)
+        if self._rest is not None and self._rest.done:
+            self._rest = None
+        return self._rest
+
     def _refused(self, info: StreamInfo) -> str:
         """Why the stream as it was opened now cannot feed the model; the others go on."""
         try:
@@ -135,7 +181,7 @@ class Lane:
         return ""
 
     def _restart(self, delivery: Delivery) -> None:
-        info = delivery.info
+        self._info = info = delivery.info
         self._refusal = self._refused(info)
         self._dejitter = Dejitter(info.rate_hz) if needs_dejitter(info) else None
         if self._health is None:

@@ -12,6 +12,7 @@ from edge_emo.clock import Clock, MonotonicClock, ReplayClock
 from edge_emo.config import Config, Streams, read_config
 from edge_emo.drivers.text.push import PushedText
 from edge_emo.errors import ClosedError, ConfigError, EdgeEmoError
+from edge_emo.estimators.baseline import VALID_S, Baseline, erase
 from edge_emo.pipeline import plan
 from edge_emo.pipeline.session import Session
 from edge_emo.pipeline.trace import Trace
@@ -265,6 +266,70 @@ class Pipeline:
             raise ConfigError("there is no push stream", hint="Pipeline(..., text='push:')")
         known = speaker is not None or words
         driver.push(text, t_ns, Utterance(speaker, tuple(words)) if known else None)
+
+    def calibrate(
+        self, *modalities: Modality, seconds: float = 60.0, valid_s: float = VALID_S
+    ) -> dict[Modality, Baseline]:
+        """Take the baseline of a person who rests now, and use it from then on.
+
+        Blocks for about ``seconds`` of the streams' time; states go on meanwhile, without any
+        baseline. It stays in memory until the pipeline closes, :meth:`erase_baseline` is called
+        or its time is over. To keep it: ``baseline.save(path, consent=True)``.
+
+        Args:
+            modalities: Which; all whose model reads a baseline when none is named.
+            seconds: How long the person rests: 30 to 60 s for EEG, 180 s for pulse and skin.
+            valid_s: Seconds until it ends; a day by default.
+
+        Returns:
+            The baseline of each modality.
+
+        Raises:
+            ConfigError: A model reads no baseline, or no window could be used; the message says
+                why, such as electrodes that are off.
+            ClosedError: The streams ended before that.
+        """
+        session = self._live()
+        chosen = modalities or tuple(session.personal())
+        if not chosen or not seconds > 0:
+            raise ConfigError(
+                "no stream here has a model that reads a baseline"
+                if seconds > 0
+                else f"a baseline cannot last {seconds} s"
+            )
+        rests = {one: session.lane(one).take_rest(seconds, valid_s) for one in chosen}
+        session.engine.start()
+        for one, rest in rests.items():
+            while not rest.wait(0.05):
+                if session.hub.ended and not rest.wait(0.05):
+                    raise ClosedError(f"{one} ended before {seconds:g} s of rest were over")
+        return {one: rest.result() for one, rest in rests.items()}
+
+    def use_baseline(self, baseline: Baseline | str | Path) -> None:
+        """Use a baseline that was taken before, itself or from the file it was saved to.
+
+        Raises:
+            ConfigError: No baseline, or one of another model or modality.
+            StaleError: Its time is over.
+        """
+        known = baseline if isinstance(baseline, Baseline) else Baseline.load(baseline)
+        self._live().lane(known.modality).adopt(known)
+
+    def erase_baseline(self, *modalities: Modality, path: str | Path | None = None) -> None:
+        """Forget baselines, and remove the file that one was saved to.
+
+        Args:
+            modalities: Which; all when none is named.
+            path: A saved baseline.
+
+        Raises:
+            ConfigError: ``path`` is no baseline; it stays.
+        """
+        session = self._live()
+        for one in modalities or session.personal():
+            session.lane(one).adopt(None)
+        if path is not None:
+            erase(path)
 
     @property
     def latest(self) -> EmotionState | None:

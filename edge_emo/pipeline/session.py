@@ -111,6 +111,24 @@ class Session:
         lane = self._lanes.get("camera")
         return lane.faces if lane else ()
 
+    def lane(self, modality: Modality) -> Lane:
+        """Return the stream that gives a modality.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        for lane in self._lanes.values():
+            if lane.modality == modality:
+                return lane
+        raise ConfigError(
+            f"no stream gives {modality}",
+            hint=f"this session has: {', '.join(lane.modality for lane in self._lanes.values())}",
+        )
+
+    def personal(self) -> list[Modality]:
+        """Return the modalities whose model reads a person's baseline."""
+        return [lane.modality for lane in self._lanes.values() if lane.knows_rest]
+
     def _open(self) -> None:
         for capture in self.captures.values():
             capture.start()

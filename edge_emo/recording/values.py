@@ -26,11 +26,17 @@ from edge_emo.types import (
 
 
 def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
-    """Return a prediction as an object; its posterior maps names to probabilities."""
-    return _fields(prediction) | {
+    """Return a prediction as an object; its posterior maps names to probabilities.
+
+    ``channels`` is left out where there is none.
+    """
+    row = _fields(prediction) | {
         "posterior": _posterior(prediction.posterior),
         "tags": {name: _tags_to_json(tags) for name, tags in prediction.tags.items()},
     }
+    if not prediction.channels:
+        del row["channels"]
+    return row
 
 
 def prediction_from_json(value: Mapping[str, Any]) -> Prediction:

@@ -12,6 +12,8 @@ from edge_emo.sinks.base import Sink
 from edge_emo.types import Affect, EmotionState, Prediction, StreamHealth, StreamInfo
 
 _BAR = 20
+_POOR = 0.75
+"""A channel of lower quality is shown by its name."""
 
 
 class ConsoleSink(Sink):
@@ -89,12 +91,14 @@ def _side(affect: Affect | None) -> str:
 
 
 def _vote(prediction: Prediction) -> str:
+    poor = [f"{name} {q:.2f}" for name, q in prediction.channels.items() if q < _POOR]
+    channels = f", poor: {' '.join(poor)}" if poor else ""
     if prediction.posterior is None:
-        return f"{prediction.modality}: {prediction.abstained}"
+        return f"{prediction.modality}: {prediction.abstained}{channels}"
     posterior = prediction.posterior
     return (
         f"{prediction.modality}: {posterior.label} {posterior.confidence:.2f} "
-        f"(quality {prediction.quality:.2f})"
+        f"(quality {prediction.quality:.2f}{channels})"
     )
 
 

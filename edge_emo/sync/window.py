@@ -23,9 +23,11 @@ class Windower:
             samples, at least one. May exceed the length.
         rate_hz: Samples per second.
         channels: Columns of each sample.
+        first_s: Length of the first window in seconds; the next ones grow by a hop each up to
+            ``length_s``, so that the first estimate need not wait. ``length_s`` when None.
 
     Attributes:
-        n_samples: Samples per window.
+        n_samples: Samples per full window.
         hop_samples: Samples between the beginnings of two windows.
         gaps: How often ``seq`` did not continue, since construction.
 
@@ -33,7 +35,15 @@ class Windower:
         ConfigError: A length, hop or rate that is not positive, or a window without a sample.
     """
 
-    def __init__(self, length_s: float, hop_s: float, rate_hz: float, channels: int) -> None:
+    def __init__(
+        self,
+        length_s: float,
+        hop_s: float,
+        rate_hz: float,
+        channels: int,
+        *,
+        first_s: float | None = None,
+    ) -> None:
         if not (rate_hz > 0 and hop_s > 0 and length_s * rate_hz >= 0.5):
             raise ConfigError(
                 f"no windows of {length_s} s every {hop_s} s can be cut at {rate_hz} Hz",
@@ -41,13 +51,15 @@ class Windower:
             )
         self.n_samples = max(1, round(length_s * rate_hz))
         self.hop_samples = max(1, round(hop_s * rate_hz))
+        shortest = self.n_samples if first_s is None else round(first_s * rate_hz)
+        self._first_samples = min(self.n_samples, max(1, shortest))
         self.gaps = 0
         self._rate_hz = rate_hz
         self._channels = channels
         # Room for one hop more than a window keeps a view intact until the next window is cut.
         self._ring = Ring(self.n_samples + self.hop_samples, channels)
         self._stamps: deque[tuple[int, int]] = deque()
-        self._window_seq = 0
+        self._first_seq = self._window_end = 0
         self._cutting: Iterator[Window] = iter(())
         self._started = False
 
@@ -82,7 +94,7 @@ class Windower:
     def _restart(self, seq: int) -> None:
         self._ring.clear(seq)
         self._stamps.clear()
-        self._window_seq = seq
+        self._first_seq, self._window_end = seq, seq + self._first_samples
         self._started = True
 
     def _check(self, chunk: Chunk) -> None:
@@ -103,17 +115,18 @@ class Windower:
     def _cut(self, chunk: Chunk) -> Iterator[Window]:
         samples = chunk.samples
         while len(samples):
-            missing = self._window_seq + self.n_samples - self._ring.end_seq
+            missing = self._window_end - self._ring.end_seq
             self._ring.extend(samples[:missing])
             if len(samples) >= missing:
                 yield self._window(chunk)
             samples = samples[missing:]
 
     def _window(self, chunk: Chunk) -> Window:
-        seq = self._window_seq
-        self._window_seq += self.hop_samples
+        length = min(self.n_samples, self._window_end - self._first_seq)
+        seq = self._window_end - length
+        self._window_end += self.hop_samples
         t_ns = self._time_ns(seq)
-        return Window(chunk.stream, seq, t_ns, self._rate_hz, self._ring.last(self.n_samples))
+        return Window(chunk.stream, seq, t_ns, self._rate_hz, self._ring.last(length))
 
     def _time_ns(self, seq: int) -> int:
         """Time of a sample, counted at the nominal rate from the stamp of its own chunk."""

@@ -6,7 +6,7 @@ open and still at 18 … 21 s, closed at 28 … 56 s.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,8 @@ import pytest
 
 from edge_emo.clock import ManualClock
 from edge_emo.estimators.eeg import EegEstimator
-from edge_emo.features.eeg import spectrum
+from edge_emo.features.eeg import montage_of, spectrum
+from edge_emo.features.eeg_artefacts import artefact_shares
 from edge_emo.features.eeg_filter import StreamFilter
 from edge_emo.manifest import find_package
 from edge_emo.runtime.choose import load_model
@@ -35,7 +36,7 @@ def recording(shared_data: Path) -> npt.NDArray[np.float32]:
 
 @pytest.fixture(scope="module")
 def predictions(recording: npt.NDArray[np.float32]) -> Iterator[list[Prediction]]:
-    """One prediction per second; number i covers i … i + 4 s."""
+    """One prediction per second; number i ends at i + 4 s and is 4 to 10 s long."""
     package = find_package("eeg-load-small")
     estimator = EegEstimator(package, load_model(package), ManualClock())
     estimator.start(StreamInfo("eeg", RATE_HZ, CHANNELS, "uv", "Cyton", live=False))
@@ -59,10 +60,26 @@ def test_every_second_gives_a_window(predictions: list[Prediction]) -> None:
 
 
 def test_blinks_and_jaw_clenches_lower_the_quality(predictions: list[Prediction]) -> None:
-    still = qualities(predictions, 28, 52)
+    still = qualities(predictions, 36, 52)
     assert min(still) > 0.97
-    assert max(qualities(predictions, 7, 10)) < 0.9
-    assert max(qualities(predictions, 14, 15)) < 0.97
+    assert max(qualities(predictions, 7, 10)) < 0.95
+    assert min(predictions[9].channels.values()) < 0.8
+    assert set(predictions[9].channels) == set(CHANNELS)
+
+
+def test_blinks_and_clenches_are_told_apart(recording: npt.NDArray[np.float32]) -> None:
+    filtered = StreamFilter(RATE_HZ, 8).process(recording)
+
+    def shares(first_s: int, last_s: int) -> Mapping[str, float]:
+        part = filtered[first_s * 250 : last_s * 250]
+        return artefact_shares(part, RATE_HZ, montage_of(CHANNELS))
+
+    blinking, clenching, still = shares(4, 7), shares(8, 14), shares(40, 56)
+    assert blinking["blink"] >= 0.8
+    assert blinking["jaw clench"] == 0.0
+    assert clenching["jaw clench"] >= 0.4
+    assert clenching["blink"] < 0.2
+    assert max(still.values()) == 0.0
 
 
 def test_clean_windows_are_estimated(predictions: list[Prediction]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from edge_emo.clock import ManualClock
 from edge_emo.datasets.clips import Clip
-from edge_emo.errors import DatasetError
+from edge_emo.errors import ConfigError, DatasetError
 from edge_emo.estimators.base import Estimator, Features
 from edge_emo.estimators.create import build_estimator, create_estimator
 from edge_emo.evaluation.evaluate import (
@@ -112,8 +113,8 @@ def clips(tmp_path: Path) -> list[Clip]:
 
 
 def report(clips: list[Clip], root: Path, runs_ns: tuple[int, ...] = ()) -> Report:
-    outcomes, n_left_out = run_clips(BrightnessEstimator(), package(), clips, root)
-    return summarise(package(), outcomes, n_left_out, runs_ns, asked="face", backend="litert")
+    ran = run_clips(BrightnessEstimator(), package(), clips, root)
+    return summarise(package(), ran, runs_ns, asked="face", backend="litert")
 
 
 def test_figures_by_hand(clips: list[Clip], tmp_path: Path) -> None:
@@ -161,7 +162,8 @@ def test_inference_percentiles_are_in_ms(clips: list[Clip], tmp_path: Path) -> N
 def test_the_object_has_the_documented_keys(clips: list[Clip], tmp_path: Path) -> None:
     found = json.loads(json.dumps(report(clips, tmp_path).to_json()))
     assert list(found) == [
-        *("model", "package", "backend", "n", "n_left_out", "accuracy", "accuracy_answered"),
+        *("model", "package", "backend", "n", "n_left_out", "n_baselines", "accuracy"),
+        "accuracy_answered",
         *("unweighted_average_recall", "macro_f1", "expected_calibration_error", "abstained"),
         *("labels", "roc_auc", "confusion", "valence_ccc", "valence_r", "arousal_ccc"),
         *("arousal_r", "dominance_ccc", "dominance_r", "inference_ms_p50", "inference_ms_p95"),
@@ -226,10 +228,23 @@ def test_in_large_pictures_the_face_is_searched_by_the_detector_of_the_folder(
     found = create_estimator(reader.id, ManualClock(), extra_dirs=[folder])
     whole = build_estimator(reader, load_model(reader), ManualClock())
     valences = [
-        run_clips(estimator, reader, [clip], tmp_path)[0][0].prediction.valence
+        run_clips(estimator, reader, [clip], tmp_path).outcomes[0].prediction.valence
         for estimator in (found, whole)
     ]
     assert valences[0] != pytest.approx(valences[1], abs=0.01)
     clip = dataclasses.replace(clip, valence=valences[0])
     report = evaluate_package(reader, [clip, clip], tmp_path, folders=[folder])
     assert (report.n, report.abstained) == (2, 0.0)
+
+
+def test_a_model_without_baselines_refuses_the_split(clips: list[Clip], tmp_path: Path) -> None:
+    resting = replace(picture(tmp_path, 90, None), speaker="a", split="rest")
+    with pytest.raises(ConfigError, match="brightness knows no baseline"):
+        run_clips(
+            BrightnessEstimator(), package(), [*clips, resting], tmp_path, baseline_split="rest"
+        )
+
+
+def test_a_split_that_no_clip_has_is_an_error(clips: list[Clip], tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no clip has the split 'rest'"):
+        run_clips(BrightnessEstimator(), package(), clips, tmp_path, baseline_split="rest")

@@ -85,8 +85,7 @@ def package() -> ModelPackage:
 
 
 def report(*clips: Clip) -> Report:
-    outcomes, n_left_out = run_clips(WordEstimator(), package(), clips, ".")
-    return summarise(package(), outcomes, n_left_out, ())
+    return summarise(package(), run_clips(WordEstimator(), package(), clips, "."), ())
 
 
 def clip(text: str, *names: str, label: str | None = None) -> Clip:

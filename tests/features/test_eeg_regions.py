@@ -8,8 +8,11 @@ import pytest
 
 from edge_emo.errors import ConfigError
 from edge_emo.features.eeg import (
+    AVERAGED,
     BANDS_HZ,
+    COLUMNS,
     FEATURES,
+    PERSONAL,
     REGIONS,
     montage_of,
     region_features,
@@ -50,18 +53,18 @@ def named(
 @pytest.mark.parametrize(
     ("name", "region"),
     [
-        ("Fp1", "frontal-left"),
-        ("AF8", "frontal-right"),
+        ("Fp1", "prefrontal"),
+        ("AF8", "prefrontal"),
         ("EEG F4-REF", "frontal-right"),
         ("fz", "frontal-mid"),
         ("FCz", "frontal-mid"),
         ("C3..", "central"),
         ("CP6", "central"),
-        ("T3", "temporal"),
-        ("T7", "temporal"),
-        ("TP10", "temporal"),
-        ("T5", "temporal"),
-        ("P7", "temporal"),
+        ("T3", "temporal-left"),
+        ("T7", "temporal-left"),
+        ("TP10", "temporal-right"),
+        ("T5", "temporal-left"),
+        ("P7", "temporal-left"),
         ("P4", "parietal"),
         ("POz", "occipital"),
         ("O1-A2", "occipital"),
@@ -120,7 +123,8 @@ def test_the_gain_of_the_headset_cancels() -> None:
     data = pink(250.0, 8)
     one, ten = named(data, CYTON, 250.0), named(data * np.float32(10), CYTON, 250.0)
     for name, value in one.items():
-        assert ten[name] == pytest.approx(value, abs=1e-4), name
+        gain = 2.0 if name in PERSONAL else 0.0
+        assert ten[name] == pytest.approx(value + gain, abs=1e-4), name
 
 
 def test_the_common_average_does_not_depend_on_the_reference() -> None:
@@ -128,7 +132,7 @@ def test_the_common_average_does_not_depend_on_the_reference() -> None:
     moved = data + pink(250.0, 1, seed=9)
     before, after = named(data, CYTON, 250.0), named(moved, CYTON, 250.0)
     averages = [name for name in before if "/average-" in name]
-    assert len(averages) == 5 * len(BANDS_HZ)
+    assert len(averages) == 5 * len(AVERAGED)
     assert all(after[name] == pytest.approx(before[name], abs=1e-4) for name in averages)
     assert max(abs(after[name] - before[name]) for name in before) > 0.05
 
@@ -136,10 +140,9 @@ def test_the_common_average_does_not_depend_on_the_reference() -> None:
 def test_regions_without_electrodes_are_unknown() -> None:
     known = named(pink(250.0, 4), ("TP9", "AF7", "AF8", "TP10"), 250.0)
     assert {name.partition("/")[0] for name in known} == {
-        "frontal-left",
-        "frontal-right",
-        "temporal",
-        "frontal-alpha-asymmetry",
+        "prefrontal",
+        "temporal-left",
+        "temporal-right",
         "frontal-theta-beta",
     }
 
@@ -158,13 +161,21 @@ def test_a_bad_channel_changes_nothing_but_its_absence() -> None:
 def test_two_channels_have_no_common_average() -> None:
     known = named(pink(250.0, 2), ("C3", "O1"), 250.0)
     assert not [name for name in known if "/average-" in name]
-    assert "central/theta" in known
+    assert "central/low-theta" in known
 
 
 def test_asymmetry_is_right_over_left() -> None:
     data = pink(250.0, 8)
     data[:, 1] += tone(11.0, 250.0, 30.0)
-    assert named(data, CYTON, 250.0)["frontal-alpha-asymmetry"] > 0.3
+    names = ("F3", "F4", *CYTON[2:])
+    assert named(data, names, 250.0)["frontal-alpha-asymmetry"] > 0.3
+
+
+def test_the_alpha_peak_is_where_the_rhythm_is() -> None:
+    data = pink(250.0, 1, seconds=10.0) * np.float32(0.1)
+    t = np.arange(2500) / 250.0
+    data[:, 0] += 20 * np.sin(2 * math.pi * 9.0 * t)
+    assert spectrum(data, 250.0).alpha_peak_hz()[0] == pytest.approx(9.0, abs=0.1)
 
 
 def test_the_slope_tells_pink_from_white() -> None:
@@ -179,7 +190,7 @@ def test_no_fit_channel_leaves_nothing_known() -> None:
     )
     assert not values.any()
     assert not mask.any()
-    assert len(values) == len(FEATURES) == 15 * len(REGIONS) + 3
+    assert len(values) == len(FEATURES) == len(COLUMNS) * len(REGIONS) + 3
 
 
 def test_a_window_shorter_than_a_segment_is_refused() -> None:

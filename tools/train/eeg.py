@@ -1,285 +1,193 @@
-"""Train the EEG model: rest against mental arithmetic on EEGMAT, split by subject.
+"""Train the EEG model: rest against mental arithmetic on EEGMAT, by subject, for any montage.
 
-    python tools/train/eeg.py cross --data FILE.npz --cache FILE.npz --log LOG
+    python tools/train/eeg.py cross --data FILE.npz --cache FILE.npz
     python tools/train/eeg.py manifest --data FILE.npz --out DIR
-    python tools/train/eeg.py export --data FILE.npz --cache FILE.npz --log LOG --manifests DIR
+    python tools/train/eeg.py export --data FILE.npz --cache FILE.npz
+    python tools/train/eeg.py folds --data FILE.npz --cache FILE.npz --folds DIR
+    python tools/train/eeg.py score --data FILE.npz --folds DIR --manifests DIR
+    python tools/train/eeg.py dasps --data DASPS.npz
 
 ``FILE.npz`` of ``--data`` holds EEGMAT: arrays ``SubjectNN_1`` (rest) and ``SubjectNN_2``
-(arithmetic) of shape (channels, samples), ``channels``, ``rate_hz`` and ``unit_uv``. Rest
-recordings are three times as long as the others, so each batch draws both labels alike.
+(arithmetic) of shape (channels, samples), ``channels``, ``rate_hz`` and ``unit_uv``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import calibrate
 import eeg_card
+import eeg_dasps
 import export
 import numpy as np
 import numpy.typing as npt
+import personal
 import torch
-import torch.nn.functional as F
 from eeg_data import (
     MONTAGES,
+    REST_S,
     Recording,
     Windows,
     channel_mask,
-    features,
+    random_fit,
     read_recordings,
     read_windows,
+    table,
 )
-from eeg_net import LABELS, RegionNet
+from personal import Choice, PersonalNet, Table
+from personal_score import BASELINE, Fold, score_folds
 
-from edge_emo.estimators.calibration import expected_calibration_error, fit_temperature, softmax
-
-FOLDS = 7
-HELD_OUT = tuple(range(2, 28, 6))
-"""Subjects 2, 8, 14, 20, 26: not trained on, nor used to choose a setup. The features were chosen
-on all subjects."""
+from edge_emo.features.eeg import FEATURES, PERSONAL
 
 MODEL = "eeg-load-small"
-CLIP_S = (4, 30)
-
-
-@dataclass(frozen=True)
-class Setup:
-    """One way to train.
-
-    Attributes:
-        hidden: Units of the hidden layer; 0 for a linear net.
-        dropout: Share of inputs dropped.
-        decay: Weight decay of AdamW.
-        steps: Batches of 256.
-        montages: Train on random montages; False for all channels always.
-        references: Train on other references besides the recorded one.
-    """
-
-    hidden: int = 0
-    dropout: float = 0.2
-    decay: float = 1.0
-    steps: int = 400
-    montages: bool = True
-    references: bool = True
-
-
-SETUPS = {
-    "linear, random montages and references": Setup(),
-    "linear, random montages": Setup(references=False),
-    "linear, all channels as recorded": Setup(montages=False, references=False),
-    "linear, weak decay": Setup(decay=0.1),
-    "linear, strong decay": Setup(decay=5.0),
-    "linear, stronger decay": Setup(decay=20.0),
-    "32 hidden units, random montages and references": Setup(hidden=32, dropout=0.4, steps=300),
-}
-CHOSEN = "linear, strong decay"
-
-
-# --- training ---------------------------------------------------------------------------------
-
-
-def train(windows: Windows, rows: torch.Tensor, setup: Setup, seed: int) -> RegionNet:
-    """Train on some windows; each batch draws label and subject alike.
-
-    Args:
-        windows: All windows.
-        rows: (n,) numbers of the windows to train on.
-        setup: How.
-        seed: Of weights, batches, montages and references.
-    """
-    torch.manual_seed(seed)
-    net = RegionNet(setup.hidden, setup.dropout)
-    everything = torch.ones(len(rows), len(windows.montage.names))
-    values, mask = features(windows, rows, torch.zeros_like(rows), everything).chunk(2, dim=1)
-    net.standardise(values, mask)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=setup.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-3, total_steps=setup.steps)
-    weights = _balance(windows, rows)
-    net.train()
-    for _ in range(setup.steps):
-        batch = rows[torch.multinomial(weights, 256, replacement=True)]
-        inputs = features(windows, batch, _references(setup), _montages(windows, setup))
-        loss = F.cross_entropy(net(inputs), windows.label[batch])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-    return net.eval()
-
-
-def logits(net: RegionNet, windows: Windows, rows: torch.Tensor, fit: torch.Tensor) -> Any:
-    """Return logits (n, 2) of windows as recorded with a montage given as (channels,)."""
-    with torch.no_grad():
-        inputs = features(windows, rows, torch.zeros_like(rows), fit.expand(len(rows), -1))
-        return net(inputs).numpy()
-
-
-def _balance(windows: Windows, rows: torch.Tensor) -> torch.Tensor:
-    groups = windows.subject[rows] * 2 + windows.label[rows]
-    return 1.0 / torch.bincount(groups)[groups].float()
-
-
-def _references(setup: Setup) -> torch.Tensor:
-    share = torch.tensor([0.6, 0.2, 0.2] if setup.references else [1.0, 0.0, 0.0])
-    return torch.multinomial(share, 256, replacement=True)
-
-
-def _montages(windows: Windows, setup: Setup) -> torch.Tensor:
-    """Draw 256 montages: a third all channels, a third the known ones, the others at random."""
-    n = len(windows.montage.names)
-    everything = torch.ones(256, n)
-    if not setup.montages:
-        return everything
-    known = torch.stack([channel_mask(windows, names) for names in MONTAGES.values()])
-    chosen = known[torch.randint(len(known), (256,))]
-    random = (torch.rand(256, n) < torch.rand(256, 1) * 0.85 + 0.15).float()
-    random[random.sum(1) == 0] = 1.0
-    kind = torch.randint(3, (256, 1))
-    return torch.where(kind == 0, everything, torch.where(kind == 1, chosen, random))
-
-
-# --- figures ----------------------------------------------------------------------------------
-
-
-def cross_validate(
-    windows: Windows, subjects: npt.NDArray[np.int64], setup: Setup, seed: int
-) -> Mapping[str, npt.NDArray[np.float32]]:
-    """Return logits (n, 2) by montage, each window's from a net that never saw its subject."""
-    shuffled = np.random.default_rng(seed).permutation(subjects)
-    answers = {name: np.full((len(windows), 2), np.nan, np.float32) for name in MONTAGES}
-    for fold in range(FOLDS):
-        test = _rows(windows, shuffled[fold::FOLDS])
-        net = train(windows, _rows(windows, np.setdiff1d(subjects, shuffled[fold::FOLDS])),
-                    setup, seed)  # fmt: skip
-        for name, channels in MONTAGES.items():
-            answers[name][test] = logits(net, windows, test, channel_mask(windows, channels))
-    return answers
-
-
-def window_figures(windows: Windows, answers: npt.NDArray[np.float32]) -> dict[str, float]:
-    """Return UAR, AUC and calibration error of windows; UAR and AUC of whole recordings.
-
-    ``auc_within_subject`` is the mean of each subject's own AUC: what is left to gain by
-    adapting to a person.
-    """
-    known = np.flatnonzero(np.isfinite(answers[:, 0]))
-    subject, label = windows.subject.numpy()[known], windows.label.numpy()[known]
-    kept = answers[known]
-    temperature = fit_temperature(kept, label)
-    chances = softmax(kept, temperature)
-    score = chances[:, 1] - chances[:, 0]
-    pairs = sorted({(int(s), int(y)) for s, y in zip(subject, label, strict=True)})
-    means = np.array([score[(subject == s) & (label == y)].mean() for s, y in pairs])
-    truth = np.array([y for _, y in pairs])
-    own = [_auc(score[subject == s], label[subject == s]) for s in np.unique(subject)]
-    return {
-        "windows": len(known),
-        "uar": _uar(score, label),
-        "auc": _auc(score, label),
-        "ece": round(expected_calibration_error(chances.max(1), chances.argmax(1) == label), 4),
-        "recording_uar": _uar(means, truth),
-        "recording_auc": _auc(means, truth),
-        "auc_within_subject": round(float(np.mean(own)), 4),
-    }
-
-
-def _auc(score: npt.NDArray[np.floating], label: npt.NDArray[np.integer]) -> float:
-    """Area under the ROC curve from rank sums (Mann and Whitney); no ties are expected."""
-    ranks = np.argsort(np.argsort(score)) + 1
-    positive = label == 1
-    n1, n0 = int(positive.sum()), int((~positive).sum())
-    return round(float((ranks[positive].sum() - n1 * (n1 + 1) / 2) / (n1 * n0)), 4)
-
-
-def _uar(score: npt.NDArray[np.floating], label: npt.NDArray[np.integer]) -> float:
-    return round(float(((score[label == 1] > 0).mean() + (score[label == 0] <= 0).mean()) / 2), 4)
-
-
-def _rows(windows: Windows, subjects: npt.NDArray[np.integer]) -> torch.Tensor:
-    return torch.isin(windows.subject, torch.from_numpy(subjects)).nonzero()[:, 0]
-
-
-# --- verbs ------------------------------------------------------------------------------------
+LABELS = ("rest", "load")
+FOLDS, INNER, SEED = 7, 3, 0
+STRENGTHS = (10.0, 30.0, 100.0)
+RANDOM_MONTAGES = 2
+ONLY_PERSONAL = [FEATURES.index(name) for name in PERSONAL]
+CLIPS_S = (4, 10, 30)
+TRIED = Path(__file__).with_name("eeg_tried.json")
 
 
 def run_cross(args: argparse.Namespace) -> None:
-    """Print figures of the setups by k-fold over the subjects that are not held out."""
+    """Print figures of 4 and 10 s windows by montage and fold, the choice made inside."""
     windows = read_windows(args.data, args.cache)
-    for name in args.setup or SETUPS:
-        for seed in range(args.seeds):
-            answers = cross_validate(windows, _training_subjects(windows), SETUPS[name], seed)
-            for montage, values in answers.items():
-                row = {"setup": name, "seed": seed, "montage": montage}
-                _log(args.log, row | window_figures(windows, values))
+    tables = _tables(windows)
+    scores = {name: np.zeros((2, len(one))) for name, one in tables.items()}
+    for out in personal.folds(windows.subject.numpy(), FOLDS, SEED):
+        net, _ = _train(tables, out)
+        for name in MONTAGES:
+            is_out = np.isin(tables[name].subject, out)
+            for told in (False, True):
+                part = tables[name].take(is_out)
+                scores[name][int(told), is_out] = personal.evidence(net, part, told=told)
+    for name in MONTAGES:
+        for told in (False, True):
+            figures = _figures(tables[name], scores[name][int(told)])
+            print(json.dumps({"montage": name, "baseline": told, **figures}), flush=True)
 
 
 def run_manifest(args: argparse.Namespace) -> None:
-    """Write signal files and manifests of clips of the held-out subjects, both labels alike."""
+    """Write signal files and manifests of clips, each subject's rest in a split of its own."""
     args.out.mkdir(parents=True, exist_ok=True)
-    kept = [one for one in read_recordings(args.data) if one.subject in HELD_OUT]
+    recordings = read_recordings(args.data)
     for channels in MONTAGES.values():
-        count = len(channels) or len(kept[0].channels)
-        for recording in kept:
+        count = len(channels) or len(recordings[0].channels)
+        for recording in recordings:
             _write_signal(args.out / f"{_stem(recording)}-{count}ch.npz", recording, channels)
-        for length_s in CLIP_S:
-            lines = [json.dumps(row) for row in _clips(kept, length_s, count)]
-            path = args.out / f"held-out-{length_s}s-{count}ch.jsonl"
-            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            print(f"{path}: {len(lines)} clips")
+        for length_s in CLIPS_S:
+            rows = [row for one in recordings for row in _clips(one, length_s, count)]
+            path = args.out / _manifest(length_s, count)
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+            print(f"{path}: {len(rows)} clips")
 
 
 def run_export(args: argparse.Namespace) -> None:
-    """Train on all subjects that are not held out; export, and measure on the held-out ones."""
+    """Train on all subjects and export the package, without any evaluation yet."""
     windows = read_windows(args.data, args.cache)
-    subjects = _training_subjects(windows)
-    setup = SETUPS[CHOSEN]
-    answers = cross_validate(windows, subjects, setup, seed=0)
-    temperature = balanced_temperature(windows, answers.values())
-    uar = float(np.mean([window_figures(windows, one)["uar"] for one in answers.values()]))
-    net = train(windows, _rows(windows, subjects), setup, seed=0)
-    rows = _rows(windows, subjects)[::97]
-    samples = features(windows, rows, torch.zeros_like(rows), torch.ones(len(rows), 19))
-    package = eeg_card.package(MODEL, temperature, calibrate.reliability(uar, len(LABELS)))
-    record = eeg_card.record(CHOSEN, setup, subjects, HELD_OUT, _read_log(args.log))
-    export.write_package(net, package, record, [(one[None].numpy(),) for one in samples], args.out)
-    for length_s in CLIP_S:
-        for count in (len(names) or 19 for names in MONTAGES.values()):
-            manifest = args.manifests / f"held-out-{length_s}s-{count}ch.jsonl"
-            split = f"held-out subjects, {length_s} s, {count} channels"
-            export.measure(args.out, split, manifest, ["litert", "onnx"])
+    tables = _tables(windows)
+    net, choice = _train(tables, np.array([], np.int64))
+    package = eeg_card.package(MODEL, LABELS, calibrate.reliability(choice.recall, len(LABELS)))
+    training = {
+        "subjects": len(np.unique(windows.subject)),
+        "windows, all montages": sum(map(len, tables.values())),
+        "inverse penalty": choice.strength,
+        "temperatures without and with baseline": choice.told_temperatures,
+    }
+    record = export.Record(training, _tried(), eeg_card.WORDS)
+    export.write_package(net, package, record, _samples(tables), args.out)
 
 
-def balanced_temperature(windows: Windows, answers: Iterable[npt.NDArray[np.float32]]) -> float:
-    """Fit the temperature on out-of-fold logits, load windows as often as rest windows."""
-    every, labels = [], []
-    for logits_of in answers:
-        for label, share in ((0, 1), (1, 3)):
-            rows = np.isfinite(logits_of[:, 0]) & (windows.label.numpy() == label)
-            every += [logits_of[rows]] * share
-            labels += [np.full(rows.sum(), label)] * share
-    return round(fit_temperature(np.concatenate(every), np.concatenate(labels)), 4)
+def run_folds(args: argparse.Namespace) -> None:
+    """Train the recipe without the subjects of each fold, and export each to a folder."""
+    windows = read_windows(args.data, args.cache)
+    tables = _tables(windows)
+    package = eeg_card.package(MODEL, LABELS, 0.5)
+    for number, out in enumerate(personal.folds(windows.subject.numpy(), FOLDS, SEED)):
+        if args.only and number not in args.only:
+            continue
+        net, _ = _train(tables, out)
+        place = args.folds / str(number) / MODEL
+        place.parent.mkdir(parents=True, exist_ok=True)
+        record = export.Record({}, [], eeg_card.WORDS)
+        export.write_package(net, package, record, _samples(tables), place)
 
 
-def _training_subjects(windows: Windows) -> npt.NDArray[np.int64]:
-    return np.setdiff1d(np.unique(windows.subject.numpy()), HELD_OUT)
+def run_score(args: argparse.Namespace) -> None:
+    """Score the folds on their left-out subjects, and take the figures into the package."""
+    subjects = np.array([one.subject for one in read_recordings(args.data)])
+    folds = [
+        Fold(args.folds / str(i) / MODEL, frozenset(f"eegmat/{one:02d}" for one in out))
+        for i, out in enumerate(personal.folds(subjects, FOLDS, SEED))
+    ]
+    export.add_metrics(args.out, {"tried": _tried(), "words": eeg_card.WORDS})
+    for entry in _scores(folds, args.manifests, args.length or CLIPS_S):
+        export.take_evaluations(args.out, [entry])
 
 
-def _log(path: Path | None, row: Mapping[str, Any]) -> None:
-    print(json.dumps(row), flush=True)
-    if path is not None:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+def run_dasps(args: argparse.Namespace) -> None:
+    """Print how well arousal and valence of DASPS are told, by folds over subjects."""
+    for row in eeg_dasps.figures(args.data):
+        print(json.dumps(row), flush=True)
 
 
-def _read_log(path: Path | None) -> list[dict[str, Any]]:
-    if path is None:
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def _tables(windows: Windows) -> dict[str, Table]:
+    """Return the known montages and some at random."""
+    known = {name: table(windows, channel_mask(windows, names)) for name, names in MONTAGES.items()}
+    random = {f"random {i}": table(windows, random_fit(windows, i)) for i in range(RANDOM_MONTAGES)}
+    return known | random
+
+
+def _train(tables: dict[str, Table], out: npt.NDArray[np.int64]) -> tuple[PersonalNet, Choice]:
+    """Train without some subjects; penalty and temperatures are chosen on the others alone."""
+    chosen_on = [tables[name] for name in ("19 channels", "4 channels")]
+    joint = personal.joined([_without(one, out) for one in chosen_on])
+    choice = personal.choose(joint, ONLY_PERSONAL, INNER, SEED, STRENGTHS)
+    every = personal.joined([_without(one, out) for one in tables.values()])
+    return personal.train_net(every, choice, ONLY_PERSONAL), choice
+
+
+def _without(one: Table, out: npt.NDArray[np.int64]) -> Table:
+    return one.take(~np.isin(one.subject, out))
+
+
+def _samples(tables: dict[str, Table]) -> list[export.Sample]:
+    return [(row[None],) for row in tables["19 channels"].rows[::97]]
+
+
+def _tried() -> list[dict[str, Any]]:
+    return list(json.loads(TRIED.read_text("utf-8")))
+
+
+def _scores(
+    folds: list[Fold], manifests: Path, lengths_s: Sequence[int]
+) -> Iterator[dict[str, Any]]:
+    """Score 10 s clips of every montage, and other lengths of the largest."""
+    for length_s in lengths_s:
+        for names in MONTAGES.values():
+            count = len(names) or 19
+            if length_s != 10 and count != 19:
+                continue
+            split = f"left-out subjects, {length_s} s, {count} channels"
+            for told in (False, True):
+                yield score_folds(folds, manifests / _manifest(length_s, count), split, told=told)
+
+
+def _figures(one: Table, score: personal.Array) -> dict[str, Any]:
+    return {
+        "windows": len(one),
+        "balanced": round(personal.balanced(score, one.label), 3),
+        "auc": round(personal.area(score, one.label), 3),
+        "auc_interval": personal.interval(personal.area, score, one.label, one.subject, 300),
+    }
+
+
+def _manifest(length_s: int, count: int) -> str:
+    return f"load-{length_s}s-{count}ch.jsonl"
 
 
 def _stem(recording: Recording) -> str:
@@ -297,27 +205,34 @@ def _write_signal(path: Path, recording: Recording, channels: tuple[str, ...]) -
     )
 
 
-def _clips(recordings: list[Recording], length_s: int, count: int) -> Iterator[dict[str, Any]]:
-    """Cut each recording of a subject into as many clips as its shorter one holds."""
-    shortest = min(len(one.data) / one.rate_hz for one in recordings)
-    pieces = int(shortest // length_s)
-    for one in recordings:
-        room_s = len(one.data) / one.rate_hz - length_s
-        for i in range(pieces):
-            start_s = round(room_s * i / max(1, pieces - 1), 2)
-            yield {
-                "clip": f"eegmat/{_stem(one)}-{start_s:g}-{length_s}s-{count}ch",
-                "corpus": "eegmat",
-                "modality": "eeg",
-                "path": f"{_stem(one)}-{count}ch.npz",
-                "start_s": start_s,
-                "end_s": start_s + length_s,
-                "speaker": f"eegmat/{one.subject:02d}",
-                "split": "held-out",
-                "label": LABELS[one.label],
-                "perspective": "felt",
-                "licence": "ODC-BY-1.0",
-            }
+def _clips(recording: Recording, length_s: int, count: int) -> Iterator[dict[str, Any]]:
+    """Yield the rest of the first half minute, and clips without overlap of what is left."""
+    first_s = 0.0
+    if recording.label == 0:
+        first_s = REST_S
+        yield _clip(recording, BASELINE, None, 0.0, REST_S, count)
+    last_s = len(recording.data) / recording.rate_hz
+    for start_s in np.arange(first_s, last_s - length_s + 0.01, length_s):
+        label = LABELS[recording.label]
+        yield _clip(recording, "left-out", label, float(start_s), start_s + length_s, count)
+
+
+def _clip(
+    recording: Recording, split: str, label: str | None, first_s: float, last_s: float, count: int
+) -> dict[str, Any]:
+    return {
+        "clip": f"eegmat/{_stem(recording)}-{first_s:g}-{last_s:g}-{count}ch-{split}",
+        "corpus": "eegmat",
+        "modality": "eeg",
+        "path": f"{_stem(recording)}-{count}ch.npz",
+        "start_s": first_s,
+        "end_s": float(last_s),
+        "speaker": f"eegmat/{recording.subject:02d}",
+        "split": split,
+        "label": label,
+        "perspective": "felt",
+        "licence": "ODC-BY-1.0",
+    }
 
 
 def main() -> None:
@@ -329,21 +244,30 @@ def main() -> None:
         one.set_defaults(verb=verb)
         one.add_argument("--data", type=Path, required=True, help="eegmat_128hz.npz")
         one.add_argument("--cache", type=Path, help="where to keep the spectra")
-        one.add_argument("--log", type=Path, help="figures of cross, JSON lines")
-        if name == "cross":
-            one.add_argument("--setup", action="append", choices=SETUPS)
-            one.add_argument("--seeds", type=int, default=1)
         if name == "manifest":
             one.add_argument("--out", type=Path, required=True)
-        if name == "export":
+        if name in ("export", "score"):
             one.add_argument("--out", type=Path, default=Path("models") / MODEL)
+        if name in ("folds", "score"):
+            one.add_argument("--folds", type=Path, required=True, help="packages of the folds")
+        if name == "folds":
+            one.add_argument("--only", type=int, nargs="*", help="numbers of folds")
+        if name == "score":
             one.add_argument("--manifests", type=Path, required=True, help="from manifest")
+            one.add_argument("--length", type=int, nargs="*", choices=CLIPS_S, help="seconds")
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.verb(args)
 
 
-VERBS = {"cross": run_cross, "manifest": run_manifest, "export": run_export}
+VERBS = {
+    "cross": run_cross,
+    "manifest": run_manifest,
+    "export": run_export,
+    "folds": run_folds,
+    "score": run_score,
+    "dasps": run_dasps,
+}
 
 if __name__ == "__main__":
     main()

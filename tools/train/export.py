@@ -184,16 +184,23 @@ def measure(
     from edge_emo.evaluation.evaluate import evaluate
     from edge_emo.manifest import read_package
 
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     named = {"precision": precision} if precision else {}
-    new = (split, precision)
-    kept = [e for e in metrics["evaluations"] if (e["split"], e.get("precision", "")) != new]
+    entries = []
     for backend in backends:
         package = read_package(folder)
         result = evaluate(package, manifest, backend=backend, precision=precision or None)
-        kept.append({"split": split, **named, **result.to_json()})
-        print(f"{split}, {backend}: {[(k, kept[-1][k]) for k in ('n', *METRICS)]}", flush=True)
-    metrics["evaluations"] = kept
+        entries.append({"split": split, **named, **result.to_json()})
+    take_evaluations(folder, entries)
+
+
+def take_evaluations(folder: Path, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Take evaluations into metrics.json, model.toml and the card, in place of the same splits."""
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    new = {(entry["split"], entry.get("precision", "")) for entry in entries}
+    kept = [e for e in metrics["evaluations"] if (e["split"], e.get("precision", "")) not in new]
+    for entry in entries:
+        print(f"{entry['split']}, {entry['backend']}: {[(k, entry[k]) for k in ('n', *METRICS)]}")
+    metrics["evaluations"] = kept = [*kept, *entries]
     write_json(folder, metrics)
     manifest_table = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
     manifest_table["metrics"] = [

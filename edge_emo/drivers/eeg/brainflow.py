@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ from edge_emo.errors import (
     DeviceTimeoutError,
     UnavailableError,
 )
-from edge_emo.types import Chunk, StreamInfo
+from edge_emo.types import Chunk, Kind, StreamInfo
 
 _BOARDS_PAGE = "https://brainflow.readthedocs.io/en/stable/SupportedBoards.html"
 _BUILD = "https://brainflow.readthedocs.io/en/stable/BuildBrainFlow.html"
@@ -86,7 +86,8 @@ class BrainFlowEeg(Driver):
         log: Let BrainFlow log to stderr.
     """
 
-    kind = "eeg"
+    kind: ClassVar[Kind] = "eeg"
+    unit: ClassVar[str] = "uv"
 
     def __init__(
         self,
@@ -142,7 +143,7 @@ class BrainFlowEeg(Driver):
         """
         self.close()
         shim = _load_shim(self._log)
-        self._board = board = _find_board(shim, self._target, self._master, self._names)
+        self._board = board = self._find(shim)
         self._check_recording(board)
         self._begin(clock, board)
         session = _Session.start(shim, board, self._params | {"master_board": board.master})
@@ -150,10 +151,10 @@ class BrainFlowEeg(Driver):
             session.configure("loopback_true")
         self._session = session
         return StreamInfo(
-            kind="eeg",
+            kind=self.kind,
             rate_hz=board.rate_hz,
             channels=board.names,
-            unit="uv",
+            unit=self.unit,
             device=f"BrainFlow {board.device}",
         )
 
@@ -194,11 +195,20 @@ class BrainFlowEeg(Driver):
         """List the simulated board; BrainFlow cannot search for the others."""
         if not vendor.installed("brainflow"):
             return []
-        return [DeviceEntry("eeg", "brainflow:synthetic", "BrainFlow's simulated board")]
+        return [DeviceEntry(cls.kind, "brainflow:synthetic", "BrainFlow's simulated board")]
 
-    def _check_recording(self, board: _Board) -> None:
+    def _find(self, shim: Any) -> Board:
+        board, master = find_board(shim, self._target, self._master)
+        about = shim.BoardShim.get_board_descr(master.value)
+        rows = tuple(about.get("eeg_channels", ()))
+        if not rows:
+            raise ConfigError(f"the board {plain(master.name)} has no EEG", hint=_BOARDS_PAGE)
+        names = _channel_names(about.get("eeg_names", ""), self._names, len(rows))
+        return describe(shim, board, master, about, rows, names)
+
+    def _check_recording(self, board: Board) -> None:
         self._left: int | None = None
-        if _ALIASES.get(_plain(self._target), _plain(self._target)) != "playback_file":
+        if _ALIASES.get(plain(self._target), plain(self._target)) != "playback_file":
             return
         if self._file is None:
             raise ConfigError(
@@ -208,7 +218,7 @@ class BrainFlowEeg(Driver):
         lines = _count_samples(self._file, board.columns)
         self._left = None if self._loop else lines
 
-    def _begin(self, clock: Clock, board: _Board) -> None:
+    def _begin(self, clock: Clock, board: Board) -> None:
         self._clock = clock
         self._block = max(1, round(_BLOCK_S * board.rate_hz))
         self._chunker = Chunker(board.rate_hz, self._block)
@@ -242,7 +252,7 @@ class BrainFlowEeg(Driver):
         stamps_ns = self._heard_ns - self._ages.of(rows[board.stamp_row], _unix_s())
         counted = board.numbered and not self._loop
         numbers = rows[board.number_row].astype(np.int64) if counted else None
-        data = rows[list(board.eeg_rows)].T.astype(np.float32, order="C")
+        data = rows[list(board.rows)].T.astype(np.float32, order="C")
         self._ready.extend(self._chunker.cut(data, stamps_ns, numbers))
 
     def _until_block_s(self) -> float:
@@ -278,7 +288,7 @@ class SampleAges:
 
 
 @dataclass(frozen=True, slots=True)
-class _Board:
+class Board:
     """What BrainFlow says of a board; rows are those of its data matrix."""
 
     board_id: int
@@ -286,11 +296,12 @@ class _Board:
     device: str
     rate_hz: float
     names: tuple[str, ...]
-    eeg_rows: tuple[int, ...]
+    rows: tuple[int, ...]
     stamp_row: int
     number_row: int
     columns: int
     numbered: bool
+    preset: int
 
 
 class _Session:
@@ -300,13 +311,14 @@ class _Session:
     a session that nobody released is released before that.
     """
 
-    def __init__(self, shim: Any, board: Any) -> None:
+    def __init__(self, shim: Any, board: Any, preset: int) -> None:
         self._shim = shim
+        self._preset = preset
         self._held = [board]
         self.release = weakref.finalize(self, _release, shim, self._held)
 
     @classmethod
-    def start(cls, shim: Any, board: _Board, params: Mapping[str, Any]) -> _Session:
+    def start(cls, shim: Any, board: Board, params: Mapping[str, Any]) -> _Session:
         """Prepare the board and start its stream.
 
         Raises:
@@ -322,7 +334,7 @@ class _Session:
             given.other_info = "never prepared"
             handle.input_json = given.to_json().encode()
             raise _open_error(error, board, params) from error
-        session = cls(shim, handle)
+        session = cls(shim, handle, board.preset)
         try:
             handle.start_stream(round(_BUFFER_S * board.rate_hz))
         except shim.BrainFlowError as error:
@@ -336,11 +348,11 @@ class _Session:
 
     def count(self) -> int:
         """Return how many samples wait."""
-        return int(self._call("get_board_data_count"))
+        return int(self._call("get_board_data_count", self._preset))
 
     def take(self, count: int) -> npt.NDArray[np.float64]:
         """Take samples away: shape (rows of the board, count)."""
-        rows: npt.NDArray[np.float64] = self._call("get_board_data", count)
+        rows: npt.NDArray[np.float64] = self._call("get_board_data", count, self._preset)
         return rows
 
     def _call(self, method: str, *arguments: object) -> Any:
@@ -379,50 +391,58 @@ def _load_shim(log: bool) -> Any:
     return shim
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """Return a board's name as users write it."""
     return name.strip().lower().replace("-", "_").removesuffix("_board")
 
 
-def _find_board(shim: Any, target: str, master: str, channels: tuple[str, ...]) -> _Board:
-    ids = {_plain(board.name): board for board in shim.BoardIds if board.name != "NO_BOARD"}
-    board = _board_named(ids, _ALIASES.get(_plain(target), target), "board")
+def find_board(shim: Any, target: str, master: str) -> tuple[Any, Any]:
+    """Return the board to open, and the board whose data it gives."""
+    ids = {plain(board.name): board for board in shim.BoardIds if board.name != "NO_BOARD"}
+    board = _board_named(ids, _ALIASES.get(plain(target), target), "board")
     if board.name not in _STAND_INS:
-        return _describe(shim, board, board, channels)
+        return board, board
     if not master:
         raise ConfigError(
             f"{target} carries another board; name it",
             hint=f"brainflow:{target}?master_board=synthetic",
         )
-    return _describe(shim, board, _board_named(ids, master, "master_board"), channels)
+    return board, _board_named(ids, master, "master_board")
 
 
 def _board_named(ids: Mapping[str, Any], name: str, what: str) -> Any:
-    if _plain(name) in ids:
-        return ids[_plain(name)]
-    close = difflib.get_close_matches(_plain(name), ids, n=5, cutoff=0.5)
+    if plain(name) in ids:
+        return ids[plain(name)]
+    close = difflib.get_close_matches(plain(name), ids, n=5, cutoff=0.5)
     raise ConfigError(
         f"BrainFlow knows no {what} {name!r}",
         hint=f"did you mean {', '.join(close)}?" if close else f"the boards: {', '.join(ids)}",
     )
 
 
-def _describe(shim: Any, board: Any, master: Any, channels: tuple[str, ...]) -> _Board:
-    about = shim.BoardShim.get_board_descr(master.value)
-    rows = tuple(about.get("eeg_channels", ()))
-    if not rows:
-        raise ConfigError(f"the board {_plain(master.name)} has no EEG", hint=_BOARDS_PAGE)
+def describe(
+    shim: Any,
+    board: Any,
+    master: Any,
+    about: Mapping[str, Any],
+    rows: tuple[int, ...],
+    names: tuple[str, ...],
+    preset: int = 0,
+) -> Board:
+    """Return what is read of a board: some rows of one of its presets."""
     carried = f" ({about['name']})" if board is not master else ""
-    return _Board(
+    return Board(
         board_id=board.value,
         master=master.value if carried else shim.BoardIds.NO_BOARD.value,
-        device=f"{_plain(board.name)}{carried}",
+        device=f"{plain(board.name)}{carried}",
         rate_hz=float(about["sampling_rate"]),
-        names=_channel_names(about.get("eeg_names", ""), channels, len(rows)),
-        eeg_rows=rows,
+        names=names,
+        rows=rows,
         stamp_row=about["timestamp_channel"],
         number_row=about["package_num_channel"],
         columns=about["num_rows"],
-        numbered=master.name in _NUMBERED,
+        numbered=master.name in _NUMBERED and preset == 0,
+        preset=preset,
     )
 
 
@@ -448,7 +468,7 @@ def _count_samples(path: Path, columns: int) -> int:
     return count
 
 
-def _open_error(error: Any, board: _Board, params: Mapping[str, Any]) -> DeviceError | ConfigError:
+def _open_error(error: Any, board: Board, params: Mapping[str, Any]) -> DeviceError | ConfigError:
     message = f"BrainFlow cannot open {board.device}: {error}"
     if error.exit_code in _PORT_CODES:
         return _port_error(message, str(params["serial_port"]))

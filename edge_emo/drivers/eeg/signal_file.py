@@ -1,11 +1,13 @@
-"""What all files of recorded EEG share: they are read whole and played at their own pace."""
+"""What all files of recorded signals share: they are read whole and played at their own pace."""
 
 from __future__ import annotations
 
 import threading
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,9 @@ from edge_emo.clock import Clock
 from edge_emo.drivers.base import Driver
 from edge_emo.drivers.pacing import wait_until_due
 from edge_emo.errors import ClosedError, ConfigError, DeviceNotFoundError
-from edge_emo.types import Chunk, StreamInfo
+from edge_emo.types import Chunk, Kind, StreamInfo
+
+_HOLE_SAMPLES = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Signal:
     """A recorded signal.
 
     Attributes:
-        data: Shape (n_samples, n_channels) in µV, n_samples at least 1.
+        data: Shape (n_samples, n_channels), n_samples at least 1; EEG in µV.
         rate_hz: Samples per second.
         channels: One name per column.
         places: Place in time of each sample, counted in samples from 0, shape (n_samples,); a
@@ -46,7 +50,8 @@ class SignalFileEeg(Driver):
         block_s: Length of a chunk; it is shorter before a gap and at the end.
     """
 
-    kind = "eeg"
+    kind: ClassVar[Kind] = "eeg"
+    unit: ClassVar[str] = "uv"
 
     def __init__(self, target: str, *, loop: bool = False, block_s: float = 0.04) -> None:
         if not block_s > 0:
@@ -67,16 +72,15 @@ class SignalFileEeg(Driver):
         """
         self._start_ns = clock.now_ns()
         self._clock = clock
-        if not self._path.is_file():
-            raise DeviceNotFoundError(
-                f"there is no signal file {str(self._path)!r}", hint="give the path of a file"
-            )
+        self.find(self._path)
         self._signal = signal = self.load(self._path)
         self._block = max(1, round(self._block_s * signal.rate_hz))
         self._ends = np.append(np.flatnonzero(np.diff(signal.places) != 1) + 1, len(signal.data))
         self._next = self._seq = self._first_seq = self._dropped = 0
         self._stop = threading.Event()
-        return StreamInfo("eeg", signal.rate_hz, signal.channels, "uv", signal.device, live=False)
+        return StreamInfo(
+            self.kind, signal.rate_hz, signal.channels, self.unit, signal.device, live=False
+        )
 
     def read(self, timeout_s: float) -> Chunk | None:
         """Return the next block once the clock has passed its end; None after the last one.
@@ -107,6 +111,17 @@ class SignalFileEeg(Driver):
         """Samples missing in the recording, as far as it has been played."""
         return self._dropped
 
+    def find(self, path: Path) -> None:
+        """Refuse a path where nothing is.
+
+        Raises:
+            DeviceNotFoundError: No such file.
+        """
+        if not path.is_file():
+            raise DeviceNotFoundError(
+                f"there is no signal file {str(path)!r}", hint="give the path of a file"
+            )
+
     @abstractmethod
     def load(self, path: Path) -> Signal:
         """Read the file.
@@ -120,4 +135,36 @@ class SignalFileEeg(Driver):
         data = self._signal.data[self._next : min(self._next + self._block, gap)].copy()
         seq = self._first_seq + int(self._signal.places[self._next])
         t_ns = self._start_ns + round(seq * 1e9 / self._signal.rate_hz)
-        return Chunk("eeg", seq, t_ns, self._signal.rate_hz, data)
+        return Chunk(self.kind, seq, t_ns, self._signal.rate_hz, data)
+
+
+UNITS_UV: Mapping[str, float] = {
+    "uv": 1.0,
+    "µv": 1.0,
+    "μv": 1.0,
+    "microvolt": 1.0,
+    "microvolts": 1.0,
+    "mv": 1e3,
+    "millivolts": 1e3,
+    "nv": 1e-3,
+    "v": 1e6,
+    "volts": 1e6,
+}
+"""How many µV one of a unit is; names in lower case, with either letter for micro."""
+
+
+def places_of(times_s: npt.NDArray[np.float64], rate_hz: float) -> npt.NDArray[np.int64]:
+    """Return the place of each sample from its time stamp; a hole in time becomes a jump.
+
+    Stamps that jitter by less than half a sample, or that come in bursts, make no hole: only a
+    step of more than one and a half samples beyond the nominal time does.
+
+    Args:
+        times_s: Shape (n,), in the order of recording.
+        rate_hz: Samples per second.
+    """
+    ahead = times_s * rate_hz - np.arange(len(times_s))
+    newest = np.maximum.accumulate(ahead - ahead[0])
+    steps = np.diff(newest, prepend=0.0)
+    holes = np.where(steps > _HOLE_SAMPLES, np.rint(steps), 0.0)
+    return np.arange(len(times_s)) + np.cumsum(holes).astype(np.int64)

@@ -1,0 +1,134 @@
+"""Estimators whose model also reads what the person is like at rest.
+
+The model's one input is a row of four parts of equal length: values, their mask, the baseline's
+values, the baseline's mask. Without a baseline the last two are 0, which the model was trained
+with too.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_emo.clock import Clock
+from edge_emo.errors import ConfigError, ModelMismatchError
+from edge_emo.estimators.base import Features
+from edge_emo.estimators.baseline import VALID_S, Baseline, expiry
+from edge_emo.estimators.packaged import PackagedEstimator
+from edge_emo.manifest import ModelPackage
+from edge_emo.runtime.base import LoadedModel
+from edge_emo.types import Chunk, Prediction
+
+Row = npt.NDArray[np.float32]
+
+
+class PersonalEstimator(PackagedEstimator):
+    """Runs the model of one package on rows of features and, when there is one, a baseline.
+
+    Args:
+        package: The package.
+        model: Its model, loaded.
+        clock: The session clock, which times the inference.
+        names: The features that this code computes.
+
+    Raises:
+        ModelMismatchError: The package reads other features.
+    """
+
+    personal = True
+
+    def __init__(
+        self, package: ModelPackage, model: LoadedModel, clock: Clock, names: Sequence[str]
+    ) -> None:
+        super().__init__(package, model, clock)
+        self._count = len(names)
+        self._input = package.inputs[0].name
+        self._baseline: Baseline | None = None
+        _check_shape(package, len(names))
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """The baseline in use; None without one, and when its time is over."""
+        if self._baseline is not None and self._baseline.expired:
+            self._baseline = None
+        return self._baseline
+
+    def adopt(self, baseline: Baseline | None) -> None:
+        """Use a baseline from the next window on; None forgets the one in use.
+
+        Raises:
+            ConfigError: It was taken for another package.
+        """
+        if baseline is not None and (
+            baseline.model_id != self.model_id or len(baseline.values) != self._count
+        ):
+            raise ConfigError(
+                f"the baseline was taken for {baseline.model_id}, not for {self.model_id}",
+                hint="take a new one with this model",
+            )
+        self._baseline = baseline
+
+    def rest(self, windows: Sequence[Features], valid_s: float = VALID_S) -> Baseline:
+        """Return the baseline of windows in which the person rested.
+
+        Args:
+            windows: As :meth:`features` or :meth:`windows_of` gave them.
+            valid_s: Seconds until it ends.
+
+        Raises:
+            ConfigError: No window can be used; the message says why.
+        """
+        rows = [one.tensors[self._input][0] for one in windows if one.reason is None]
+        if not rows:
+            reasons = [one.reason for one in windows if one.reason]
+            raise ConfigError(
+                f"no usable {self.modality} window for a baseline: "
+                f"{reasons[0] if reasons else 'none was cut'}",
+                hint="sit still, check the contacts, and take a longer baseline",
+            )
+        values, masks = np.split(np.stack(rows)[:, : 2 * self._count].astype(np.float64), 2, axis=1)
+        counts = masks.sum(axis=0)
+        means = (values * masks).sum(axis=0) / np.maximum(counts, 1.0)
+        return Baseline(
+            modality=self.modality,
+            model_id=self.model_id,
+            values=tuple(means.tolist()),
+            known=tuple((counts / len(rows)).tolist()),
+            windows=len(rows),
+            expires=expiry(valid_s),
+        )
+
+    def clip(self, chunk: Chunk) -> Prediction:
+        """Estimate a whole clip: the mean posterior of its windows.
+
+        Windows that abstain are left out of the mean.
+        """
+        answers = [self.predict(window) for window in self.windows_of(chunk)]
+        return self._mean(answers, chunk, "no window")
+
+    @abstractmethod
+    def windows_of(self, chunk: Chunk) -> list[Features]:
+        """Return the features of each window of a clip; a short clip counts as one window."""
+
+    def _row(self, values: Row, mask: Row) -> Row:
+        """Return the model's input, shape (1, 4 · features)."""
+        baseline = self.baseline
+        if baseline is None:
+            rest = np.zeros(2 * self._count, np.float32)
+        else:
+            known = np.array(baseline.known, np.float32) > 0
+            rest = np.concatenate([np.array(baseline.values, np.float32), known])
+        return np.concatenate([values, mask, rest], dtype=np.float32)[None]
+
+
+def _check_shape(package: ModelPackage, count: int) -> None:
+    shape, wanted = package.inputs[0].shape, (1, 4 * count)
+    if shape != wanted or package.dimensions.source != "mapping":
+        raise ModelMismatchError(
+            f"{package.id} is not made for these features: its input {package.inputs[0].name} "
+            f"has shape {shape}, wanted {wanted}",
+            hint="use the package and the code of one release",
+        )

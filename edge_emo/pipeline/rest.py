@@ -1,0 +1,74 @@
+"""Taking a person's baseline from a running stream."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from edge_emo.errors import ConfigError, EdgeEmoError
+from edge_emo.estimators.base import Estimator, Features
+from edge_emo.estimators.baseline import Baseline
+
+
+class Rest:
+    """Gathers the windows of some seconds, and has the estimator use their mean.
+
+    The engine's thread adds windows; another thread waits.
+
+    Args:
+        estimator: Of the stream.
+        seconds: How much originating time the windows must span.
+        valid_s: Seconds until the baseline ends.
+    """
+
+    def __init__(self, estimator: Estimator, seconds: float, valid_s: float) -> None:
+        self._estimator = estimator
+        self._span_ns = round(seconds * 1e9)
+        self._valid_s = valid_s
+        self._windows: list[Features] = []
+        self._done = threading.Event()
+        self._error: EdgeEmoError | None = None
+        self._baseline: Baseline | None = None
+
+    @property
+    def done(self) -> bool:
+        """True when the baseline is taken or has failed."""
+        return self._done.is_set()
+
+    def add(self, windows: Sequence[Features]) -> None:
+        """Take windows in their order; the last one that is needed ends it."""
+        self._windows += windows
+        if not self._windows:
+            return
+        newest = self._windows[-1]
+        if newest.t_ns + newest.duration_ns - self._windows[0].t_ns >= self._span_ns:
+            self._finish()
+
+    def fail(self, error: EdgeEmoError) -> None:
+        """Give up; whoever waits is told."""
+        self._error = self._error or error
+        self._done.set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait; True when it is done."""
+        return self._done.wait(timeout_s)
+
+    def result(self) -> Baseline:
+        """Return the baseline.
+
+        Raises:
+            ConfigError: No window could be used.
+            EdgeEmoError: The stream failed.
+        """
+        if self._error is not None:
+            raise self._error
+        assert self._baseline is not None, "wait for it first"
+        return self._baseline
+
+    def _finish(self) -> None:
+        try:
+            self._baseline = self._estimator.rest(self._windows, self._valid_s)
+            self._estimator.adopt(self._baseline)
+        except ConfigError as error:
+            self._error = error
+        self._done.set()

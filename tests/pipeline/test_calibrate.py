@@ -1,0 +1,63 @@
+"""Baselines of a person who rests, taken from running streams."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_emo import Pipeline
+from edge_emo.clock import ReplayClock
+from edge_emo.config import Config, States
+from edge_emo.drivers.eeg.npz import NpzEeg
+from edge_emo.drivers.virtual_signals import body_signals
+from edge_emo.errors import ClosedError, ConfigError
+from edge_emo.features.eeg import FEATURES
+
+DEMO = Path(__file__).resolve().parents[2] / "edge_emo" / "assets" / "demo_eeg.npz"
+
+
+def pipeline(seconds_loop: bool = True) -> Pipeline:
+    config = Config(states=States(join="reproducible"))
+    return Pipeline(eeg=NpzEeg(str(DEMO), loop=seconds_loop), config=config, clock=ReplayClock())
+
+
+def test_a_baseline_is_taken_used_and_erased(tmp_path: Path) -> None:
+    with pipeline() as running:
+        baseline = running.calibrate("eeg", seconds=12.0)["eeg"]
+        baseline.save(tmp_path / "rest.json", consent=True)
+        running.use_baseline(tmp_path / "rest.json")
+        running.erase_baseline(path=tmp_path / "rest.json")
+    assert baseline.model_id == "eeg-load-small"
+    assert len(baseline.values) == len(FEATURES)
+    assert baseline.windows >= 3
+    assert not (tmp_path / "rest.json").exists()
+
+
+def test_streams_that_end_before_leave_no_baseline() -> None:
+    with pipeline(seconds_loop=False) as running, pytest.raises(ClosedError, match="500 s"):
+        running.calibrate("eeg", seconds=500.0)
+
+
+def test_a_stream_without_a_baseline_is_refused() -> None:
+    with Pipeline(text="push:") as running:
+        with pytest.raises(ConfigError, match="no stream here"):
+            running.calibrate(seconds=1.0)
+        with pytest.raises(ConfigError, match="no stream gives eeg"):
+            running.calibrate("eeg", seconds=1.0)
+
+
+def test_a_wrist_band_gives_the_felt_side(tmp_path: Path) -> None:
+    data = body_signals(3, 64 * 50, 64.0, 72.0, 4.0)
+    names = np.array(["bvp", "eda", "temp"])
+    np.savez(tmp_path / "wrist.npz", data=data, rate_hz=64.0, channels=names)
+    config = Config(states=States(join="reproducible"))
+    with Pipeline(physio=f"npz:{tmp_path / 'wrist.npz'}", config=config) as running:
+        states = [state for state in running if state.felt is not None]
+    assert states
+    prediction = states[-1].by_modality["physio"]
+    assert states[-1].felt.label in ("baseline", "stress")  # type: ignore[union-attr]
+    assert states[-1].expressed is None
+    assert set(prediction.channels) == {"bvp", "eda", "temp"}
+    assert min(prediction.channels.values()) > 0.9

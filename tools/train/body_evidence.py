@@ -1,0 +1,86 @@
+"""Write docs/evidence/body-signals.md from what edge-emo evaluate measured.
+
+python tools/train/body_evidence.py
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "evidence" / "body-signals.md"
+PARTS = (
+    ("Mental load from EEG", "eeg-load-small"),
+    ("Stress from pulse and skin", "physio-stress-small"),
+)
+WORDS = """# Evidence: EEG, pulse and skin
+
+Written by `tools/train/body_evidence.py` from the packages' `metrics.json`; no figure is typed in.
+Subjects are left out: each fold's net was exported and run by the code of `edge-emo evaluate` over
+clips of people that it never saw. Intervals are 95 %, over bootstrapped subjects; p is a
+permutation test of the area, labels shuffled within subjects. Limits are in the cards of
+[EEG](../../models/eeg-load-small/card.md) and of
+[pulse and skin](../../models/physio-stress-small/card.md).
+"""
+HEAD = (
+    *("clips of left-out subjects", "n", "balanced recall", "ROC AUC", "calibration error"),
+    "permutation p",
+)
+
+
+def main() -> None:
+    """Write the page."""
+    sections = [WORDS]
+    for title, name in PARTS:
+        metrics = json.loads((ROOT / "models" / name / "metrics.json").read_text("utf-8"))
+        sections.append(f"## {title}\n\n" + "\n".join(_table(metrics["evaluations"])))
+        heart = metrics["training"].get("heart rate")
+        if heart:
+            sections.append("## Heart rate\n\n" + "\n".join(_heart(heart)))
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text("\n\n".join(part.strip() for part in sections) + "\n", encoding="utf-8")
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    head = (
+        "clips of left-out subjects",
+        "n",
+        "balanced recall",
+        "ROC AUC",
+        "calibration error",
+        "p",
+    )
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for row in rows:
+        cells = (
+            row["split"].removeprefix("left-out subjects, "),
+            str(row["n"]),
+            _with(row["unweighted_average_recall"], row["unweighted_average_recall_interval"]),
+            _with(row["roc_auc"], row["roc_auc_interval"]),
+            f"{row['expected_calibration_error']:.3f}",
+            f"{row['permutation_p']:.3f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _with(value: float, interval: Sequence[float]) -> str:
+    return f"{value:.3f} ({interval[0]:.2f} … {interval[1]:.2f})"
+
+
+def _heart(figures: Mapping[str, float]) -> list[str]:
+    lines = [
+        "One minute at a time, all people of Stress-Predict, errors in beats per minute against",
+        "the device's own rate, which it publishes late.",
+        "",
+        "| what | value |",
+        "|---|---|",
+    ]
+    return [*lines, *(f"| {name} | {value:g} |" for name, value in figures.items())]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,325 @@
+"""Logistic regression on features of a person, without and with a baseline of that person.
+
+Common to EEG and to body signals: the table of windows, the fit, the network that is exported,
+and cross-validation by subject with the strength of the penalty chosen inside each fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from edge_emo.estimators.calibration import fit_temperature
+from edge_emo.evaluation.metrics import roc_auc
+
+Array = npt.NDArray[np.float64]
+LIMIT = 3.0  # a standardised value beyond it is an artefact, not evidence
+STRENGTHS = (10.0, 30.0, 100.0)
+"""Inverse penalties to choose from."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Windows of features, the first axis of each field.
+
+    Attributes:
+        values: (n, features), 0 where unknown.
+        mask: (n, features), 1 where known.
+        rest: (n, features): the subject's baseline.
+        rest_mask: (n, features), 1 where known.
+        label: (n,) 0 or 1.
+        subject: (n,).
+        part: (n,) number of the recording or period that the window is from.
+    """
+
+    values: Array
+    mask: Array
+    rest: Array
+    rest_mask: Array
+    label: npt.NDArray[np.int64]
+    subject: npt.NDArray[np.int64]
+    part: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def take(self, rows: npt.NDArray[np.generic]) -> Table:
+        """Return some of the windows."""
+        return Table(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+    @property
+    def rows(self) -> npt.NDArray[np.float32]:
+        """(n, 4 · features): what the network reads."""
+        parts = [self.values, self.mask, self.rest, self.rest_mask]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    @property
+    def weights(self) -> Array:
+        """(n,): each subject counts alike, and each label of a subject."""
+        _, group, count = np.unique(
+            self.subject * 2 + self.label, return_inverse=True, return_counts=True
+        )
+        return 1.0 / count[group]
+
+
+def joined(tables: Sequence[Table]) -> Table:
+    """Return all windows of several tables."""
+    names = Table.__dataclass_fields__
+    return Table(*(np.concatenate([getattr(one, name) for one in tables]) for name in names))
+
+
+class PersonalNet(nn.Module):
+    """Two logistic regressions: one for strangers, one for a person whose rest is known.
+
+    Args:
+        features: Number of features.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        for name in ("mean", "scale", "shift", "stretch"):
+            self.register_buffer(name, torch.zeros(features))
+        self.stranger = nn.Linear(features, 1)
+        self.known = nn.Linear(2 * features, 1)
+
+    def standard(self, row: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return standardised values, their distance to rest, and whether rest is known."""
+        values, mask, rest, rest_mask = row.chunk(4, dim=1)
+        both = mask * rest_mask
+        absolute = ((values - self.mean) * self.scale * mask).clamp(-LIMIT, LIMIT)
+        relative = ((values - rest - self.shift) * self.stretch * both).clamp(-LIMIT, LIMIT)
+        return absolute, relative, rest_mask.amax(dim=1, keepdim=True)
+
+    def forward(self, row: torch.Tensor) -> torch.Tensor:
+        """Return logits (batch, 2) of rows (batch, 4 · features)."""
+        absolute, relative, is_known = self.standard(row)
+        person = self.known(torch.cat([absolute, relative], dim=1))
+        evidence = is_known * person + (1.0 - is_known) * self.stranger(absolute)
+        return torch.cat([-0.5 * evidence, 0.5 * evidence], dim=1)
+
+
+def fit_net(table: Table, strength: float, only_personal: Sequence[int] = ()) -> PersonalNet:
+    """Fit both regressions.
+
+    Args:
+        table: Windows to train on.
+        strength: Inverse penalty.
+        only_personal: Features that count relative to rest only.
+    """
+    weights = table.weights
+    net = PersonalNet(table.values.shape[1])
+    mean, scale = _moments(table.values, table.mask, weights)
+    scale[list(only_personal)] = 0.0
+    both = table.mask * table.rest_mask
+    shift, stretch = _moments(table.values - table.rest, both, weights)
+    with torch.no_grad():
+        for name, value in (("mean", mean), ("scale", scale), ("shift", shift),
+                            ("stretch", stretch)):  # fmt: skip
+            getattr(net, name).copy_(torch.from_numpy(value))
+        absolute, relative, known = net.standard(torch.from_numpy(table.rows))
+    told = known.numpy()[:, 0] > 0
+    x = absolute.numpy().astype(np.float64)
+    _set(net.stranger, regression(x, table.label, weights, strength))
+    x = np.concatenate([x, relative.numpy()], axis=1)[told]
+    if len(x):
+        _set(net.known, regression(x, table.label[told], weights[told], strength))
+    return net.eval()
+
+
+def regression(x: Array, label: npt.NDArray[np.int64], weights: Array, strength: float) -> Array:
+    """Return weights and bias of a logistic regression with a squared penalty (Newton's method).
+
+    Args:
+        x: (n, features).
+        label: (n,) 0 or 1.
+        weights: (n,).
+        strength: Inverse penalty on the weights, none on the bias.
+    """
+    x = np.concatenate([x, np.ones((len(x), 1))], axis=1)
+    share = weights / weights.sum()
+    penalty = np.full(x.shape[1], 1.0 / strength)
+    penalty[-1] = 1e-6
+    answer = np.zeros(x.shape[1])
+    for _ in range(50):
+        chance = 1.0 / (1.0 + np.exp(-np.clip(x @ answer, -30.0, 30.0)))
+        slope = x.T @ (share * (chance - label)) + penalty * answer
+        bend = (x * (share * chance * (1.0 - chance))[:, None]).T @ x + np.diag(penalty)
+        step = np.linalg.solve(bend, slope)
+        answer -= step
+        if np.abs(step).max() < 1e-7:
+            break
+    return answer
+
+
+def sharpen(net: PersonalNet, stranger: float, known: float) -> PersonalNet:
+    """Divide the evidence of each regression by its own temperature."""
+    with torch.no_grad():
+        for layer, temperature in ((net.stranger, stranger), (net.known, known)):
+            layer.weight /= temperature
+            layer.bias /= temperature
+    return net
+
+
+def evidence(net: PersonalNet, table: Table, *, told: bool) -> Array:
+    """Return log odds of label 1, (n,), with or without the baseline."""
+    rows = torch.from_numpy(table.rows)
+    if not told:
+        rows[:, rows.shape[1] // 2 :] = 0.0
+    with torch.no_grad():
+        logits = net(rows).numpy().astype(np.float64)
+    return np.asarray(logits[:, 1] - logits[:, 0])
+
+
+def folds(subjects: npt.NDArray[np.int64], count: int, seed: int) -> list[npt.NDArray[np.int64]]:
+    """Return the subjects of each fold."""
+    shuffled = np.random.default_rng(seed).permutation(np.unique(subjects))
+    return [shuffled[i::count] for i in range(count)]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What training data alone say of a setup.
+
+    Attributes:
+        strength: Inverse penalty with the best out-of-fold areas.
+        temperatures: Of the evidence without and with a baseline.
+        recall: Balanced recall out of fold, with and without averaged.
+    """
+
+    strength: float
+    temperatures: tuple[float, float]
+    recall: float
+
+    @property
+    def told_temperatures(self) -> str:
+        """The temperatures in words, for the card."""
+        return ", ".join(f"{one:.3f}" for one in self.temperatures)
+
+
+def choose(
+    train: Table,
+    only_personal: Sequence[int],
+    count: int,
+    seed: int,
+    strengths: Sequence[float] = STRENGTHS,
+) -> Choice:
+    """Choose the penalty by folds over subjects, and fit temperatures on its answers.
+
+    Args:
+        train: Windows that the choice may see.
+        only_personal: See :func:`fit_net`.
+        count: Folds.
+        seed: Of the folds.
+        strengths: To choose from.
+    """
+    answers = [_out_of_fold(train, one, only_personal, count, seed) for one in strengths]
+    areas = [np.mean([area(row, train.label) for row in scores]) for scores in answers]
+    best = int(np.argmax(areas))
+    stranger, known = (_temperature(row, train) for row in answers[best])
+    recall = float(np.mean([balanced(row, train.label) for row in answers[best]]))
+    return Choice(strengths[best], (stranger, known), recall)
+
+
+def train_net(table: Table, choice: Choice, only_personal: Sequence[int]) -> PersonalNet:
+    """Fit with the chosen penalty and temperatures."""
+    return sharpen(fit_net(table, choice.strength, only_personal), *choice.temperatures)
+
+
+def _out_of_fold(
+    table: Table, strength: float, only_personal: Sequence[int], count: int, seed: int
+) -> Array:
+    scores = np.zeros((2, len(table)))
+    for out in folds(table.subject, count, seed):
+        is_out = np.isin(table.subject, out)
+        net = fit_net(table.take(~is_out), strength, only_personal)
+        for told in (False, True):
+            scores[int(told), is_out] = evidence(net, table.take(is_out), told=told)
+    return scores
+
+
+def _temperature(score: Array, table: Table) -> float:
+    """Fit a temperature with both labels of equal weight."""
+    shares = np.bincount(table.label, minlength=2)
+    repeats = np.where(table.label == int(shares.argmin()), shares.max() // shares.min(), 1)
+    logits = np.stack([-score / 2.0, score / 2.0], axis=1)
+    return fit_temperature(np.repeat(logits, repeats, axis=0), np.repeat(table.label, repeats))
+
+
+def area(score: Array, label: npt.NDArray[np.int64]) -> float:
+    """Return the area under the ROC curve."""
+    value = roc_auc(score, label == 1)
+    return 0.5 if value is None else value
+
+
+def balanced(score: Array, label: npt.NDArray[np.int64]) -> float:
+    """Return the mean recall of both labels at even odds."""
+    return float(((score[label == 1] > 0).mean() + (score[label == 0] <= 0).mean()) / 2)
+
+
+def parts(table: Table, score: Array) -> tuple[Array, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return mean score, label and subject of each recording or period."""
+    keys, first, group = np.unique(
+        np.stack([table.subject, table.part], axis=1),
+        axis=0, return_index=True, return_inverse=True,
+    )  # fmt: skip
+    group = group.reshape(-1)
+    means = np.bincount(group, score) / np.bincount(group)
+    return means, table.label[first], keys[:, 0]
+
+
+def interval(
+    figure: Callable[[Array, npt.NDArray[np.int64]], float],
+    score: Array,
+    label: npt.NDArray[np.int64],
+    subject: npt.NDArray[np.int64],
+    draws: int = 1000,
+) -> tuple[float, float]:
+    """Return the 95 % interval of a figure by drawing subjects with replacement."""
+    random = np.random.default_rng(0)
+    rows = [np.flatnonzero(subject == one) for one in np.unique(subject)]
+    found = []
+    for _ in range(draws):
+        drawn = np.concatenate([rows[i] for i in random.integers(len(rows), size=len(rows))])
+        if 0 < label[drawn].sum() < len(drawn):
+            found.append(figure(score[drawn], label[drawn]))
+    low, high = np.percentile(found, (2.5, 97.5))
+    return round(float(low), 3), round(float(high), 3)
+
+
+def by_luck(
+    figure: Callable[[Array, npt.NDArray[np.int64]], float],
+    score: Array,
+    label: npt.NDArray[np.int64],
+    subject: npt.NDArray[np.int64],
+    draws: int = 2000,
+) -> float:
+    """Return the share of permutations of labels within subjects that score as well."""
+    random = np.random.default_rng(0)
+    rows = [np.flatnonzero(subject == one) for one in np.unique(subject)]
+    reached, better = figure(score, label), 0
+    for _ in range(draws):
+        shuffled = label.copy()
+        for own in rows:
+            shuffled[own] = label[random.permutation(own)]
+        better += figure(score, shuffled) >= reached
+    return (better + 1) / (draws + 1)
+
+
+def _moments(values: Array, mask: Array, weights: Array) -> tuple[Array, Array]:
+    """Return weighted mean and inverse deviation of the known values."""
+    share = mask * weights[:, None]
+    total = np.maximum(share.sum(axis=0), 1e-9)
+    mean = (values * share).sum(axis=0) / total
+    variance = ((values - mean) ** 2 * share).sum(axis=0) / total
+    return mean, 1.0 / np.maximum(np.sqrt(variance), 1e-3)
+
+
+def _set(layer: nn.Linear, answer: Array) -> None:
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(answer[None, :-1]))
+        layer.bias.copy_(torch.from_numpy(answer[-1:]))
