@@ -39,11 +39,13 @@ class Vote:
 
     Attributes:
         prediction: The newest prediction; it does not abstain.
-        weight: Reliability × quality × staleness, above 0.
+        weight: Reliability × quality × ``fresh``, above 0.
+        fresh: Staleness alone: 1 when new, falling to 0 with age.
     """
 
     prediction: Prediction
     weight: float
+    fresh: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 
 from edge_emo.fusion.base import LIFETIME_S, Fused, Fusion, Pool, Trust, Vote
+from edge_emo.fusion.heads import FLOOR
 from edge_emo.fusion.smoothing import AffectSmoother, Smoothing
 from edge_emo.types import (
     CATEGORIES,
@@ -21,9 +22,6 @@ from edge_emo.types import (
     Posterior,
     Prediction,
 )
-
-_FLOOR = 1e-4
-"""Least probability that a vote may give, so that no single model can veto a label."""
 
 
 class LogLinearPool(Pool):
@@ -38,7 +36,7 @@ class LogLinearPool(Pool):
         Returns:
             Posterior over the union of names, categories first and in their order.
         """
-        names = _union(votes)
+        names = union(votes)
         scores = dict.fromkeys(names, 0.0)
         for vote in votes:
             logs = _logs(vote)
@@ -48,9 +46,34 @@ class LogLinearPool(Pool):
         return _normalised(names, scores)
 
 
-def _union(votes: list[Vote]) -> tuple[str, ...]:
-    first_posterior = votes[0].prediction.posterior
-    if len(votes) == 1 and first_posterior is not None:
+class LinearPool(Pool):
+    """Weighted mean; it never sharpens, and a weight alone never flattens."""
+
+    def pool(self, votes: list[Vote]) -> Posterior:
+        """Combine votes; a label that a vote does not name gets 0 from it.
+
+        Args:
+            votes: At least one.
+
+        Returns:
+            Posterior over the union of names, categories first and in their order.
+        """
+        names = union(votes)
+        sums = dict.fromkeys(names, 0.0)
+        for vote in votes:
+            for name, share in (vote.prediction.posterior or {}).items():
+                sums[name] += vote.weight * share
+        total = sum(sums.values())
+        return Posterior(names, tuple(min(sums[name] / total, 1.0) for name in names))
+
+
+def union(votes: list[Vote]) -> tuple[str, ...]:
+    """Return every name that a vote has, categories first and in their order."""
+    posteriors = [vote.prediction.posterior for vote in votes]
+    first_posterior = posteriors[0]
+    if first_posterior is not None and all(
+        one is not None and one.names == first_posterior.names for one in posteriors
+    ):
         return first_posterior.names
     named = {name for vote in votes for name in vote.prediction.posterior or ()}
     first = [name for name in CATEGORIES if name in named]
@@ -62,7 +85,7 @@ def _logs(vote: Vote) -> dict[str, float]:
     if posterior is None:
         return {}
     pairs = zip(posterior.names, posterior.probabilities, strict=True)
-    return {name: math.log(p if p > _FLOOR else _FLOOR) for name, p in pairs}
+    return {name: math.log(p if p > FLOOR else FLOOR) for name, p in pairs}
 
 
 def _normalised(names: tuple[str, ...], scores: Mapping[str, float]) -> Posterior:

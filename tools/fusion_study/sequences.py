@@ -1,0 +1,216 @@
+"""Tracking a label over time: delay to a new one against false switches.
+
+Sequences are assembled from CREMA-D clips: a segment lasts 2 … 8 s, the next one has another
+majority label. A look holds on average 0.33 s; each draws three raters of the clip who heard only
+and three who saw only, and pools them as the pipeline does. All of it is simulated from votes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edge_emo.fusion.base import Vote
+from edge_emo.fusion.channel import ChannelPool
+from edge_emo.fusion.smoothing import AffectSmoother, Smoothing
+from edge_emo.types import Modality, Posterior, Prediction
+from fusion_study.votes import LABELS, Floats, Votes, above_chance, smoothed
+
+RATE_HZ = 10.0
+SEGMENT_S = (2.0, 8.0)
+SECONDS = 60.0
+RATERS = 3
+REDRAW = 0.3
+BUDGET_PER_MIN = (10.0, 5.0, 2.0)
+"""False switches per minute that a setting may make, when the fastest is chosen."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """Pooled posteriors at 10 Hz, and the label that held at each."""
+
+    posteriors: list[Posterior]
+    truth: list[str]
+
+
+def sequences(votes: Votes, count: int, seed: int) -> list[Played]:
+    """Return ``count`` sequences of a minute each."""
+    random = np.random.default_rng(seed)
+    pool = ChannelPool()
+    reliability = {
+        "voice": above_chance(votes.voice, votes.intended),
+        "face": above_chance(votes.face, votes.intended),
+    }
+    return [_sequence(votes, pool, reliability, random) for _ in range(count)]
+
+
+def _sequence(
+    votes: Votes, pool: ChannelPool, reliability: Mapping[str, float], random: np.random.Generator
+) -> Played:
+    posteriors: list[Posterior] = []
+    truth: list[str] = []
+    clip = int(random.integers(len(votes.actor)))
+    while len(truth) < SECONDS * RATE_HZ:
+        label = LABELS[int(votes.both[clip].argmax())]
+        for step in range(int(RATE_HZ * random.uniform(*SEGMENT_S))):
+            if step == 0 or random.random() < REDRAW:
+                pooled = _look(votes, clip, pool, reliability, random)
+            posteriors.append(pooled)
+            truth.append(label)
+        others = np.flatnonzero(votes.both.argmax(axis=1) != LABELS.index(label))
+        clip = int(random.choice(others))
+    return Played(posteriors, truth)
+
+
+def _look(
+    votes: Votes,
+    clip: int,
+    pool: ChannelPool,
+    reliability: Mapping[str, float],
+    random: np.random.Generator,
+) -> Posterior:
+    cast = [
+        _vote(modality, _some(getattr(votes, modality)[clip], random), reliability[modality])
+        for modality in ("voice", "face")
+    ]
+    return pool.pool(cast)
+
+
+def _some(counts: Floats, random: np.random.Generator) -> Floats:
+    n = min(RATERS, int(counts.sum()))
+    drawn = random.multivariate_hypergeometric(counts.astype(np.int64), n)
+    return smoothed(drawn.astype(np.float64))
+
+
+def _vote(modality: Modality, shares: Floats, weight: float) -> Vote:
+    posterior = Posterior(LABELS, tuple(shares.tolist()))
+    return Vote(Prediction(modality, 0, 0, posterior, None, None, None, 1.0, "", 0), weight)
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What a tracker did with some sequences.
+
+    Attributes:
+        delay_s: Mean time from a change of label until it is shown; a segment in which it never
+            is counts its whole length.
+        missed: Share of segments whose label is never shown.
+        false_per_min: Changes of the shown label to a wrong one, per minute.
+        right: Share of the time that the shown label is the right one.
+    """
+
+    delay_s: float
+    missed: float
+    false_per_min: float
+    right: float
+
+
+def track(settings: Smoothing, given: Sequence[Played]) -> Tracked:
+    """Run a tracker over sequences."""
+    runs = [_Run(sequence.truth, _shown(settings, sequence)) for sequence in given]
+    segments = [segment for run in runs for segment in run.segments()]
+    minutes = sum(len(run.truth) for run in runs) / RATE_HZ / 60.0
+    shown = [(a, b) for run in runs for a, b in zip(run.truth, run.shown, strict=True)]
+    return Tracked(
+        float(np.mean([delay for delay, _ in segments])),
+        float(np.mean([missed for _, missed in segments])),
+        sum(run.false_switches() for run in runs) / minutes,
+        float(np.mean([a == b for a, b in shown])),
+    )
+
+
+def _shown(settings: Smoothing, sequence: Played) -> list[str]:
+    smoother = AffectSmoother(settings)
+    return [
+        smoother.step(posterior, {}, round(step * 1e9 / RATE_HZ), 0).label
+        for step, posterior in enumerate(sequence.posteriors)
+    ]
+
+
+@dataclass(frozen=True)
+class _Run:
+    truth: list[str]
+    shown: list[str]
+
+    def segments(self) -> list[tuple[float, bool]]:
+        """Return delay in seconds, and whether it was missed, of each change of label."""
+        starts = [n for n in range(1, len(self.truth)) if self.truth[n] != self.truth[n - 1]]
+        ends = [*starts[1:], len(self.truth)]
+        result = []
+        for start, end in zip(starts, ends, strict=True):
+            hits = [n for n in range(start, end) if self.shown[n] == self.truth[n]]
+            result.append((((hits[0] if hits else end) - start) / RATE_HZ, not hits))
+        return result
+
+    def false_switches(self) -> int:
+        return sum(
+            self.shown[n] != self.shown[n - 1] and self.shown[n] != self.truth[n]
+            for n in range(1, len(self.truth))
+        )
+
+
+_HOLDS = [(m, h) for m in (0.0, 0.05, 0.1, 0.2) for h in (0.0, 0.2, 0.4, 0.8, 1.6)]
+_INSTANT_S = 1e-6
+
+
+def families() -> Mapping[str, list[Smoothing]]:
+    """Return the settings of each family of trackers that are compared."""
+    plain = Smoothing(tracking="hysteresis", margin=0.0, hold_s=0.0)
+    change = Smoothing(tracking="change-point")
+    replace: Callable[..., Smoothing] = dataclasses.replace
+    return {
+        "exponential average": [
+            replace(plain, posterior_s=s) for s in (1e-6, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
+        ],
+        "hysteresis": [
+            replace(plain, posterior_s=_INSTANT_S, margin=m, hold_s=h) for m, h in _HOLDS
+        ],
+        "average and hysteresis": [
+            replace(plain, posterior_s=s, margin=m, hold_s=h)
+            for s in (0.2, 0.3, 0.6, 1.0)
+            for m, h in _HOLDS[::2]
+        ],
+        "change-point filter": [
+            replace(change, hazard_hz=h, evidence_hz=e)
+            for h in (0.001, 0.01, 0.05, 0.1, 0.2, 0.5)
+            for e in (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0)
+        ],
+    }
+
+
+def compare(votes: Votes, seed: int = 0, count: int = 40) -> dict[str, Any]:
+    """Choose settings on the first half of the actors, measure them on the second.
+
+    Returns:
+        By family and budget: the settings, and what they did; and each family's whole curve.
+    """
+    actors = np.random.default_rng(seed).permutation(np.unique(votes.actor))
+    first = np.isin(votes.actor, actors[: len(actors) // 2])
+    tuning = sequences(votes.take(first), count, seed)
+    testing = sequences(votes.take(~first), count, seed + 1)
+    result: dict[str, Any] = {}
+    for name, choices in families().items():
+        tuned = [(track(one, tuning), one) for one in choices]
+        result[name] = {
+            f"{budget:g}": _chosen(tuned, budget, testing) for budget in BUDGET_PER_MIN
+        }
+        result[name]["curve"] = [dataclasses.astuple(found)[:3] for found, _ in tuned]
+    return result
+
+
+def _chosen(
+    tuned: Sequence[tuple[Tracked, Smoothing]], budget: float, testing: Sequence[Played]
+) -> dict[str, Any] | None:
+    """Return the fastest setting within the budget on the tuning part, measured on the other."""
+    within = [pair for pair in tuned if pair[0].false_per_min <= budget]
+    if not within:
+        return None
+    _, settings = min(within, key=lambda pair: pair[0].delay_s)
+    return {
+        "settings": dataclasses.asdict(settings),
+        **dataclasses.asdict(track(settings, testing)),
+    }
