@@ -18,9 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
 from fusion_study import heads, pages
-from fusion_study.score import Clips, calibration, compared, interval, noise_floor, out_of_fold, score
+from fusion_study.score import (
+    Clips,
+    calibration,
+    compared,
+    interval,
+    noise_floor,
+    out_of_fold,
+    score,
+)
 from fusion_study.votes import Floats, Votes, above_chance, read_votes, smoothed
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -76,6 +76,10 @@ class Fusion(ABC):
     def lost(self, modality: Modality) -> None:
         """Stop counting a modality whose stream is gone."""
 
+    def doubts(self) -> Mapping[Modality, str]:
+        """Return why modalities are trusted less now: they seem broken. None by default."""
+        return {}
+
     @abstractmethod
     def fuse(self, t_ns: int) -> Fused:
         """Fuse what is known at ``t_ns`` (session clock); times never run backwards."""

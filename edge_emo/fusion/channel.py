@@ -47,7 +47,7 @@ class ChannelPool(Pool):
         self._said = widened_square(labels, mine["said"])
         rows = {name: widened_row(labels, row) for name, row in mine["weights"].items()}
         self._weights: dict[Modality, Floats] = rows
-        self._mean = np.mean(list(rows.values()), axis=0)
+        self._mean: Floats = np.asarray(np.mean(list(rows.values()), axis=0))
         self._plain = LogLinearPool()
         self._tables: dict[Names, tuple[list[int], Floats, Floats]] = {}
 

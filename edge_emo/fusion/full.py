@@ -37,7 +37,7 @@ class FullLogLinearPool(Pool):
         self._matrices: dict[Modality, Floats] = {
             name: widened_square(labels, rows) for name, rows in mine["matrices"].items()
         }
-        self._mean = np.mean(list(self._matrices.values()), axis=0)
+        self._mean: Floats = np.asarray(np.mean(list(self._matrices.values()), axis=0))
         self._plain = LogLinearPool()
 
     def pool(self, votes: list[Vote]) -> Posterior:

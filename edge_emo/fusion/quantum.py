@@ -125,7 +125,7 @@ class QuantumPool(Pool):
         self._weights: dict[Modality, Floats] = {
             name: widened_row(labels, row) for name, row in mine["weights"].items()
         }
-        self._mean = np.mean(list(self._weights.values()), axis=0)
+        self._mean: Floats = np.asarray(np.mean(list(self._weights.values()), axis=0))
         self._bases: dict[Modality, Complex] = {
             name: _widened_basis(labels, basis) for name, basis in mine["bases"].items()
         }

@@ -68,9 +68,9 @@ class ChangeFilter:
         self._belief: list[float] = []
 
     @property
-    def label(self) -> str:
-        """The most believed label; empty before the first step."""
-        return self._names[self._belief.index(max(self._belief))] if self._belief else ""
+    def belief(self) -> Posterior:
+        """How much each label is believed to hold."""
+        return Posterior(self._names, tuple(min(value, 1.0) for value in self._belief))
 
     def step(self, posterior: Posterior, elapsed_s: float) -> float:
         """Take what was pooled over the last ``elapsed_s``; return how much of the belief moved.
@@ -131,7 +131,7 @@ class AffectSmoother:
             )
             for name, value in dimensions.items()
         }
-        label = self._filter.label if follows else self._hold(smoothed, t_ns)
+        label = self._hold(self._filter.belief if follows else smoothed, t_ns)
         return Affect(
             posterior=smoothed,
             label=label,

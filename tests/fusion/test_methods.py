@@ -6,7 +6,7 @@ import typing
 
 import numpy as np
 import pytest
-from fusion.votes import posteriors, sharp, to_posterior, to_vote, vote_lists
+from fusion.votes import FEW, posteriors, sharp, to_posterior, to_vote, vote_lists
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +42,7 @@ def test_every_name_of_the_configuration_is_a_method() -> None:
         parse_config("[fusion]\nmethod = 'entangled'")
 
 
+@FEW
 @given(votes=vote_lists())
 def test_any_votes_give_a_posterior_over_their_names(votes: list[Vote]) -> None:
     named = {name for vote in votes for name in vote.prediction.posterior or ()}
@@ -51,6 +52,7 @@ def test_any_votes_give_a_posterior_over_their_names(votes: list[Vote]) -> None:
         assert sum(pooled.probabilities) == pytest.approx(1.0)
 
 
+@FEW
 @given(one=posteriors(("rest", "load")), two=posteriors(("baseline", "stress")))
 def test_labels_that_are_no_categories_are_pooled_too(one: Posterior, two: Posterior) -> None:
     votes = [to_vote(one, 0.4, "eeg"), to_vote(two, 0.7, "physio")]
@@ -60,6 +62,7 @@ def test_labels_that_are_no_categories_are_pooled_too(one: Posterior, two: Poste
         assert sum(pooled.probabilities) == pytest.approx(1.0)
 
 
+@FEW
 @given(votes=vote_lists(("voice", "face")))
 def test_the_order_of_the_votes_does_not_matter(votes: list[Vote]) -> None:
     for pool in POOLS.values():
@@ -80,6 +83,7 @@ def test_a_flat_vote_of_little_weight_changes_little(pool: Pool) -> None:
     assert with_flat.probabilities == pytest.approx(alone.probabilities, abs=1e-6)
 
 
+@FEW
 @given(posterior=posteriors(), weight=st.floats(1e-3, 2.0))
 def test_an_added_modality_is_weighed_by_its_reliability(
     posterior: Posterior, weight: float
@@ -145,6 +149,7 @@ def test_without_tables_the_channel_is_log_linear_pooling() -> None:
     assert pooled.probabilities == pytest.approx(plain.probabilities, abs=1e-12)
 
 
+@FEW
 @given(posteriors())
 def test_centred_logs_sum_to_zero(posterior: Posterior) -> None:
     assert centred_logs(np.array([posterior.probabilities])).sum() == pytest.approx(0.0, abs=1e-9)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from fusion.votes import posteriors, random_unitary, sharp, to_vote
+from fusion.votes import FEW, posteriors, random_unitary, sharp, to_vote
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +43,7 @@ def is_state(state: DensityState) -> bool:
     )
 
 
+@FEW
 @given(st.lists(steps, max_size=12))
 def test_any_sequence_leaves_it_hermitian_positive_and_of_trace_one(
     sequence: list[tuple[Posterior, float, int | None] | float],
@@ -67,6 +68,7 @@ def test_it_starts_maximally_mixed_and_knows_nothing() -> None:
     assert state.conflict == 0.0
 
 
+@FEW
 @given(posteriors(), st.integers(0, 20))
 def test_absent_evidence_changes_nothing(posterior: Posterior, seed: int) -> None:
     state = DensityState(7)
@@ -84,11 +86,16 @@ def test_depolarising_fully_forgets() -> None:
     assert np.allclose(state.matrix, np.eye(3) / 3)
 
 
+@FEW
 @given(posteriors(), posteriors(), posteriors(), st.floats(0.001, 2.0))
 def test_with_commuting_bases_it_is_log_linear_pooling(
     voice: Posterior, face: Posterior, text: Posterior, weight: float
 ) -> None:
-    votes = [to_vote(voice, weight, "voice"), to_vote(face, 1.0, "face"), to_vote(text, 0.5, "text")]
+    votes = [
+        to_vote(voice, weight, "voice"),
+        to_vote(face, 1.0, "face"),
+        to_vote(text, 0.5, "text"),
+    ]
     pooled, plain = QuantumPool(COMMUTING).pool(votes), LogLinearPool().pool(votes)
     assert pooled.probabilities == pytest.approx(plain.probabilities, abs=1e-9)
 

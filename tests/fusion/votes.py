@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from edge_emo.fusion.base import Vote
 from edge_emo.types import CATEGORIES, MODALITIES, Modality, Posterior, Prediction
+
+FEW = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For properties whose examples cost milliseconds: a loaded machine is no failure."""
 
 
 def to_posterior(shares: list[float], names: tuple[str, ...] = CATEGORIES) -> Posterior:

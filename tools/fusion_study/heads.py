@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-
 from fusion_study.votes import LABELS, Votes, smoothed
+from torch import Tensor
 
 N = len(LABELS)
 _GENERATORS = N * (N - 1) // 2
@@ -94,9 +93,11 @@ class LinearHead(Head):
     name, parameters = "linear pool", 1
 
     def start(self) -> Tensor:
+        """Return the parameters to begin from."""
         return _numbers([0.0])
 
     def joint(self, theta: Tensor, shares: Senses) -> Tensor:
+        """Return log posteriors of both votes."""
         voice = theta.sigmoid()
         return (voice * shares[0] + (1 - voice) * shares[1]).log()
 
@@ -107,9 +108,11 @@ class LogLinearHead(Head):
     name, parameters = "log-linear, reliabilities", 2
 
     def start(self) -> Tensor:
+        """Return the parameters to begin from."""
         return _numbers([0.5, 1.0])
 
     def joint(self, theta: Tensor, shares: Senses) -> Tensor:
+        """Return log posteriors of both votes."""
         return (theta[0] * shares[0].log() + theta[1] * shares[1].log()).log_softmax(-1)
 
 
@@ -119,9 +122,11 @@ class FullHead(Head):
     name, parameters = "full log-linear", 2 * N * N + N
 
     def start(self) -> Tensor:
+        """Return the parameters to begin from."""
         return _numbers(_eye(0.5), _eye(1.0), [0.0] * N)
 
     def joint(self, theta: Tensor, shares: Senses) -> Tensor:
+        """Return log posteriors of both votes."""
         voice, face = theta[: 2 * N * N].view(2, N, N)
         return (shares[0].log() @ voice + shares[1].log() @ face + theta[-N:]).log_softmax(-1)
 
@@ -132,14 +137,17 @@ class FullPoolHead(Head):
     name, parameters, subsets = "full log-linear, any subset", 2 * N * N + 2, 0.3
 
     def start(self) -> Tensor:
+        """Return the parameters to begin from."""
         return _numbers(_eye(1.0), _eye(1.0), [0.0, 0.0])
 
     def joint(self, theta: Tensor, shares: Senses) -> Tensor:
+        """Return log posteriors of both votes."""
         voice, face = self._scores(theta, shares)
         parts = 1 + theta[-2:].exp()
         return (voice / parts[0] + face / parts[1]).log_softmax(-1)
 
     def alone(self, theta: Tensor, shares: Senses) -> Senses:
+        """Return log posteriors of each vote alone."""
         voice, face = self._scores(theta, shares)
         return voice.log_softmax(-1), face.log_softmax(-1)
 
@@ -166,12 +174,15 @@ class ChannelHead(Head):
     name, parameters = "noisy channel", 2 * N + 2 * N * (N - 1)
 
     def start(self) -> Tensor:
+        """Return the parameters to begin from."""
         return _numbers([1.0] * (2 * N), _eye(3.0), _eye(3.0), [0.0, 0.0])
 
     def joint(self, theta: Tensor, shares: Senses) -> Tensor:
+        """Return log posteriors of both votes."""
         return self._said(theta, sum(self._scores(theta, shares), torch.zeros(())))
 
     def alone(self, theta: Tensor, shares: Senses) -> Senses:
+        """Return log posteriors of each vote alone."""
         voice, face = self._scores(theta, shares)
         return self._said(theta, voice), self._said(theta, face)
 
@@ -193,6 +204,7 @@ class ChannelPoolHead(ChannelHead):
     name, parameters, subsets = "noisy channel, any subset", ChannelHead.parameters + 2, 0.3
 
     def joint(self, theta: Tensor, shares: Senses) -> Tensor:
+        """Return log posteriors of both votes."""
         voice, face = self._scores(theta, shares)
         parts = 1 + theta[-2:].exp()
         return self._said(theta, voice / parts[0] + face / parts[1])
@@ -230,10 +242,12 @@ class QuantumHead(Head):
         self.seed = seed
 
     def start(self) -> Tensor:
+        """Return the parameters to begin from."""
         noise = _noise(4 * _GENERATORS, self.seed)
         return _numbers([0.5] * N, [1.0] * N, noise, [0.0] * N)
 
     def joint(self, theta: Tensor, shares: Senses) -> Tensor:
+        """Return log posteriors of both votes."""
         return self._read(self._steps(theta, shares), self._prior(theta))
 
     def _prior(self, theta: Tensor) -> Tensor:
@@ -286,7 +300,12 @@ class TiedHead(QuantumHead):
     def _steps(self, theta: Tensor, shares: Senses) -> list[Measured]:
         voice, face = (root.sqrt() for root in self._roots(theta, shares))
         one, two = self._bases(theta)
-        return [Measured(voice, one), Measured(face, one), Measured(voice, two), Measured(face, two)]
+        return [
+            Measured(voice, one),
+            Measured(face, one),
+            Measured(voice, two),
+            Measured(face, two),
+        ]
 
 
 class DephasedHead(QuantumHead):
@@ -308,9 +327,11 @@ class PhaselessHead(QuantumHead):
     name = "quantum, phases removed"
 
     def start(self) -> Tensor:
+        """Return the parameters to begin from."""
         return _numbers([0.5] * N, [1.0] * N, _eye(3.0), _eye(3.0), [0.0] * N)
 
     def joint(self, theta: Tensor, shares: Senses) -> Tensor:
+        """Return log posteriors of both votes."""
         voice, face = theta[: 2 * N].view(2, N)
         tables = theta[2 * N : 2 * N + 2 * N * N].view(2, N, N).softmax(-1)
         scores = (shares[0] @ tables[0]).log() * voice + (shares[1] @ tables[1]).log() * face
@@ -323,6 +344,7 @@ class QuantumPoolHead(QuantumHead):
     name, parameters, subsets = "quantum, any subset", 2 * N + 4 * _GENERATORS + 2, 0.3
 
     def start(self) -> Tensor:
+        """Return the parameters to begin from."""
         noise = _noise(4 * _GENERATORS, self.seed)
         return _numbers([1.0] * (2 * N), noise, [0.0, 0.0])
 
@@ -330,11 +352,13 @@ class QuantumPoolHead(QuantumHead):
         return torch.ones(N, dtype=torch.float64)
 
     def joint(self, theta: Tensor, shares: Senses) -> Tensor:
+        """Return log posteriors of both votes."""
         parts = (1 + theta[-2:].exp()).repeat_interleave(N)
         shared = torch.cat([theta[: 2 * N] / parts, theta[2 * N :]])
         return super().joint(shared, shares)
 
     def alone(self, theta: Tensor, shares: Senses) -> Senses:
+        """Return log posteriors of each vote alone."""
         roots, bases = self._roots(theta, shares), self._bases(theta)
         voice, face = (
             normalised_logs(root**2 @ (basis.abs() ** 2).T)

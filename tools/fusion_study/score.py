@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-
-from edge_emo.estimators.calibration import expected_calibration_error
 from fusion_study.heads import Head, fit, to_shares
 from fusion_study.votes import Floats, Votes, folds, smoothed, split_raters
+
+from edge_emo.estimators.calibration import expected_calibration_error
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from fusion_study.votes import LABELS, Floats, Votes, above_chance, smoothed
 
 from edge_emo.fusion.base import Vote
 from edge_emo.fusion.channel import ChannelPool
 from edge_emo.fusion.smoothing import AffectSmoother, Smoothing
 from edge_emo.types import Modality, Posterior, Prediction
-from fusion_study.votes import LABELS, Floats, Votes, above_chance, smoothed
 
 RATE_HZ = 10.0
 SEGMENT_S = (2.0, 8.0)
@@ -164,7 +164,8 @@ def families() -> Mapping[str, list[Smoothing]]:
     replace: Callable[..., Smoothing] = dataclasses.replace
     return {
         "exponential average": [
-            replace(plain, posterior_s=s) for s in (1e-6, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
+            replace(plain, posterior_s=s)
+            for s in (1e-6, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
         ],
         "hysteresis": [
             replace(plain, posterior_s=_INSTANT_S, margin=m, hold_s=h) for m, h in _HOLDS
@@ -175,9 +176,10 @@ def families() -> Mapping[str, list[Smoothing]]:
             for m, h in _HOLDS[::2]
         ],
         "change-point filter": [
-            replace(change, hazard_hz=h, evidence_hz=e)
-            for h in (0.001, 0.01, 0.05, 0.1, 0.2, 0.5)
-            for e in (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 10.0)
+            replace(change, hazard_hz=h, evidence_hz=e, margin=m, hold_s=s)
+            for h in (0.05, 0.2, 0.5, 1.0)
+            for e in (3.0, 6.0, 10.0, 16.0)
+            for m, s in ((0.0, 0.0), (0.2, 0.0), (0.4, 0.0), (0.6, 0.0), (0.0, 0.2), (0.3, 0.2))
         ],
     }
 
@@ -195,9 +197,7 @@ def compare(votes: Votes, seed: int = 0, count: int = 40) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, choices in families().items():
         tuned = [(track(one, tuning), one) for one in choices]
-        result[name] = {
-            f"{budget:g}": _chosen(tuned, budget, testing) for budget in BUDGET_PER_MIN
-        }
+        result[name] = {f"{budget:g}": _chosen(tuned, budget, testing) for budget in BUDGET_PER_MIN}
         result[name]["curve"] = [dataclasses.astuple(found)[:3] for found, _ in tuned]
     return result
 
