@@ -97,6 +97,7 @@ class FusionSettings:
         hold_s: … for this many seconds.
         hazard_hz: Change-point filter: expected changes of label per second.
         evidence_hz: Change-point filter: independent looks per second.
+        lead: Change-point filter: lead in belief that a new label needs, 0 … 1.
         lifetime_s: Staleness by modality, seconds; see ``edge_emo.fusion.base.Trust``.
         reliability: Weight by modality; the model package's own when absent.
     """
@@ -107,8 +108,9 @@ class FusionSettings:
     dimension_s: float = 0.5
     margin: float = 0.1
     hold_s: float = 0.3
-    hazard_hz: float = 0.1
-    evidence_hz: float = 4.0
+    hazard_hz: float = 4.0
+    evidence_hz: float = 10.0
+    lead: float = 0.6
     lifetime_s: Mapping[str, float] = field(default_factory=dict)
     reliability: Mapping[str, float] = field(default_factory=dict)
 

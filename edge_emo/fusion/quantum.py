@@ -8,7 +8,8 @@ that modality's own orthonormal basis U_m:
 
 Probabilities are read on the diagonal, the basis in which labels are named. Where all bases are
 the same as it, the effects commute and the result is log-linear pooling; where they are not, the
-order matters, and the votes go in the fixed order of :data:`ORDER`.
+order matters, and the votes go in the fixed order of :data:`ORDER`: the learned bases first, then
+those that commute with the read-out, in one step.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from edge_emo.fusion.pooling import union
 from edge_emo.types import CATEGORIES, Modality, Posterior
 
 Complex = npt.NDArray[np.complex128]
+Bases = dict[Modality, Complex]
+Weights = dict[Modality, Floats]
 
 ORDER: tuple[Modality, ...] = ("voice", "face", "text", "physio", "eeg")
 """Order in which votes are measured."""
@@ -103,8 +106,7 @@ class DensityState:
         return float(min(max(1.0 - np.trace(squares) / squares.sum(), 0.0), 1.0))
 
     def _set(self, matrix: Complex) -> None:
-        matrix = matrix + matrix.conj().T
-        self.matrix = matrix / np.trace(matrix).real
+        self.matrix = matrix / matrix.trace().real
 
 
 class QuantumPool(Pool):
@@ -130,6 +132,7 @@ class QuantumPool(Pool):
             name: _widened_basis(labels, basis) for name, basis in mine["bases"].items()
         }
         self._learned: Names = tuple(labels)
+        self._spaces: dict[Names, tuple[Bases, Weights, Floats]] = {}
 
     def pool(self, votes: list[Vote]) -> Posterior:
         """Combine at least one vote; see the module for the formula."""
@@ -157,14 +160,29 @@ class QuantumPool(Pool):
         if not is_categorical(space):
             return _commuting(evidence, [vote.weight / vote.fresh for vote in votes])
         exponents = self._strength.exponents(votes, [vote.weight / vote.fresh for vote in votes])
-        at = [CATEGORIES.index(name) for name in space]
+        bases, weights, mean = self._restricted(space)
         state = DensityState(len(space))
+        commuting = np.zeros(len(space))
         for vote, exponent, row in zip(votes, exponents, evidence, strict=True):
             modality = vote.prediction.modality
-            basis = self._bases.get(modality)
-            weights = self._weights.get(modality, self._mean)[at]
-            state.measure(exponent * weights * row, None if basis is None else basis[at][:, at])
+            effect = exponent * weights.get(modality, mean) * row
+            if modality in bases:
+                state.measure(effect, bases[modality])
+            else:
+                commuting += effect
+        state.measure(commuting)
         return state
+
+    def _restricted(self, space: Names) -> tuple[Bases, Weights, Floats]:
+        """Return bases and weights for the categories at hand."""
+        if space not in self._spaces:
+            at = [CATEGORIES.index(name) for name in space]
+            self._spaces[space] = (
+                {name: basis[np.ix_(at, at)] for name, basis in self._bases.items()},
+                {name: row[at] for name, row in self._weights.items()},
+                self._mean[at],
+            )
+        return self._spaces[space]
 
 
 def _commuting(evidence: Floats, exponents: list[float]) -> DensityState:

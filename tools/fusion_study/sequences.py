@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from fusion_study.votes import LABELS, Floats, Votes, above_chance, smoothed
 
 from edge_emo.fusion.base import Vote
@@ -111,7 +112,10 @@ class Tracked:
 
 def track(settings: Smoothing, given: Sequence[Played]) -> Tracked:
     """Run a tracker over sequences."""
-    runs = [_Run(sequence.truth, _shown(settings, sequence)) for sequence in given]
+    return _summed([_Run(sequence.truth, _shown(settings, sequence)) for sequence in given])
+
+
+def _summed(runs: Sequence[_Run]) -> Tracked:
     segments = [segment for run in runs for segment in run.segments()]
     minutes = sum(len(run.truth) for run in runs) / RATE_HZ / 60.0
     shown = [(a, b) for run in runs for a, b in zip(run.truth, run.shown, strict=True)]
@@ -176,19 +180,71 @@ def families() -> Mapping[str, list[Smoothing]]:
             for m, h in _HOLDS[::2]
         ],
         "change-point filter": [
-            replace(change, hazard_hz=h, evidence_hz=e, margin=m, hold_s=s)
-            for h in (0.05, 0.2, 0.5, 1.0)
-            for e in (3.0, 6.0, 10.0, 16.0)
-            for m, s in ((0.0, 0.0), (0.2, 0.0), (0.4, 0.0), (0.6, 0.0), (0.0, 0.2), (0.3, 0.2))
+            replace(change, hazard_hz=h, evidence_hz=e, lead=m)
+            for h in (0.1, 0.3, 0.6, 1.0, 2.0, 4.0)
+            for e in (2.0, 4.0, 6.0, 10.0, 16.0, 30.0)
+            for m in (0.0, 0.2, 0.4, 0.6, 0.8)
         ],
     }
 
 
-def compare(votes: Votes, seed: int = 0, count: int = 40) -> dict[str, Any]:
+def sweep(settings: Sequence[Smoothing], given: Sequence[Played]) -> npt.NDArray[np.int64]:
+    """Return the shown labels under many settings at once, shape (settings, sequences, steps).
+
+    The same arithmetic as :class:`AffectSmoother`, for the search only; what is reported is
+    measured on that class.
+    """
+    steps = min(len(one.posteriors) for one in given)
+    rows = np.array([[p.probabilities for p in one.posteriors[:steps]] for one in given])
+    state = _Swept(settings, rows[:, 0])
+    return np.stack([state.label, *(state.step(rows[:, n], n) for n in range(1, steps))], axis=2)
+
+
+class _Swept:
+    def __init__(self, settings: Sequence[Smoothing], first: Floats) -> None:
+        def column(name: str) -> Floats:
+            return np.array([getattr(one, name) for one in settings], dtype=float)[:, None]
+
+        dt = 1.0 / RATE_HZ
+        self._follows = np.array([s.tracking == "change-point" for s in settings])[:, None, None]
+        self._gain = 1.0 - np.exp(-dt / column("posterior_s"))[:, :, None]
+        self._jump = 1.0 - np.exp(-dt * column("hazard_hz"))[:, :, None]
+        self._looks = dt * column("evidence_hz")[:, :, None]
+        self._margin, self._hold_s, self._lead = map(column, ("margin", "hold_s", "lead"))
+        self._smooth = self._belief = np.repeat(first[None], len(settings), axis=0)
+        self.label = self._smooth.argmax(axis=2)
+        self._challenger = np.full(self.label.shape, -1)
+        self._since = np.zeros(self.label.shape)
+
+    def step(self, row: Floats, number: int) -> npt.NDArray[np.int64]:
+        self._smooth = self._smooth + self._gain * (row - self._smooth)
+        ahead = (1.0 - self._jump) * self._belief + self._jump / row.shape[1]
+        raised = ahead * row**self._looks
+        self._belief = raised / raised.sum(axis=2, keepdims=True)
+        self._hold(number)
+        return self.label
+
+    def _hold(self, number: int) -> None:
+        shares = np.where(self._follows, self._belief, self._smooth)
+        follows = self._follows[:, :, 0]
+        leader = shares.argmax(axis=2)
+        held = np.take_along_axis(shares, self.label[:, :, None], axis=2)[:, :, 0]
+        needed = np.where(follows, self._lead, self._margin)
+        leads = (leader != self.label) & (shares.max(axis=2) - held >= needed)
+        again = leads & (leader == self._challenger)
+        waited = again & ((number - self._since) / RATE_HZ >= self._hold_s - 1e-9)
+        wins = np.where(follows, leads, waited)
+        self._since = np.where(leads & ~again, number, self._since)
+        self._challenger = np.where(wins | ~leads, -1, leader)
+        self.label = np.where(wins, leader, self.label)
+
+
+def compare(votes: Votes, seed: int = 0, count: int = 60) -> dict[str, Any]:
     """Choose settings on the first half of the actors, measure them on the second.
 
     Returns:
-        By family and budget: the settings, and what they did; and each family's whole curve.
+        By family and budget: the settings, and what they did; and each family's curve on the
+        first half: delay, share missed and false switches of every setting.
     """
     actors = np.random.default_rng(seed).permutation(np.unique(votes.actor))
     first = np.isin(votes.actor, actors[: len(actors) // 2])
@@ -196,10 +252,19 @@ def compare(votes: Votes, seed: int = 0, count: int = 40) -> dict[str, Any]:
     testing = sequences(votes.take(~first), count, seed + 1)
     result: dict[str, Any] = {}
     for name, choices in families().items():
-        tuned = [(track(one, tuning), one) for one in choices]
-        result[name] = {f"{budget:g}": _chosen(tuned, budget, testing) for budget in BUDGET_PER_MIN}
+        shown = sweep(choices, tuning)
+        tuned = [(_judged(rows, tuning), one) for rows, one in zip(shown, choices, strict=True)]
+        result[name] = {f"{b:g}": _chosen(tuned, b, testing) for b in BUDGET_PER_MIN}
         result[name]["curve"] = [dataclasses.astuple(found)[:3] for found, _ in tuned]
     return result
+
+
+def _judged(shown: npt.NDArray[np.int64], given: Sequence[Played]) -> Tracked:
+    runs = [
+        _Run(one.truth[: len(row)], [LABELS[n] for n in row])
+        for row, one in zip(shown, given, strict=True)
+    ]
+    return _summed(runs)
 
 
 def _chosen(
