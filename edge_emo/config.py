@@ -109,25 +109,38 @@ class States:
     open_timeout_s: float = 15.0
 
 
+FusionMethod = Literal["linear", "log-linear", "full-log-linear", "channel", "quantum"]
+"""How posteriors combine: see ``docs/concepts/fusion.md``."""
+
+
 @dataclass(frozen=True, slots=True)
 class FusionSettings:
     """How predictions become a state.
 
     Attributes:
-        method: Pooling of the posteriors.
+        method: Pooling of the posteriors: "channel", the best that was measured, or "linear",
+            "log-linear", "full-log-linear", "quantum".
+        tracking: What chooses the label over time: "change-point" or "hysteresis".
         posterior_s: Time constant of the posterior, seconds.
         dimension_s: Time constant of valence, arousal and dominance, seconds.
-        margin: Lead in probability that a new label needs …
+        margin: Hysteresis: lead in probability that a new label needs …
         hold_s: … for this many seconds.
+        hazard_hz: Change-point filter: expected changes of label per second.
+        evidence_hz: Change-point filter: independent looks per second.
+        lead: Change-point filter: lead in belief that a new label needs, 0 … 1.
         lifetime_s: Staleness by modality, seconds; see ``edge_emo.fusion.base.Trust``.
         reliability: Weight by modality; the model package's own when absent.
     """
 
-    method: Literal["log-linear"] = "log-linear"
+    method: FusionMethod = "channel"
+    tracking: Literal["change-point", "hysteresis"] = "change-point"
     posterior_s: float = 0.3
     dimension_s: float = 0.5
     margin: float = 0.1
     hold_s: float = 0.3
+    hazard_hz: float = 4.0
+    evidence_hz: float = 10.0
+    lead: float = 0.6
     lifetime_s: Mapping[str, float] = field(default_factory=dict)
     reliability: Mapping[str, float] = field(default_factory=dict)
 

@@ -39,11 +39,13 @@ class Vote:
 
     Attributes:
         prediction: The newest prediction; it does not abstain.
-        weight: Reliability × quality × staleness, above 0.
+        weight: Reliability × quality × ``fresh``, above 0.
+        fresh: Staleness alone: 1 when new, falling to 0 with age.
     """
 
     prediction: Prediction
     weight: float
+    fresh: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,10 @@ class Fusion(ABC):
     @abstractmethod
     def lost(self, modality: Modality) -> None:
         """Stop counting a modality whose stream is gone."""
+
+    def doubts(self) -> Mapping[Modality, str]:
+        """Return why modalities are trusted less now: they seem broken. None by default."""
+        return {}
 
     @abstractmethod
     def fuse(self, t_ns: int) -> Fused:

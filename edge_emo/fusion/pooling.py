@@ -11,6 +11,9 @@ import math
 from collections.abc import Mapping
 
 from edge_emo.fusion.base import LIFETIME_S, Fused, Fusion, Pool, Trust, Vote
+from edge_emo.fusion.divergence import divergence
+from edge_emo.fusion.doubt import Watch
+from edge_emo.fusion.heads import FLOOR
 from edge_emo.fusion.smoothing import AffectSmoother, Smoothing
 from edge_emo.types import (
     CATEGORIES,
@@ -21,9 +24,6 @@ from edge_emo.types import (
     Posterior,
     Prediction,
 )
-
-_FLOOR = 1e-4
-"""Least probability that a vote may give, so that no single model can veto a label."""
 
 
 class LogLinearPool(Pool):
@@ -38,7 +38,7 @@ class LogLinearPool(Pool):
         Returns:
             Posterior over the union of names, categories first and in their order.
         """
-        names = _union(votes)
+        names = union(votes)
         scores = dict.fromkeys(names, 0.0)
         for vote in votes:
             logs = _logs(vote)
@@ -48,9 +48,34 @@ class LogLinearPool(Pool):
         return _normalised(names, scores)
 
 
-def _union(votes: list[Vote]) -> tuple[str, ...]:
-    first_posterior = votes[0].prediction.posterior
-    if len(votes) == 1 and first_posterior is not None:
+class LinearPool(Pool):
+    """Weighted mean; it never sharpens, and a weight alone never flattens."""
+
+    def pool(self, votes: list[Vote]) -> Posterior:
+        """Combine votes; a label that a vote does not name gets 0 from it.
+
+        Args:
+            votes: At least one.
+
+        Returns:
+            Posterior over the union of names, categories first and in their order.
+        """
+        names = union(votes)
+        sums = dict.fromkeys(names, 0.0)
+        for vote in votes:
+            for name, share in (vote.prediction.posterior or {}).items():
+                sums[name] += vote.weight * share
+        total = sum(sums.values())
+        return Posterior(names, tuple(min(sums[name] / total, 1.0) for name in names))
+
+
+def union(votes: list[Vote]) -> tuple[str, ...]:
+    """Return every name that a vote has, categories first and in their order."""
+    posteriors = [vote.prediction.posterior for vote in votes]
+    first_posterior = posteriors[0]
+    if first_posterior is not None and all(
+        one is not None and one.names == first_posterior.names for one in posteriors
+    ):
         return first_posterior.names
     named = {name for vote in votes for name in vote.prediction.posterior or ()}
     first = [name for name in CATEGORIES if name in named]
@@ -62,7 +87,7 @@ def _logs(vote: Vote) -> dict[str, float]:
     if posterior is None:
         return {}
     pairs = zip(posterior.names, posterior.probabilities, strict=True)
-    return {name: math.log(p if p > _FLOOR else _FLOOR) for name, p in pairs}
+    return {name: math.log(p if p > FLOOR else FLOOR) for name, p in pairs}
 
 
 def _normalised(names: tuple[str, ...], scores: Mapping[str, float]) -> Posterior:
@@ -93,6 +118,7 @@ class PooledFusion(Fusion):
         self._newest: dict[Modality, Prediction] = {}
         self._expressed = AffectSmoother(smoothing or Smoothing())
         self._felt = AffectSmoother(smoothing or Smoothing())
+        self._watch = Watch()
 
     def update(self, prediction: Prediction) -> None:
         """Take a prediction; an abstention stops its modality from counting."""
@@ -101,6 +127,11 @@ class PooledFusion(Fusion):
     def lost(self, modality: Modality) -> None:
         """Stop counting ``modality``."""
         self._newest.pop(modality, None)
+        self._watch.forget(modality)
+
+    def doubts(self) -> Mapping[Modality, str]:
+        """Return why modalities are trusted less now."""
+        return self._watch.doubts
 
     def fuse(self, t_ns: int) -> Fused:
         """Return both sides at ``t_ns``."""
@@ -116,6 +147,8 @@ class PooledFusion(Fusion):
         if not votes:
             smoother.reset()
             return None
+        if modalities == EXPRESSED:
+            self._watch.look(votes, t_ns)
         age_ns = t_ns - max(vote.prediction.end_ns for vote in votes)
         dimensions = {name: _mean(votes, name) for name in ("valence", "arousal", "dominance")}
         return smoother.step(self._pool.pool(votes), dimensions, t_ns, max(age_ns, 0))
@@ -124,15 +157,11 @@ class PooledFusion(Fusion):
         prediction = self._newest.get(modality)
         if prediction is None or prediction.posterior is None:
             return None
-        weight = self._weight(prediction, t_ns)
-        return Vote(prediction, weight) if weight > 0 else None
-
-    def _weight(self, prediction: Prediction, t_ns: int) -> float:
-        trust = self._trust.get(prediction.modality) or Trust(
-            lifetime_s=LIFETIME_S[prediction.modality]
-        )
+        trust = self._trust.get(modality) or Trust(lifetime_s=LIFETIME_S[modality])
         age = max(t_ns - prediction.end_ns, 0) / 1e9 / trust.lifetime_s
-        return 0.0 if age > 3.0 else trust.reliability * prediction.quality * math.exp(-age)
+        fresh = 0.0 if age > 3.0 else math.exp(-age)
+        weight = trust.reliability * prediction.quality * self._watch.factor(modality) * fresh
+        return Vote(prediction, weight, fresh) if weight > 0 else None
 
     def _reason(self, t_ns: int) -> str:
         reasons = []
@@ -149,20 +178,3 @@ def _mean(votes: list[Vote], dimension: str) -> float | None:
     if not known:
         return None
     return float(sum(w * v for w, v in known) / sum(w for w, _ in known))
-
-
-def divergence(expressed: Affect | None, felt: Affect | None) -> float | None:
-    """Return how far what is expressed lies from what is felt, 0 (same) … 1 (opposite).
-
-    Half the mean absolute difference over the dimensions (valence, arousal, dominance) that
-    both sides have; None when either side is None or they share no dimension.
-    """
-    if expressed is None or felt is None:
-        return None
-    pairs = [
-        (expressed.valence, felt.valence),
-        (expressed.arousal, felt.arousal),
-        (expressed.dominance, felt.dominance),
-    ]
-    gaps = [abs(one - other) / 2 for one, other in pairs if one is not None and other is not None]
-    return sum(gaps) / len(gaps) if gaps else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 from collections.abc import Mapping, Sequence
@@ -189,9 +190,16 @@ class Engine:
         if gone != self._gone.get(name):
             self._gone[name] = gone
             self._tell(t_ns, name, gone)
-        return lane.health(t_ns, gone)
+        health = lane.health(t_ns, gone)
+        doubt = self._fusion.doubts().get(lane.modality)
+        return _doubted(health, lane.modality, doubt) if doubt else health
 
     def _tell(self, t_ns: int, stream: str, gone: str | None) -> None:
         event = {"t_ns": t_ns, "stream": stream, "event": "gone" if gone else "back"}
         for runner in self._sinks:
             runner.put({**event, "reason": gone or ""})
+
+
+def _doubted(health: StreamHealth, modality: Modality, doubt: str) -> StreamHealth:
+    reason = "; ".join(part for part in (health.reason, f"{modality} {doubt}") if part)
+    return dataclasses.replace(health, valid=False, reason=reason)

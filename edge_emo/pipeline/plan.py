@@ -13,6 +13,7 @@ from edge_emo.errors import ConfigError
 from edge_emo.estimators.base import Estimator
 from edge_emo.estimators.create import create_estimator
 from edge_emo.fusion.base import LIFETIME_S, Fusion, Trust
+from edge_emo.fusion.methods import make_pool
 from edge_emo.fusion.pooling import PooledFusion
 from edge_emo.fusion.smoothing import Smoothing
 from edge_emo.manifest import find_package, list_packages
@@ -157,7 +158,7 @@ def make_fusion(settings: FusionSettings, reliability: Mapping[Modality, float])
     }
     fields = [field.name for field in dataclasses.fields(Smoothing)]
     smoothing = Smoothing(**{name: getattr(settings, name) for name in fields})
-    return PooledFusion(trust, smoothing=smoothing)
+    return PooledFusion(trust, make_pool(settings.method), smoothing)
 
 
 def policy_of(kind: Kind, *, reproducible: bool) -> tuple[Policy, int]:

@@ -1,0 +1,140 @@
+"""Learned fusion parameters, and how they carry over to votes that they were not learned on.
+
+``heads.json`` was fitted by ``tools/bench_fusion.py`` on CREMA-D, whose raters judged the same
+clips heard only, seen only, and with both senses (Cao et al., IEEE Transactions on Affective
+Computing 2014). It knows two modalities and six categories. The rules here extend it:
+
+- A category that the raters were not offered (surprise) behaves as the average of the others.
+- A modality that they did not have (text) counts as the average of the two, by its reliability.
+- A vote as reliable as the raters' own counts as theirs; half as reliable, half as much.
+- Votes overlap: with k equal votes each exponent is divided by 1 + overlap · (k − 1), the design
+  effect of correlated answers (Kish, "Survey Sampling", 1965). One vote alone is not discounted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_emo.fusion.base import Vote
+from edge_emo.types import CATEGORIES, Modality
+
+Floats = npt.NDArray[np.float64]
+Names = tuple[str, ...]
+
+HEADS_PATH = Path(__file__).with_name("heads.json")
+FLOOR = 1e-4
+"""Least probability that a vote may give, so that no single model can veto a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """How a head weighs each modality.
+
+    Attributes:
+        reference: Recall above chance of the raters, by modality: the reliability of a vote
+            that counts as one of theirs.
+        overlap: How much the evidence of a modality repeats that of the others, 0 or more.
+    """
+
+    reference: Mapping[Modality, float]
+    overlap: Mapping[Modality, float]
+
+    def exponents(self, votes: Sequence[Vote], weights: Sequence[float]) -> list[float]:
+        """Return the exponent of each vote: relative weight, less its overlap with the others.
+
+        Args:
+            votes: At least one.
+            weights: One per vote, above 0: reliability, quality and, as the method has it,
+                staleness.
+        """
+        modalities = [vote.prediction.modality for vote in votes]
+        relative = [
+            weight / of_mean(self.reference, modality)
+            for weight, modality in zip(weights, modalities, strict=True)
+        ]
+        others = sum(relative) / max(relative) - 1.0
+        return [
+            value / (1.0 + of_mean(self.overlap, modality) * others)
+            for value, modality in zip(relative, modalities, strict=True)
+        ]
+
+
+def of_mean(values: Mapping[Modality, float], modality: Modality) -> float:
+    """Return the value of ``modality``, or the mean of all for one that was not learned."""
+    found = values.get(modality)
+    return sum(values.values()) / len(values) if found is None else found
+
+
+@cache
+def read_heads(path: Path = HEADS_PATH) -> Mapping[str, Any]:
+    """Return the parameters by method, as ``tools/bench_fusion.py`` wrote them."""
+    heads: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return heads
+
+
+def strength(heads: Mapping[str, Any], method: str) -> Strength:
+    """Return how the head of ``method`` weighs modalities."""
+    return Strength(heads["reference"], heads[method]["overlap"])
+
+
+def widened_row(labels: Sequence[str], row: Sequence[float]) -> Floats:
+    """Return values by category, shape (7,); one that was not learned gets the mean."""
+    return np.array([
+        row[labels.index(name)] if name in labels else sum(row) / len(row) for name in CATEGORIES
+    ])  # fmt: skip
+
+
+def widened_square(labels: Sequence[str], rows: Sequence[Sequence[float]]) -> Floats:
+    """Return a square over all categories, shape (7, 7).
+
+    The diagonal of a category that was not learned is the mean diagonal, its other entries the
+    mean of the other entries, so that it gains from the others what it loses to them.
+    """
+    known = np.asarray(rows, dtype=np.float64)
+    own = float(np.trace(known)) / len(known)
+    other = float(known.sum() - np.trace(known)) / (known.size - len(known))
+    square = np.full((len(CATEGORIES), len(CATEGORIES)), other)
+    np.fill_diagonal(square, own)
+    at = [CATEGORIES.index(name) for name in labels]
+    square[np.ix_(at, at)] = known
+    return square
+
+
+def shares(votes: Sequence[Vote], names: Names) -> Floats:
+    """Return what each vote says of each name, shape (n_votes, n_names), rows summing to 1.
+
+    A name that a vote does not have gets that vote's geometric mean: neither helped nor harmed.
+    """
+    return np.array([_row(vote, names) for vote in votes])
+
+
+def _row(vote: Vote, names: Names) -> Sequence[float]:
+    posterior = vote.prediction.posterior
+    assert posterior is not None
+    if posterior.names == names:
+        return posterior.probabilities
+    known = {name: max(p, FLOOR) for name, p in posterior.items()}
+    mean = float(np.exp(np.mean(np.log(list(known.values())))))
+    row = [known.get(name, mean) for name in names]
+    total = sum(row)
+    return [value / total for value in row]
+
+
+def centred_logs(rows: Floats) -> Floats:
+    """Return the centred log-ratio of each row (Aitchison, 1982); a flat row gives zeros."""
+    logs: Floats = np.log(np.maximum(rows, FLOOR))
+    logs -= logs.mean(axis=-1, keepdims=True)
+    return logs
+
+
+def is_categorical(names: Names) -> bool:
+    """Tell whether every name is one of the seven categories, so that a head applies."""
+    return names == CATEGORIES or set(names).issubset(CATEGORIES)

@@ -1,0 +1,161 @@
+"""The fusion benchmark: methods of fusion on CREMA-D, folds by actor, one command.
+
+    python tools/bench_fusion.py --data FOLDER [--write]
+
+FOLDER holds CREMA-D's ``tabulatedVotes.csv``. The table goes to standard output. ``--write`` also
+fits the packaged heads on all actors (``edge_emo/fusion/heads.json``), and writes the results, the
+tables of ``docs/concepts/fusion.md`` and its pictures. Needs the extra ``train``, and matplotlib
+for the pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from fusion_study import heads, pages
+from fusion_study.score import (
+    Clips,
+    calibration,
+    compared,
+    interval,
+    noise_floor,
+    out_of_fold,
+    score,
+)
+from fusion_study.votes import Floats, Votes, above_chance, read_votes, smoothed
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "tools" / "fusion_study" / "results.json"
+HEADS = ROOT / "edge_emo" / "fusion" / "heads.json"
+
+LEARNED = (
+    heads.LinearHead(),
+    heads.LogLinearHead(),
+    heads.FullHead(),
+    heads.ChannelHead(),
+    heads.QuantumHead(),
+    heads.RealHead(),
+    heads.PhaselessHead(),
+    heads.DephasedHead(),
+    heads.TiedHead(),
+)
+PACKAGED = {
+    "full-log-linear": heads.FullPoolHead(),
+    "channel": heads.ChannelPoolHead(),
+    "quantum": heads.QuantumPoolHead(),
+}
+AGAINST = "full log-linear"
+
+
+def plain(votes: Votes) -> Mapping[str, Floats]:
+    """Return posteriors that need no fit."""
+    voice, face = smoothed(votes.voice), smoothed(votes.face)
+    product = voice * face
+    return {
+        "voice alone": voice,
+        "face alone": face,
+        "mean": 0.5 * (voice + face),
+        "product": product / product.sum(axis=1, keepdims=True),
+    }
+
+
+def row(clips: Clips, votes: Votes, parameters: int) -> dict[str, Any]:
+    """Return one row of the table, with 95 % intervals over actors."""
+    names = ("kl", "js", "agreement", "accuracy")
+    return {
+        "parameters": parameters,
+        **{name: float(getattr(clips, name).mean()) for name in names},
+        "interval": {name: interval(getattr(clips, name), votes) for name in names},
+        "calibration": calibration(clips, votes),
+    }
+
+
+def measure(votes: Votes, seed: int) -> dict[str, Any]:
+    """Return every figure of the benchmark."""
+    clips = {name: score(posterior, votes) for name, posterior in plain(votes).items()}
+    parameters = dict.fromkeys(clips, 0)
+    subsets: dict[str, Any] = {"raters' own votes": _subset_rows(clips, votes)}
+    for head in (*LEARNED, *PACKAGED.values()):
+        found = out_of_fold(head, votes, seed)
+        clips[head.name], parameters[head.name] = score(found["both"], votes), head.parameters
+        if head.subsets:
+            subsets[head.name] = {n: row(score(p, votes), votes, 0) for n, p in found.items()}
+        print(f"{head.name}: KL {clips[head.name].kl.mean():.4f}", file=sys.stderr)
+    floor, half = noise_floor(votes, seed)
+    return {
+        "corpus": "CREMA-D votes (ODbL-1.0)",
+        "actors": len(set(votes.actor)),
+        "clips": len(votes.actor),
+        "seed": seed,
+        "methods": {name: row(c, votes, parameters[name]) for name, c in clips.items()},
+        "noise_floor": row(floor, half, 0),
+        "people_accuracy": float((votes.both.argmax(axis=1) == votes.intended).mean()),
+        "against": {AGAINST: _against(clips, AGAINST, votes), "noisy channel": _against(
+            clips, "noisy channel", votes), "face alone": _against(clips, "face alone", votes)},
+        "subsets": subsets,
+    }  # fmt: skip
+
+
+def _subset_rows(clips: Mapping[str, Clips], votes: Votes) -> dict[str, Any]:
+    return {name: row(clips[f"{name} alone"], votes, 0) for name in ("voice", "face")}
+
+
+def _against(clips: Mapping[str, Clips], name: str, votes: Votes) -> dict[str, Any]:
+    return {n: compared(c, clips[name], votes) for n, c in clips.items() if n != name}
+
+
+def packaged(votes: Votes) -> dict[str, Any]:
+    """Fit the packaged heads on every actor, and return what ``heads.json`` holds."""
+    return {
+        "source": {
+            "tool": "tools/bench_fusion.py --write",
+            "corpus": "CREMA-D votes, tabulatedVotes.csv",
+            "licence": "ODbL-1.0",
+            "attribution": "Cao et al., CREMA-D, IEEE Transactions on Affective Computing, 2014",
+            "actors": len(set(votes.actor)),
+            "clips": len(votes.actor),
+        },
+        "labels": list(heads.LABELS),
+        "reference": {
+            "voice": above_chance(votes.voice, votes.intended),
+            "face": above_chance(votes.face, votes.intended),
+        },
+        **{name: _rounded(head.export(heads.fit(head, votes))) for name, head in PACKAGED.items()},
+    }
+
+
+def _rounded(values: Any) -> Any:
+    if isinstance(values, Mapping):
+        return {name: _rounded(value) for name, value in values.items()}
+    return [_rounded(v) for v in values] if isinstance(values, list) else round(values, 9)
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description="Measure methods of fusion on CREMA-D votes.")
+    parser.add_argument("--data", type=Path, required=True, help="folder of tabulatedVotes.csv")
+    parser.add_argument("--seed", type=int, default=0, help="of the folds")
+    parser.add_argument("--write", action="store_true", help="write heads, results and the page")
+    parser.add_argument("--heads-only", action="store_true", help="only fit and write heads.json")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    votes = read_votes(options.data)
+    if options.write or options.heads_only:
+        HEADS.write_text(json.dumps(packaged(votes)) + "\n", encoding="utf-8")
+    if options.heads_only:
+        return
+    results = measure(votes, options.seed)
+    print(pages.table(results))
+    if options.write:
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        pages.write(ROOT / "docs" / "concepts", results, votes)
+
+
+if __name__ == "__main__":
+    main()
