@@ -138,6 +138,25 @@ def log_mel(samples: Floats, spec: MelSpec | None = None) -> Floats:
     return LogMel(spec).push(samples)
 
 
+def band_weights(spec: MelSpec) -> Floats:
+    """Return what turns a power spectrum into bands, shape (n_fft // 2 + 1, bands).
+
+    It is what :class:`LogMel` does as one matrix, for machines that multiply fast.
+    """
+    bins, starts, rise, fall = _filter_bank(spec)
+    weights = np.zeros((spec.n_fft // 2 + 1, spec.bands + 2), np.float32)
+    stretch = np.searchsorted(starts, np.arange(len(rise)), side="right") - 1
+    rows = np.arange(bins.start, bins.stop)
+    weights[rows, stretch + 1] += rise
+    weights[rows, stretch] += fall
+    return weights[:, 1:-1]
+
+
+def taper(spec: MelSpec) -> Floats:
+    """Return what each frame is multiplied with, shape (window,)."""
+    return _hann(spec.window)
+
+
 def window_tensor(frames: Floats, length: int, range_nats: float) -> Floats:
     """Return what the voice model reads of one window.
 
