@@ -183,8 +183,8 @@ class Augment:
         """Return power gains per bin: a smooth curve, and a telephone's band for some."""
         mel = (1 + self._hz / 700).log()
         place = (mel / mel[-1] * 2 - 1)[None]
-        tilt = torch.randn((n, 1), device=self.device, generator=self._rng) * 2.5
-        bend = torch.randn((n, 1), device=self.device, generator=self._rng) * 2.5
+        tilt = torch.randn((n, 1), device=self.device, generator=self._rng) * 4.0
+        bend = torch.randn((n, 1), device=self.device, generator=self._rng) * 3.0
         phase = self._uniform(n, 0, 2 * math.pi)[:, None]
         turns = math.pi * self._uniform(n, 0.5, 2.5)[:, None]
         curve = tilt * place + bend * torch.cos(turns * place + phase)

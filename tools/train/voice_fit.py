@@ -91,7 +91,7 @@ class Run:
         self.allowed = torch.tensor([s.name not in hidden for s in sounds], device=device)
         torch.manual_seed(int(sum(map(ord, name))))
         self.net = VoiceNet().to(device, memory_format=torch.channels_last)
-        self.average = VoiceNet().to(device)
+        self.average = VoiceNet().to(device, memory_format=torch.channels_last)
         self.average.load_state_dict(self.net.state_dict())
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(), PEAK, weight_decay=DECAY, fused=device.type == "cuda"
