@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy.typing as npt
 
 from edge_emo.clock import Clock
 from edge_emo.estimators.base import Estimator, Features
@@ -35,6 +38,9 @@ class PackagedEstimator(Estimator):
         before_ns = self._clock.now_ns()
         outputs = self._model.run(features.tensors)
         inference_ns = self._clock.now_ns() - before_ns
+        objection = self._objection(outputs)
+        if objection is not None:
+            return self._abstain(features, objection)
         spec = self._package.categories
         estimate = posterior(spec.labels, outputs[spec.name], self._package.temperature)
         values = dimensions(self._package, estimate, outputs)
@@ -43,6 +49,10 @@ class PackagedEstimator(Estimator):
     def close(self) -> None:
         """Release the model; idempotent."""
         self._model.close()
+
+    def _objection(self, outputs: Mapping[str, npt.NDArray[Any]]) -> str | None:
+        """Return why the model itself says that there is nothing to estimate, or None."""
+        return None
 
     def _mean(self, windows: Sequence[Prediction], chunk: Chunk, nothing: str) -> Prediction:
         """Return the mean of a clip's windows; those that abstain do not count.
