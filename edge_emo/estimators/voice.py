@@ -144,7 +144,7 @@ class VoiceEstimator(PackagedEstimator):
         Features of an utterance hold neither tensors nor a reason; its windows must have been
         predicted before.
         """
-        if features.reason is None and not features.tensors:
+        if _is_utterance(features):
             return self._utterance(features)
         prediction = self._window(features)
         if prediction.posterior is not None:
@@ -162,7 +162,7 @@ class VoiceEstimator(PackagedEstimator):
         cut = self._cut(cutter, chunk)
         if not cut:
             cut = [self._judged(cutter, piece, chunk, 0) for piece in cutter.rest()]
-        predictions = [self._window(features) for features in cut]
+        predictions = [self._window(one) for one in cut if not _is_utterance(one)]
         return self._mean(predictions, chunk, "shorter than one frame")
 
     def _window(self, features: Features) -> Prediction:
@@ -320,6 +320,10 @@ class _Cutter:
             self.gate.active(frames[-self._hop_frames :]), end - self._hop, end
         )
         return _Cut(end, length, samples[:, 0], frames, ended)
+
+
+def _is_utterance(features: Features) -> bool:
+    return features.reason is None and not features.tensors
 
 
 def _weighted(windows: Sequence[Prediction], name: str) -> float | None:

@@ -134,3 +134,11 @@ def test_an_utterance_of_other_sounds_abstains(tmp_path: Path) -> None:
     found = live(make(tmp_path, (0.0, 0.0, 4.0)), np.concatenate([babble(2.0), hush(1.0)]))
     (whole,) = utterances(found)
     assert whole.abstained == "no window of the utterance has an estimate"
+
+
+def test_a_clip_is_its_windows_and_a_pause_in_it_changes_nothing(tmp_path: Path) -> None:
+    sound = np.concatenate([babble(3.0), hush(1.0), babble(3.0)])
+    whole = make(tmp_path).clip(chunk(sound))
+    assert whole.posterior is not None
+    assert whole.duration_ns == 7_000_000_000
+    assert whole.inference_ns == 9 * 3_000_000
