@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def live(estimator: VoiceEstimator, sound: Floats, length: int = 800) -> list[Pr
 
 def utterances(found: list[Prediction]) -> list[Prediction]:
     """Return those that begin later than a window that ends after them would."""
-    return [b for a, b in zip(found, found[1:], strict=False) if b.end_ns < a.end_ns]
+    return [b for a, b in pairwise(found) if b.end_ns < a.end_ns]
 
 
 def test_a_pause_gives_the_mean_of_the_windows_of_the_utterance(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from edge_emo.types import CATEGORIES
 
 Floats = npt.NDArray[np.float32]
 
-OTHER_SOUND, VOCAL_BURST = 0.6, 0.7
+OTHER_SOUND, VOCAL_BURST = 0.5, 0.7
 """Probabilities above which a window abstains; see ``voice_tried.json``."""
 COMMERCIAL = CATEGORIES[:-1]
 """The categories that a commercial corpus has: none has surprise."""
