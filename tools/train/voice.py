@@ -5,9 +5,11 @@
 
 - ``cross``: export the file of every fold, measure it on the speakers that it never met, and keep
   the figures in ``--figures``; for the research package also files of corpora left out, faults of
-  the sound, and the gate
+  the sound, and the gate. Temperatures that ``--figures`` holds are not fitted again
 - ``export``: the package ``--out`` with an int8 file, its temperature fitted on its validation
   speakers, and the figures of ``cross`` in its card
+- ``measure``: that part of ``export`` alone which judges the package's own files
+- ``figures``: the last part of ``export`` alone: the figures of ``cross`` into the card
 - ``manifest``: the clips that ``--run`` never met as a manifest ``--out``, for
   ``edge-emo evaluate MODEL --manifest FILE --root DATA``
 - ``fold``: the exported file of ``--run`` as a package folder below ``--out``
@@ -36,6 +38,7 @@ from edge_emo.datasets.clips import write_clips
 from edge_emo.evaluation.evaluate import Outcome
 
 NAMES = {False: "voice-expression-small", True: "voice-expression-commercial"}
+FOLD = "float32, files of folds"
 ROBUST_EVERY = 8
 NOISE_WINDOWS = 5  # of each clip of noise: one lasts a minute
 
@@ -44,7 +47,14 @@ def main() -> None:
     """Run one step."""
     given = _parser().parse_args()
     torch.set_num_threads(1)
-    steps = {"cross": cross, "export": export_package, "manifest": manifest, "fold": fold}
+    steps = {
+        "cross": cross,
+        "export": export_package,
+        "manifest": manifest,
+        "fold": fold,
+        "figures": add_figures,
+        "measure": measure,
+    }
     steps[given.step](given)
 
 
@@ -66,22 +76,36 @@ def fold(given: argparse.Namespace) -> None:
 
 def cross(given: argparse.Namespace) -> None:
     """Measure every fold and keep the figures."""
-    bench = Bench(given.data, given.weights, given.commercial, given.every)
-    content: dict[str, Any] = {"evaluations": bench.folds()}
-    if not given.commercial:
-        content["evaluations"] += bench.left_out()
-    content |= {"robustness": bench.robustness(), "gate": bench.gate()}
-    content["temperatures"] = bench.temperatures
-    given.figures.parent.mkdir(parents=True, exist_ok=True)
-    given.figures.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    bench = Bench(given)
+    parts = {
+        "folds": lambda: {"evaluations": bench.folds()},
+        "left-out": lambda: {"evaluations": bench.left_out()},
+        "faults": lambda: {"robustness": bench.robustness()},
+        "gate": lambda: {"gate": bench.gate()},
+    }
+    for name in given.parts:
+        if name != "left-out" or not given.commercial:
+            _keep(given.figures, parts[name]() | {"temperatures": bench.temperatures})
+
+
+def _keep(file: Path, found: dict[str, Any]) -> None:
+    """Put figures beside those of other parts; rows of the same clips are replaced."""
+    held: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    new = {row["split"] for row in found.get("evaluations", [])}
+    rows = [row for row in held.get("evaluations", []) if row["split"] not in new]
+    held |= found
+    held["evaluations"] = [*rows, *found.get("evaluations", [])]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(held, indent=1) + "\n", "utf-8")
 
 
 class Bench:
     """The folds of one package: their answers, temperatures and exported files."""
 
-    def __init__(self, data: Path, weights: Path, commercial: bool, every: int) -> None:
-        self._every = every
-        self._data, self._weights, self._commercial = data, weights, commercial
+    def __init__(self, given: argparse.Namespace) -> None:
+        data, commercial = given.data, given.commercial
+        self._every, self._weights, self._cache = given.every, given.weights, given.cache
+        self._data = data
         self._sounds = voice_score.all_sounds(data)
         self._corpora = ("emodb",) if commercial else TARGETS
         self._runs = voice_score.fold_runs(commercial)
@@ -89,9 +113,13 @@ class Bench:
         self._place = tempfile.TemporaryDirectory()
         self._folder = Path(self._place.name)
         self._sample = _sample(self._sounds, data)
-        self._said = {run: self._answers(run) for run in self._runs}
-        self.temperatures = {run: self._temperature(run) for run in self._runs}
-        self._files = {run: self._file(run, t) for run, t in self.temperatures.items()}
+        self._said: dict[str, Answers] = {}
+        held = json.loads(given.figures.read_text("utf-8")) if given.figures.exists() else {}
+        self.temperatures: dict[str, float] = held.get("temperatures", {})
+        for run in self._runs:
+            if run not in self.temperatures:
+                self.temperatures[run] = self._temperature(run)
+        self._files = {run: self._file(run, self.temperatures[run]) for run in self._runs}
 
     def _unseen(self, run: str) -> list[Sound]:
         found = voice_score.unseen(run, self._sounds, self._corpora)
@@ -99,13 +127,22 @@ class Bench:
         return found[:: self._every]
 
     def _answers(self, run: str) -> Answers:
+        sounds, file = self._unseen(run), self._cache / f"{run}-{self._every}.npz"
+        if file.exists():
+            return voice_score.read_answers(sounds, file)
         net, _, _ = voice_package.read_run(self._weights, run)
-        module = voice_package.module_of(net, run)
-        return voice_score.answers(module, self._unseen(run), self._data)
+        found = voice_score.answers(voice_package.module_of(net, run), sounds, self._data)
+        voice_score.write_answers(found, file)
+        return found
 
     def _temperature(self, run: str) -> float:
-        others = [self._said[other] for other in self._runs if other != run]
+        others = [self._answered(other) for other in self._runs if other != run]
         return voice_score.fit_temperature(others, self._labels)
+
+    def _answered(self, run: str) -> Answers:
+        if run not in self._said:
+            self._said[run] = self._answers(run)
+        return self._said[run]
 
     def _file(self, run: str, temperature: float) -> voice_score.FoldFile:
         return voice_score.export_fold(self._weights, run, temperature, self._folder, self._sample)
@@ -122,6 +159,11 @@ class Bench:
             self._row(f"{corpus}, unseen speakers", (o for o in every if o.clip.corpus == corpus))
             for corpus in self._corpora
         ]
+        for corpus in self._corpora:
+            mine = [o for o in every if o.clip.corpus == corpus]
+            labels = sorted({str(o.clip.label) for o in mine})
+            chosen = [voice_score.restricted(o, labels) for o in mine]
+            rows.append(self._row(f"{corpus}, unseen speakers, among its categories", chosen))
         for corpus, sex in _SEXES.items():
             if corpus in self._corpora:
                 mine = [o for o in every if o.clip.corpus == corpus]
@@ -144,16 +186,18 @@ class Bench:
         )
         for corpus in TARGETS:
             run = f"without-{corpus}"
-            others = [
-                Answers(*_without(one, corpus)) for one in self._said.values()
-            ]  # of speakers of the other corpora
-            self.temperatures[run] = voice_score.fit_temperature(others, self._labels)
+            if run not in self.temperatures:  # of speakers of the other corpora
+                said = map(self._answered, self._runs)
+                others = [Answers(*_without(one, corpus)) for one in said]
+                self.temperatures[run] = voice_score.fit_temperature(others, self._labels)
             self._files[run] = self._file(run, self.temperatures[run])
             found = voice_score.unseen(run, self._sounds, [corpus])
             voice_score.refuse_leaks(run, self._sounds, found, self._data)
             outcomes = self._outcomes(run, found[:: self._every], self._data)
-            common = (o for o in outcomes if o.clip.label in shared)
+            common = [o for o in outcomes if o.clip.label in shared]
             rows.append(self._row(f"{corpus}, a corpus never heard, shared categories", common))
+            chosen = [voice_score.restricted(o, sorted(shared)) for o in common]
+            rows.append(self._row(f"{corpus}, a corpus never heard, among the shared", chosen))
             rows.append(self._row(f"{corpus}, a corpus never heard, all categories", outcomes))
         return rows
 
@@ -264,44 +308,47 @@ def export_package(given: argparse.Namespace) -> None:
     ]
     export.write_package(module, package, record, others, given.out)
     export.add_int8(given.out, samples, others)
-    _measure(given, validation)
-    _add_figures(given.out, figures)
+    measure(given)
+    add_figures(given)
 
 
 def _first(sound: Sound, data: Path) -> list[voice_score.Floats]:
     return [voice_package.windows(voice_score.read_wav(data / f"{sound.name}.wav"))[:1]]
 
 
-def _measure(given: argparse.Namespace, validation: list[Sound]) -> None:
+def measure(given: argparse.Namespace) -> None:
     """Measure the package's own files on the speakers that it never met."""
+    run = "commercial" if given.commercial else "research"
+    sounds = voice_score.all_sounds(given.data)
+    split = "speakers that its temperature was fitted on"
     with tempfile.TemporaryDirectory() as place:
         for entry in given.data.iterdir():
             (Path(place) / entry.name).symlink_to(entry.resolve())
         file = Path(place) / "manifest.jsonl"
-        write_clips(file, map(voice_score.manifest_clip, validation))
-        split = "speakers that its temperature was fitted on"
-        for backend, precision in (("litert", "float32"), ("litert", "int8"), ("onnx", "float32")):
-            export.measure(given.out, split, file, [backend], precision)
-        if given.commercial:
-            for corpus in TARGETS:
-                sounds = voice_score.unseen(
-                    "commercial", voice_score.all_sounds(given.data), [corpus]
-                )
-                if corpus != "emodb":
-                    write_clips(file, map(voice_score.manifest_clip, sounds))
-                    export.measure(given.out, f"{corpus}, a corpus never heard", file, ["litert"])
+        known = ("emodb",) if given.commercial else TARGETS
+        _write_manifest(file, voice_score.unseen(run, sounds, known))
+        export.measure(given.out, split, file, ["litert", "onnx"], "float32")
+        export.measure(given.out, split, file, ["litert"], "int8")
+        for corpus in TARGETS if given.commercial else ():
+            if corpus not in known:
+                _write_manifest(file, voice_score.unseen(run, sounds, [corpus]))
+                export.measure(given.out, f"{corpus}, a corpus never heard", file, ["litert"])
 
 
-def _add_figures(folder: Path, figures: dict[str, Any]) -> None:
+def _write_manifest(file: Path, sounds: list[Sound]) -> None:
+    write_clips(file, map(voice_score.manifest_clip, sounds))
+
+
+def add_figures(given: argparse.Namespace) -> None:
     """Put what ``cross`` measured in front of the package's own evaluations."""
-    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
-    rows = [*figures["evaluations"], *metrics["evaluations"]]
-    rows_ms = {"what": latency.WORDS, "rows": latency.table(folder)}
-    export.add_metrics(
-        folder,
-        {"evaluations": rows, "robustness": figures["robustness"], "latency": rows_ms,
-         "gate": figures["gate"]},
-    )  # fmt: skip
+    figures = json.loads(given.figures.read_text("utf-8"))
+    metrics = json.loads((given.out / "metrics.json").read_text("utf-8"))
+    own = [row for row in metrics["evaluations"] if row.get("precision") != FOLD]
+    rows = [{**row, "precision": FOLD} for row in figures["evaluations"]]
+    names = ("robustness", "gate")
+    entries = {name: figures[name] for name in names if figures.get(name)}
+    times = {"what": latency.WORDS, "rows": latency.table(given.out)}
+    export.add_metrics(given.out, {"evaluations": [*rows, *own], "latency": times, **entries})
 
 
 def _mean_recall(figures: dict[str, Any], corpora: Iterable[str]) -> float:
@@ -338,12 +385,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("step", choices=("cross", "export", "manifest", "fold"))
+    parser.add_argument(
+        "step", choices=("cross", "export", "measure", "figures", "manifest", "fold")
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path, default=Path("build/train/voice"))
     parser.add_argument("--out", type=Path, default=Path("models") / NAMES[False])
     parser.add_argument("--figures", type=Path, default=Path("build/train/voice-cross.json"))
     parser.add_argument("--commercial", action="store_true")
+    parts = ("folds", "left-out", "faults", "gate")
+    parser.add_argument("--parts", nargs="+", default=list(parts), choices=parts, help="of cross")
+    parser.add_argument("--cache", type=Path, default=Path("build/train/voice-answers"))
     parser.add_argument("--every", type=int, default=1, help="take every n-th clip, for trials")
     parser.add_argument("--run", default="research")
     parser.add_argument("--corpora", nargs="+", default=list(TARGETS), choices=TARGETS)

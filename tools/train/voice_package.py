@@ -156,6 +156,7 @@ _BOTH: dict[str, Any] = {
         "from ratings; arousal likewise, scaled by RAVDESS's two intensities, and from BAVED's "
         "three levels in the research package. Dominance is not given.",
         "Laughs, sighs and cries abstain as vocal bursts: what they express was not learned.",
+        "Struck or plucked tones at the pitch of a voice can pass for one.",
         "Babies' cries and sneezes were in no class of sounds; what the gate says of them is open.",
         "Streams under 16 kHz lack the upper bands; they are less reliable, and marked so.",
         "The first windows after a start or a pause hold one to three seconds and are worse.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import wave
@@ -34,6 +35,7 @@ from edge_emo.evaluation import metrics
 from edge_emo.evaluation.evaluate import Outcome, TimedModel, run_clips, summarise
 from edge_emo.manifest import ModelPackage, read_package
 from edge_emo.runtime.choose import load_model
+from edge_emo.types import Posterior
 
 Floats = npt.NDArray[np.float32]
 Wave = npt.NDArray[np.float32]
@@ -115,6 +117,34 @@ def answers(net: torch.nn.Module, sounds: list[Sound], data: Path) -> Answers:
             ):
                 kept.append(part.numpy())
     return found
+
+
+def write_answers(found: Answers, file: Path) -> None:
+    """Keep answers, so that another part of the figures need not run the network again."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    parts = {name: np.concatenate(getattr(found, name)) for name in ("logits", "affect", "kind")}
+    np.savez(file, counts=np.array([len(rows) for rows in found.logits]), **parts)
+
+
+def read_answers(sounds: list[Sound], file: Path) -> Answers:
+    """Return kept answers; the clips must be those that they were kept of."""
+    with np.load(file) as held:
+        cuts = np.cumsum(held["counts"])[:-1]
+        if len(held["counts"]) != len(sounds):
+            raise SystemExit(f"{file}: of other clips; remove it")
+        return Answers(sounds, *(np.split(held[n], cuts) for n in ("logits", "affect", "kind")))
+
+
+def restricted(outcome: Outcome, labels: Sequence[str]) -> Outcome:
+    """Return an outcome as if the model knew some categories only: the others' share is lost."""
+    posterior = outcome.prediction.posterior
+    if posterior is None:
+        return outcome
+    kept = [posterior[label] for label in labels]
+    total = sum(kept)
+    renewed = Posterior(tuple(labels), tuple(min(1.0, share / total) for share in kept))
+    prediction = dataclasses.replace(outcome.prediction, posterior=renewed)
+    return Outcome(outcome.clip, prediction)
 
 
 def fit_temperature(found: Sequence[Answers], labels: Sequence[str]) -> float:
