@@ -9,7 +9,8 @@
 - ``export``: the package ``--out`` with an int8 file, its temperature fitted on its validation
   speakers, and the figures of ``cross`` in its card
 - ``measure``: that part of ``export`` alone which judges the package's own files
-- ``figures``: the last part of ``export`` alone: the figures of ``cross`` into the card
+- ``figures``: the last part of ``export`` alone: the figures of ``cross`` and the texts into the
+  card
 - ``manifest``: the clips that ``--run`` never met as a manifest ``--out``, for
   ``edge-emo evaluate MODEL --manifest FILE --root DATA``
 - ``fold``: the exported file of ``--run`` as a package folder below ``--out``
@@ -347,8 +348,13 @@ def add_figures(given: argparse.Namespace) -> None:
     rows = [{**row, "precision": FOLD} for row in figures["evaluations"]]
     names = ("robustness", "gate")
     entries = {name: figures[name] for name in names if figures.get(name)}
-    times = {"what": latency.WORDS, "rows": latency.table(given.out)}
-    export.add_metrics(given.out, {"evaluations": [*rows, *own], "latency": times, **entries})
+    entries |= {
+        "evaluations": [*rows, *own],
+        "latency": {"what": latency.WORDS, "rows": latency.table(given.out)},
+        "words": voice_package.words("commercial" if given.commercial else "research"),
+        "tried": _tried(),
+    }
+    export.add_metrics(given.out, entries)
 
 
 def _mean_recall(figures: dict[str, Any], corpora: Iterable[str]) -> float:
