@@ -1,9 +1,13 @@
-"""Voice: a log-mel window of three seconds every half second, judged, then estimated."""
+"""Voice: a log-mel window of three seconds every half second, judged, then estimated.
+
+When the speaker pauses, the windows of the utterance are estimated once more together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +15,9 @@ import numpy.typing as npt
 from edge_emo.clock import Clock
 from edge_emo.errors import ClosedError, ConfigError, ModelError
 from edge_emo.estimators.base import Features
+from edge_emo.estimators.calibration import softmax
 from edge_emo.estimators.packaged import PackagedEstimator
+from edge_emo.estimators.voice_utterance import Pauses, weighted_posterior
 from edge_emo.features.audio import (
     RATE_HZ,
     LogMel,
@@ -20,12 +26,14 @@ from edge_emo.features.audio import (
     SpeechGate,
     window_tensor,
 )
-from edge_emo.manifest import ModelPackage
-from edge_emo.runtime.base import LoadedModel
+from edge_emo.manifest import DIMENSIONS, ModelPackage
+from edge_emo.runtime.base import LoadedModel, Tensors
 from edge_emo.sync.ring import Ring
 from edge_emo.types import Chunk, Kind, Modality, Prediction, StreamInfo
 
 Floats = npt.NDArray[np.float32]
+
+_MOST_WINDOWS = 120  # of an utterance: a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,8 @@ class VoiceSettings:
         hop_s: Time from one window to the next.
         first_s: Sound that the first window after a start or a gap needs.
         range_nats: Dynamic range kept.
+        other_sound: Probability of another sound above which a window abstains; 1 for never.
+        vocal_burst: Likewise of a laugh, a sigh or a cry.
     """
 
     spec: MelSpec
@@ -47,6 +57,8 @@ class VoiceSettings:
     hop_s: float
     first_s: float
     range_nats: float
+    other_sound: float = 1.0
+    vocal_burst: float = 1.0
 
     @classmethod
     def of(cls, package: ModelPackage) -> VoiceSettings:
@@ -75,8 +87,10 @@ class VoiceEstimator(PackagedEstimator):
     """Estimates expressed emotion from the sound of a voice, whatever the words.
 
     Several channels are mixed to one; other rates are converted to 16 kHz. A gap in the sample
-    numbers starts the window afresh. A window without speech, of silence, or clipped abstains
-    and says so.
+    numbers starts the window afresh, and a pause of half a second ends the utterance: the mean of
+    its windows, weighted by their quality, is given once more as one prediction, and the windows
+    of the next one hold nothing of it. A window without speech, of silence, or clipped abstains
+    and says so, and so does one that the model takes for another sound than speech.
 
     Args:
         package: A package of the modality voice.
@@ -95,6 +109,7 @@ class VoiceEstimator(PackagedEstimator):
         self._settings = VoiceSettings.of(package)
         self._cutter: _Cutter | None = None
         self._next_seq: int | None = None
+        self._said: deque[Prediction] = deque(maxlen=_MOST_WINDOWS)
 
     def start(self, info: StreamInfo) -> None:
         """Prepare for a microphone as its driver opened it.
@@ -106,6 +121,7 @@ class VoiceEstimator(PackagedEstimator):
             raise ConfigError(f"voice needs a microphone, not {info.device} ({info.kind})")
         self._cutter = _Cutter(info.rate_hz, self._settings, self._settings.first_s)
         self._next_seq = None
+        self._said.clear()
 
     def features(self, chunk: Chunk) -> list[Features]:
         """Take a chunk; return the features of the windows that it completes.
@@ -117,8 +133,22 @@ class VoiceEstimator(PackagedEstimator):
             raise ClosedError("the voice estimator was not started", hint="call start() first")
         if chunk.seq != self._next_seq:
             self._cutter.reset()
+            self._said.clear()
         self._next_seq = chunk.seq + chunk.n_samples
         return self._cut(self._cutter, chunk)
+
+    def predict(self, features: Features) -> Prediction:
+        """Run the model on one window, or give the utterance that its windows made.
+
+        Features of an utterance hold neither tensors nor a reason; its windows must have been
+        predicted before.
+        """
+        if _is_utterance(features):
+            return self._utterance(features)
+        prediction = self._window(features)
+        if prediction.posterior is not None:
+            self._said.append(prediction)
+        return prediction
 
     def clip(self, chunk: Chunk) -> Prediction:
         """Estimate a whole clip from the mean posterior of its windows.
@@ -131,12 +161,52 @@ class VoiceEstimator(PackagedEstimator):
         cut = self._cut(cutter, chunk)
         if not cut:
             cut = [self._judged(cutter, piece, chunk, 0) for piece in cutter.rest()]
-        predictions = [self.predict(features) for features in cut]
+        predictions = [self._window(one) for one in cut if not _is_utterance(one)]
         return self._mean(predictions, chunk, "shorter than one frame")
 
+    def _window(self, features: Features) -> Prediction:
+        return super().predict(features)
+
+    def _utterance(self, features: Features) -> Prediction:
+        windows = [one for one in self._said if one.end_ns > features.t_ns]
+        if not windows:
+            return self._abstain(features, "no window of the utterance has an estimate")
+        quality = sum(one.quality for one in windows) / len(windows)
+        whole = replace(features, quality=quality)
+        values = [_weighted(windows, name) for name in DIMENSIONS]
+        return self._prediction(whole, weighted_posterior(windows), values, 0)
+
+    def _reconsidered(self, features: Features, outputs: Tensors) -> Features:
+        """Refuse what the model takes for another sound, or for a voice that does not speak."""
+        return replace(features, reason=self._objection(outputs))
+
+    def _objection(self, outputs: Tensors) -> str | None:
+        spec = next((one for one in self._package.outputs if "speech" in one.labels), None)
+        if spec is None:
+            return None
+        shares = dict(zip(spec.labels, softmax(outputs[spec.name][0]).tolist(), strict=True))
+        if shares.get("other sound", 0.0) > self._settings.other_sound:
+            return "another sound, not speech"
+        if shares.get("vocal burst", 0.0) > self._settings.vocal_burst:
+            return "a vocal burst, not speech"
+        return None
+
     def _cut(self, cutter: _Cutter, chunk: Chunk) -> list[Features]:
-        base = cutter.seen
-        return [self._judged(cutter, cut, chunk, base) for cut in cutter.push(_mono(chunk))]
+        base, found = cutter.seen, []
+        for cut in cutter.push(_mono(chunk)):
+            found.append(self._judged(cutter, cut, chunk, base))
+            if cut.ended is not None:
+                t_ns, duration_ns = self._time(cutter, *cut.ended, chunk, base)
+                found.append(Features(t_ns, duration_ns, 0.0, {}))
+        return found
+
+    def _time(
+        self, cutter: _Cutter, begin: int, end: int, chunk: Chunk, base: int
+    ) -> tuple[int, int]:
+        """Return when samples of the cutter happened, and for how long."""
+        rate = self._settings.spec.rate_hz
+        start_s = begin / rate - base / cutter.rate_hz
+        return chunk.t_ns + round(start_s * 1e9), round((end - begin) * 1e9 / rate)
 
     def _judged(self, cutter: _Cutter, cut: _Cut, chunk: Chunk, base: int) -> Features:
         """Turn a cut into features, with the time of its first sample.
@@ -147,10 +217,7 @@ class VoiceEstimator(PackagedEstimator):
             chunk: The chunk that completes it.
             base: Number of the chunk's first sample since the cutter began.
         """
-        rate = self._settings.spec.rate_hz
-        duration_ns = round(cut.length * 1e9 / rate)
-        start_s = (cut.end - cut.length) / rate - base / cutter.rate_hz
-        t_ns = chunk.t_ns + round(start_s * 1e9)
+        t_ns, duration_ns = self._time(cutter, cut.end - cut.length, cut.end, chunk, base)
         report = cutter.gate.judge(cut.samples, cut.frames)
         if report.reason is not None:
             return Features(t_ns, duration_ns, report.quality, {}, report.reason)
@@ -171,13 +238,15 @@ class VoiceEstimator(PackagedEstimator):
 class _Cut:
     """One window; its arrays are views that are valid until the next one is cut.
 
-    ``end`` and ``length`` count samples at 16 kHz since the cutter began.
+    ``end`` and ``length`` count samples at 16 kHz since the cutter began. ``ended`` is None, or
+    the first sample and the end of the utterance that ends with it.
     """
 
     end: int
     length: int
     samples: Floats
     frames: Floats
+    ended: tuple[int, int] | None = None
 
 
 class _Cutter:
@@ -197,7 +266,9 @@ class _Cutter:
         self._spec = settings.spec
         self._first = settings.samples(first_s)
         self._hop = settings.samples(settings.hop_s)
+        self._hop_frames = max(1, self._hop // settings.spec.hop)
         self._window = settings.samples(settings.window_s)
+        self._pauses = Pauses()
         self._samples = Ring(round(settings.window_s * rate_hz), 1)
         self._frames = Ring(settings.frames, settings.spec.bands)
         self.reset()
@@ -208,6 +279,7 @@ class _Cutter:
         self._next = self._first
         self._converter.reset()
         self._mel.reset()
+        self._pauses.reset()
         self._samples.clear()
         self._frames.clear()
 
@@ -241,10 +313,29 @@ class _Cutter:
         self._frames.extend(frames)
 
     def _cut(self, end: int) -> _Cut:
-        length = min(end, self._window)
+        """Cut a window that ends at ``end`` and holds nothing of an utterance before."""
+        length = min(end, self._window, max(self._first, end - self._pauses.begin))
         frames = self._frames.last(self._spec.frames_in(length))
-        samples = self._samples.last(len(self._samples))
-        return _Cut(end, length, samples[:, 0], frames)
+        heard = min(len(self._samples), round(length * self.rate_hz / self._spec.rate_hz))
+        samples = self._samples.last(heard)
+        ended = self._pauses.hear(
+            self.gate.active(frames[-self._hop_frames :]), end - self._hop, end
+        )
+        return _Cut(end, length, samples[:, 0], frames, ended)
+
+
+def _is_utterance(features: Features) -> bool:
+    return features.reason is None and not features.tensors
+
+
+def _weighted(windows: Sequence[Prediction], name: str) -> float | None:
+    """Return the mean of a dimension over windows, weighted by quality where there is any."""
+    pairs = [(one.quality, getattr(one, name)) for one in windows]
+    known = [(quality, value) for quality, value in pairs if value is not None]
+    total = sum(quality for quality, _ in known)
+    if not total:
+        return None
+    return float(sum(quality * value for quality, value in known) / total)
 
 
 def _mono(chunk: Chunk) -> Floats:

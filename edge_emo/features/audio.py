@@ -138,6 +138,25 @@ def log_mel(samples: Floats, spec: MelSpec | None = None) -> Floats:
     return LogMel(spec).push(samples)
 
 
+def band_weights(spec: MelSpec) -> Floats:
+    """Return what turns a power spectrum into bands, shape (n_fft // 2 + 1, bands).
+
+    It is what :class:`LogMel` does as one matrix, for machines that multiply fast.
+    """
+    bins, starts, rise, fall = _filter_bank(spec)
+    weights = np.zeros((spec.n_fft // 2 + 1, spec.bands + 2), np.float32)
+    stretch = np.searchsorted(starts, np.arange(len(rise)), side="right") - 1
+    rows = np.arange(bins.start, bins.stop)
+    weights[rows, stretch + 1] += rise
+    weights[rows, stretch] += fall
+    return weights[:, 1:-1]
+
+
+def taper(spec: MelSpec) -> Floats:
+    """Return what each frame is multiplied with, shape (window,)."""
+    return _hann(spec.window)
+
+
 def window_tensor(frames: Floats, length: int, range_nats: float) -> Floats:
     """Return what the voice model reads of one window.
 
@@ -391,19 +410,28 @@ class SpeechGate:
         quality = 0.0 if reason else _quality(dc, clipped, speech, snr_db)
         return SignalReport(level_dbfs, dc, clipped, speech, snr_db, quality, reason)
 
+    def active(self, frames: Floats) -> float:
+        """Return the share of frames, shape (m, bands), m ≥ 1, that look like speech."""
+        return float(self._activity(frames, self._power_db(frames)).mean())
+
     def _power_db(self, frames: Floats) -> Floats:
         power = np.exp(frames[:, self._bands]) @ self._widths
         return np.asarray(np.maximum(10.0 * np.log10(power), np.float32(self._LEAST_DBFS)))
 
     def _speech(self, frames: Floats) -> tuple[float, float]:
         """Return the share of active frames, and their power over the background in dB."""
-        bands, power_db = frames[:, self._bands], self._power_db(frames)
-        shape = np.log(np.exp(bands).mean(axis=1)) - bands.mean(axis=1)
-        active = _sustained((power_db > self._background_db + ACTIVE_DB) & (shape > SHAPE_NATS))
+        power_db = self._power_db(frames)
+        active = self._activity(frames, power_db)
         if not active.any():
             return 0.0, 0.0
         ratio = float(np.mean(10.0 ** ((power_db[active] - self._background_db) / 10.0)))
         return float(active.mean()), float(np.clip(10.0 * np.log10(max(ratio - 1.0, 1.0)), 0, 60))
+
+    def _activity(self, frames: Floats, power_db: Floats) -> npt.NDArray[np.bool_]:
+        """Return which frames are over the background and far from flat."""
+        bands = frames[:, self._bands]
+        shape = np.log(np.exp(bands).mean(axis=1)) - bands.mean(axis=1)
+        return _sustained((power_db > self._background_db + ACTIVE_DB) & (shape > SHAPE_NATS))
 
 
 def _sustained(active: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

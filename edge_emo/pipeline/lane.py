@@ -8,6 +8,7 @@ from edge_emo.drivers.capture import Capture, Delivery, Status
 from edge_emo.errors import ConfigError
 from edge_emo.estimators.base import Estimator
 from edge_emo.estimators.baseline import Baseline
+from edge_emo.pipeline.mute import REPEAT_NS, Mutes
 from edge_emo.pipeline.rest import Rest
 from edge_emo.pipeline.trace import Trace
 from edge_emo.sync.dejitter import Dejitter, needs_dejitter
@@ -32,6 +33,7 @@ class Lane:
         capture: The thread that fills the mailbox.
         estimator: What estimates the stream, or None when no model package exists for it.
         trace: Where durations go.
+        mutes: What is not to be read; nothing is muted when None.
     """
 
     def __init__(
@@ -39,12 +41,15 @@ class Lane:
         capture: Capture,
         estimator: Estimator | None,
         trace: Trace,
+        mutes: Mutes | None = None,
     ) -> None:
         self.capture = capture
         self.kind: Kind = capture.driver.kind
         self.modality: Modality = estimator.modality if estimator else MODALITY_OF[self.kind]
         self._estimator = estimator
         self._trace = trace
+        self._mutes = mutes
+        self._told_ns: int | None = None
         self._health: HealthTracker | None = None
         self._dejitter: Dejitter | None = None
         self.delivery_stage = f"{self.kind} delivery"
@@ -101,7 +106,16 @@ class Lane:
         return chunk
 
     def predict(self, chunk: Chunk) -> Iterator[Prediction]:
-        """Yield the prediction of each window that ``chunk`` completes, if it is to be fused."""
+        """Yield the prediction of each window that ``chunk`` completes, if it is to be fused.
+
+        A muted chunk never reaches the estimator, for which the samples jump: it begins afresh
+        behind the mute.
+        """
+        muted = self._mutes and self._mutes.reason(self.modality, chunk.t_ns, chunk.end_ns)
+        if muted:
+            yield from self._muted(chunk, muted)
+            return
+        self._told_ns = None
         if self._estimator is None or self._refusal:
             reason = self._refusal or f"no model package estimates {self.modality}"
             yield abstention(self.modality, chunk.t_ns, 0, reason)
@@ -145,6 +159,12 @@ class Lane:
     def knows_rest(self) -> bool:
         """True when the stream's model reads a baseline."""
         return self._estimator is not None and self._estimator.personal
+
+    def _muted(self, chunk: Chunk, reason: str) -> Iterator[Prediction]:
+        """Abstain with the reason of a mute, at its first chunk and then now and then."""
+        if self._told_ns is None or chunk.t_ns >= self._told_ns + REPEAT_NS:
+            self._told_ns = chunk.t_ns
+            yield abstention(self.modality, chunk.t_ns, chunk.end_ns - chunk.t_ns, reason)
 
     def health(self, now_ns: int, gone: str | None) -> StreamHealth:
         """Return the condition of the stream; ``gone`` is why nothing comes any more."""

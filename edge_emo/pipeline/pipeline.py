@@ -331,6 +331,33 @@ class Pipeline:
         if path is not None:
             erase(path)
 
+    def mute(self, modality: Modality, reason: str) -> None:
+        """Read nothing of a modality from now on, such as a robot's own voice while it speaks.
+
+        Its predictions abstain with the reason; what happened before is still estimated, and
+        :meth:`unmute` begins afresh, so that no window holds what was muted. It counts by
+        session time and may be called from any thread. A recording of raw signals does not keep
+        mutes: its replay reads everything.
+
+        Args:
+            modality: One of ``face``, ``voice``, ``text``, ``eeg``, ``physio``.
+            reason: Why, in words, for the state's readers.
+
+        Raises:
+            ConfigError: No such modality, or no reason.
+            ClosedError: The pipeline is not open.
+        """
+        self._live().mutes.mute(modality, reason)
+
+    def unmute(self, modality: Modality) -> None:
+        """Read a modality again; see :meth:`mute`.
+
+        Raises:
+            ConfigError: No such modality.
+            ClosedError: The pipeline is not open.
+        """
+        self._live().mutes.unmute(modality)
+
     @property
     def latest(self) -> EmotionState | None:
         """The newest state; None before the first."""

@@ -15,6 +15,7 @@ from edge_emo.pipeline import plan
 from edge_emo.pipeline.engine import Engine, Served
 from edge_emo.pipeline.hub import Hub
 from edge_emo.pipeline.lane import Lane
+from edge_emo.pipeline.mute import Mutes
 from edge_emo.pipeline.trace import Trace
 from edge_emo.sinks.base import SinkRunner
 from edge_emo.sync.align import LatestJoin, ReproducibleJoin
@@ -47,6 +48,7 @@ class Session:
         predictions: Iterable[Prediction] | None = None,
     ) -> None:
         self.clock = clock
+        self.mutes = Mutes(clock)
         self._config = config
         self._reproducible = config.states.join == "reproducible"
         self.hub = Hub(lossless=self._reproducible)
@@ -147,7 +149,7 @@ class Session:
         reliability: dict[Modality, float] = {}
         for kind, capture in self.captures.items():
             loaded = plan.make_estimator(kind, self._config.models, self.clock, self._config.face)
-            lane = Lane(capture, loaded.estimator, self._trace)
+            lane = Lane(capture, loaded.estimator, self._trace, self.mutes)
             self._lanes[kind] = lane
             reliability[lane.modality] = loaded.reliability
         return reliability

@@ -59,6 +59,7 @@ def write_card(folder: Path) -> None:
         _section("Confusion", _confusions(metrics)),
         *(_section(t["title"], _further(t)) for t in metrics.get("tables", [])),
         _section("Robustness", _robustness(metrics)),
+        _section("Gate", _gate(metrics)),
         _section("Calibration", _calibration(model, metrics)),
         _section("Valence, arousal, dominance", _dimensions(model)),
         _section("Limits", _texts(words.get("limits"))),
@@ -177,6 +178,10 @@ def _robustness(metrics: Mapping[str, Any]) -> list[str]:
         for row in table["rows"]
     ]
     return [table["what"], "", *_table(head, rows)]
+
+
+def _gate(metrics: Mapping[str, Any]) -> list[str]:
+    return [f"- {what}: {_number(value)}" for what, value in metrics.get("gate", {}).items()]
 
 
 _ROBUST = ("accuracy", "unweighted_average_recall", "expected_calibration_error")

@@ -125,7 +125,11 @@ def write_package(
         compare(reference, run_onnx(folder / "model.onnx", samples), "model.onnx"),
         compare(reference, run_tflite(folder / "model.tflite", samples), "model.tflite"),
     ]
-    write_toml(folder, _manifest(package, folder))
+    files = [
+        file_entry(folder / "model.tflite", "tflite", package.precision),
+        file_entry(folder / "model.onnx", "onnx", package.precision),
+    ]
+    write_toml(folder, manifest(package, files))
     write_json(folder, {"model": package.id, **asdict(record), "parity": parity, "evaluations": []})
     card.write_card(folder)
 
@@ -321,7 +325,8 @@ def _forget_origin(model: Any) -> None:
         del entry.metadata_props[:]
 
 
-def _manifest(package: Package, folder: Path) -> dict[str, Any]:
+def manifest(package: Package, files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the table of model.toml; ``files`` are rows of :func:`file_entry`."""
     table = {
         key: getattr(package, key) for key in ("id", "version", "modality", "default", "summary")
     }
@@ -332,10 +337,7 @@ def _manifest(package: Package, folder: Path) -> dict[str, Any]:
         "calibration": {"temperature": package.temperature},
         "dimensions": package.dimensions,
         "fusion": {"reliability": package.reliability},
-        "files": [
-            file_entry(folder / "model.tflite", "tflite", package.precision),
-            file_entry(folder / "model.onnx", "onnx", package.precision),
-        ],
+        "files": list(files),
         "inputs": [tensor_entry(tensor) for tensor in package.inputs],
         "outputs": [tensor_entry(tensor) for tensor in package.outputs],
     }

@@ -1,16 +1,19 @@
-"""The voice model: train on four corpora of acted speech, export, measure on unseen speakers.
+"""The voice packages: export what ``voice_fit.py`` trained, and measure it.
 
-``--data`` is the folder that holds ``ravdess/``, ``emodb/``, ``nemo/``, ``ased/`` and
-``noise/``, as published. Steps:
+``--data`` is the folder that holds the corpora as WAV files, ``--weights`` that with the
+``voice-*.pt`` files. Steps:
 
-- ``train``: fit on the training speakers and keep ``--checkpoint``
-- ``export``: checkpoint → model package ``--out``
-- ``measure``: figures of the test speakers into the package ``--out``
-- ``manifest``: the clips of the test speakers (``--split``) as a manifest ``--out``, for
-  ``edge-emo evaluate voice --manifest FILE --root DATA``
-- ``all``: the first three
-
-Log-mel frames are kept in ``--cache``. Test speakers are read for the last two steps only.
+- ``cross``: export the file of every fold, measure it on the speakers that it never met, and keep
+  the figures in ``--figures``; for the research package also files of corpora left out, faults of
+  the sound, and the gate. Temperatures that ``--figures`` holds are not fitted again
+- ``export``: the package ``--out`` with an int8 file, its temperature fitted on its validation
+  speakers, and the figures of ``cross`` in its card
+- ``measure``: that part of ``export`` alone which judges the package's own files
+- ``figures``: the last part of ``export`` alone: the figures of ``cross`` and the texts into the
+  card
+- ``manifest``: the clips that ``--run`` never met as a manifest ``--out``, for
+  ``edge-emo evaluate MODEL --manifest FILE --root DATA``
+- ``fold``: the exported file of ``--run`` as a package folder below ``--out``
 """
 
 from __future__ import annotations
@@ -18,80 +21,27 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
-from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import calibrate
 import export
+import latency
 import numpy as np
-import numpy.typing as npt
 import torch
-import torch.nn.functional as F
-from voice_augment import LENGTH, RANGE_NATS, Augment, clip_windows
-from voice_data import CORPORA, SPEC, Clip, cached_features, read_corpora, write_manifest
-from voice_net import VoiceNet
+import voice_package
+import voice_score
+from voice_corpora import OTHER, TARGETS, Sound
+from voice_score import Answers
 
-from edge_emo.types import CATEGORIES
+from edge_emo.datasets.clips import write_clips
+from edge_emo.evaluation.evaluate import Outcome
 
-Floats = npt.NDArray[np.float32]
-Items = list[tuple[Clip, Floats]]
-
-LICENCE = {
-    "weights": "CC-BY-NC-SA-4.0, research only: the strictest of the corpora",
-    "commercial": False,
-    "corpora": [{"name": corpus.name, "licence": corpus.licence} for corpus in CORPORA]
-    + [{"name": "noise: ESC-10, Speech Commands", "licence": "CC-BY-3.0, CC-BY-4.0"}],
-}
-# Mean pleasure, arousal and dominance of the terms angry, disgusted, fearful, happy, sad and
-# surprised in Russell and Mehrabian, "Evidence for a three-factor theory of emotions",
-# J. Research in Personality 11, 1977. Neutral is their origin.
-PAD = {
-    "anger": (-0.51, 0.59, 0.25),
-    "disgust": (-0.60, 0.35, 0.11),
-    "fear": (-0.64, 0.60, -0.43),
-    "happiness": (0.81, 0.51, 0.46),
-    "neutral": (0.0, 0.0, 0.0),
-    "sadness": (-0.63, -0.27, -0.33),
-    "surprise": (0.40, 0.67, -0.13),
-}
-WORDS = {
-    "data": "Acted speech in English (ravdess), German (emodb), Polish (nemo) and Amharic (ased), "
-    "16 kHz. RAVDESS calm and EmoDB boredom have no category and are left out. Disgust is in "
-    "ravdess and emodb only, surprise in ravdess and nemo only. Training windows are varied: "
-    "crop or padding with the clip's own quiet, tempo, shift and colour of the spectrum, "
-    "background noise, telephone bandwidth, blanked stretches.",
-    "split": [
-        "By speaker; no speaker is on two sides. Every choice was made on validation.",
-        *(
-            f"{corpus.name}: test {' '.join(sorted(corpus.test))}, validation "
-            f"{' '.join(sorted(corpus.validation))}, training all other speakers."
-            for corpus in CORPORA
-        ),
-    ],
-    "intended_use": [
-        "An estimate of the emotion that a voice expresses, as one vote of a fusion.",
-        "Research and demonstration.",
-    ],
-    "not_for": [
-        "What somebody feels or means: a voice shows an expression, not its cause.",
-        "Decisions about people: hiring, schooling, credit, policing, health, insurance.",
-        "Listening to people who were not told.",
-        "Commercial products: see the licences.",
-    ],
-    "limits": [
-        "Acted, studio-like speech of few speakers; everyday speech is expected to be harder, by "
-        "an amount that was not measured.",
-        "Four languages; how it does on others, on children and on singing is unknown.",
-        "One voice at a time: with two it judges the mixture.",
-        "Nonverbal sounds pass the speech gate and get an estimate that means little.",
-        "Streams under 16 kHz lack the upper bands; they are less reliable, and marked so.",
-        "The first windows after a start hold one to three seconds of sound and are worse.",
-        "Valence, arousal and dominance are a table over the estimated category and know no "
-        "more than it does.",
-    ],
-}
+NAMES = {False: "voice-expression-small", True: "voice-expression-commercial"}
+FOLD = "float32, files of folds"
+ROBUST_EVERY = 8
+NOISE_WINDOWS = 5  # of each clip of noise: one lasts a minute
 
 
 def main() -> None:
@@ -99,245 +49,362 @@ def main() -> None:
     given = _parser().parse_args()
     torch.set_num_threads(1)
     steps = {
-        "train": train,
+        "cross": cross,
         "export": export_package,
-        "measure": measure,
         "manifest": manifest,
-        "all": lambda all_of: [step(all_of) for step in (train, export_package, measure)],
+        "fold": fold,
+        "figures": add_figures,
+        "measure": measure,
     }
     steps[given.step](given)
 
 
-def train(given: argparse.Namespace) -> None:
-    """Fit and keep weights, options, log and duration."""
-    torch.manual_seed(given.seed)
-    rng = np.random.default_rng(given.seed)
-    sets = _read(given, ("train", "validation"))
-    noise = cached_features(sorted((given.data / "noise").glob("*.wav")), given.cache)
-    print({split: len(items) for split, items in sets.items()}, flush=True)
-    net = VoiceNet()
-    if given.start:
-        kept = torch.load(given.start, map_location="cpu", weights_only=True)
-        net.load_state_dict(kept["state"])
-    net = net.to(memory_format=torch.channels_last)
-    began = time.monotonic()
-    average, log = _fit(net, sets, Augment(noise, rng), rng, given)
-    content = {
-        "state": average.state_dict(),
-        "options": {key: getattr(given, key) for key in ("epochs", "batch", "rate", "seed")},
-        "before": {key: kept[key] for key in ("options", "minutes")} if given.start else {},
-        "log": log,
-        "minutes": round((time.monotonic() - began) / 60, 1),
-        "clips": len(sets["train"]),
+def manifest(given: argparse.Namespace) -> None:
+    """Write the clips that a run never met."""
+    sounds = voice_score.all_sounds(given.data)
+    found = voice_score.unseen(given.run, sounds, given.corpora)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    write_clips(given.out, map(voice_score.manifest_clip, found))
+    print(f"{len(found)} clips in {given.out}; evaluate with --root {given.data}")
+
+
+def fold(given: argparse.Namespace) -> None:
+    """Write the exported file of a run as a package; its temperature is that of ``cross``."""
+    temperature = json.loads(given.figures.read_text("utf-8"))["temperatures"][given.run]
+    sample = _sample(voice_score.all_sounds(given.data), given.data)
+    voice_score.export_fold(given.weights, given.run, temperature, given.out, sample)
+
+
+def cross(given: argparse.Namespace) -> None:
+    """Measure every fold and keep the figures."""
+    bench = Bench(given)
+    parts = {
+        "folds": lambda: {"evaluations": bench.folds()},
+        "left-out": lambda: {"evaluations": bench.left_out()},
+        "faults": lambda: {"robustness": bench.robustness()},
+        "gate": lambda: {"gate": bench.gate()},
     }
-    given.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(content, given.checkpoint)
+    for name in given.parts:
+        if name != "left-out" or not given.commercial:
+            _keep(given.figures, parts[name]() | {"temperatures": bench.temperatures})
+
+
+def _keep(file: Path, found: dict[str, Any]) -> None:
+    """Put figures beside those of other parts; rows of the same clips are replaced."""
+    held: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    new = {row["split"] for row in found.get("evaluations", [])}
+    rows = [row for row in held.get("evaluations", []) if row["split"] not in new]
+    held |= found
+    held["evaluations"] = [*rows, *found.get("evaluations", [])]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(held, indent=1) + "\n", "utf-8")
+
+
+class Bench:
+    """The folds of one package: their answers, temperatures and exported files."""
+
+    def __init__(self, given: argparse.Namespace) -> None:
+        data, commercial = given.data, given.commercial
+        self._every, self._weights, self._cache = given.every, given.weights, given.cache
+        self._data = data
+        self._sounds = voice_score.all_sounds(data)
+        self._corpora = ("emodb",) if commercial else TARGETS
+        self._runs = voice_score.fold_runs(commercial)
+        self._labels = voice_package.labels_of(self._runs[0])
+        self._place = tempfile.TemporaryDirectory()
+        self._folder = Path(self._place.name)
+        self._sample = _sample(self._sounds, data)
+        self._said: dict[str, Answers] = {}
+        held = json.loads(given.figures.read_text("utf-8")) if given.figures.exists() else {}
+        self.temperatures: dict[str, float] = held.get("temperatures", {})
+        for run in self._runs:
+            if run not in self.temperatures:
+                self.temperatures[run] = self._temperature(run)
+        self._files = {run: self._file(run, self.temperatures[run]) for run in self._runs}
+
+    def _unseen(self, run: str) -> list[Sound]:
+        found = voice_score.unseen(run, self._sounds, self._corpora)
+        voice_score.refuse_leaks(run, self._sounds, found, self._data)
+        return found[:: self._every]
+
+    def _answers(self, run: str) -> Answers:
+        sounds, file = self._unseen(run), self._cache / f"{run}-{self._every}.npz"
+        if file.exists():
+            return voice_score.read_answers(sounds, file)
+        net, _, _ = voice_package.read_run(self._weights, run)
+        found = voice_score.answers(voice_package.module_of(net, run), sounds, self._data)
+        voice_score.write_answers(found, file)
+        return found
+
+    def _temperature(self, run: str) -> float:
+        others = [self._answered(other) for other in self._runs if other != run]
+        return voice_score.fit_temperature(others, self._labels)
+
+    def _answered(self, run: str) -> Answers:
+        if run not in self._said:
+            self._said[run] = self._answers(run)
+        return self._said[run]
+
+    def _file(self, run: str, temperature: float) -> voice_score.FoldFile:
+        return voice_score.export_fold(self._weights, run, temperature, self._folder, self._sample)
+
+    def _outcomes(self, run: str, sounds: list[Sound], root: Path) -> list[Outcome]:
+        return self._files[run].outcomes([voice_score.manifest_clip(s) for s in sounds], root)
+
+    def folds(self) -> list[dict[str, Any]]:
+        """Return the figures of each corpus, and of groups of speakers that it tells."""
+        every = [
+            one for run in self._runs for one in self._outcomes(run, self._unseen(run), self._data)
+        ]
+        rows = [
+            self._row(f"{corpus}, unseen speakers", (o for o in every if o.clip.corpus == corpus))
+            for corpus in self._corpora
+        ]
+        for corpus in self._corpora:
+            mine = [o for o in every if o.clip.corpus == corpus]
+            labels = sorted({str(o.clip.label) for o in mine})
+            chosen = [voice_score.restricted(o, labels) for o in mine]
+            rows.append(self._row(f"{corpus}, unseen speakers, among its categories", chosen))
+        for corpus, sex in _SEXES.items():
+            if corpus in self._corpora:
+                mine = [o for o in every if o.clip.corpus == corpus]
+                rows += [
+                    self._row(f"{corpus}, unseen speakers, {name}",
+                              (o for o in mine if sex(str(o.clip.speaker).split("/")[1]) == name))
+                    for name in ("women", "men")
+                ]  # fmt: skip
+        return rows
+
+    def _row(self, split: str, outcomes: Iterable[Outcome]) -> dict[str, Any]:
+        file = self._files[self._runs[0]]
+        return voice_score.report(file.package, split, list(outcomes), file.model.runs_ns, "onnx")
+
+    def left_out(self) -> list[dict[str, Any]]:
+        """Return the figures of files whose training had no clip of a corpus."""
+        rows = []
+        shared = set.intersection(
+            *({s.label for s in self._sounds if s.corpus == c and s.category >= 0} for c in TARGETS)
+        )
+        for corpus in TARGETS:
+            run = f"without-{corpus}"
+            if run not in self.temperatures:  # of speakers of the other corpora
+                said = map(self._answered, self._runs)
+                others = [Answers(*_without(one, corpus)) for one in said]
+                self.temperatures[run] = voice_score.fit_temperature(others, self._labels)
+            self._files[run] = self._file(run, self.temperatures[run])
+            found = voice_score.unseen(run, self._sounds, [corpus])
+            voice_score.refuse_leaks(run, self._sounds, found, self._data)
+            outcomes = self._outcomes(run, found[:: self._every], self._data)
+            common = [o for o in outcomes if o.clip.label in shared]
+            rows.append(self._row(f"{corpus}, a corpus never heard, shared categories", common))
+            chosen = [voice_score.restricted(o, sorted(shared)) for o in common]
+            rows.append(self._row(f"{corpus}, a corpus never heard, among the shared", chosen))
+            rows.append(self._row(f"{corpus}, a corpus never heard, all categories", outcomes))
+        return rows
+
+    def robustness(self) -> dict[str, Any]:
+        """Return what faults of the sound cost, on some clips of every fold."""
+        noise = [wave for _, wave in voice_score.kept_noise(self._sounds, self._data)]
+        rows = []
+        for fault, spoil in voice_score.FAULTS.items():
+            row = self._fault(fault, spoil, noise)
+            kept = ("n", *export.METRICS, "abstained")
+            rows.append({"fault": fault, "float32": {key: row[key] for key in kept}})
+        what = (
+            f"Every {ROBUST_EVERY}th clip of the folds' unseen speakers, made worse; noise that "
+            "no run heard, ratios of powers over the whole clip; an abstention is an error."
+        )
+        return {"what": what, "rows": rows}
+
+    def _fault(
+        self, fault: str, spoil: voice_score.Spoil | None, noise: list[voice_score.Wave]
+    ) -> dict[str, Any]:
+        outcomes: list[Outcome] = []
+        for run in self._runs:
+            some = self._unseen(run)[::ROBUST_EVERY]
+            if spoil is None:
+                outcomes += self._outcomes(run, some, self._data)
+                continue
+            with tempfile.TemporaryDirectory() as place:
+                clips = map(voice_score.manifest_clip, some)
+                voice_score.spoiled(clips, self._data, noise, spoil, Path(place))
+                outcomes += self._outcomes(run, some, Path(place))
+        return self._row(f"fault: {fault}", outcomes)
+
+    def gate(self) -> dict[str, Any]:
+        """Return how well speech is told from other sound, by windows of unheard noise."""
+        noise = voice_score.kept_noise(self._sounds, self._data)
+        waves = [wave for _, wave in noise]
+        found: dict[str, Any] = {}
+        for snr_db in (20.0, 0.0, -5.0):
+            speech, other = self._kinds(snr_db, [s for s, _ in noise if s.kind == OTHER], waves)
+            area = voice_score.gate_area(speech, other)
+            found[f"ROC AUC, speech with noise at {snr_db:g} dB"] = area
+            found[f"windows of speech refused at {snr_db:g} dB"] = _refused(speech)
+        found["windows of other sound refused"] = _refused(other)
+        print(found, flush=True)
+        return found
+
+    def _kinds(
+        self, snr_db: float, others: list[Sound], waves: list[voice_score.Wave]
+    ) -> tuple[list[voice_score.Floats], list[voice_score.Floats]]:
+        """Return logits of kinds of noisy speech and of noise alone, by every fold's network."""
+        speech, other = [], []
+        for run in self._runs:
+            net, _, _ = voice_package.read_run(self._weights, run)
+            some = self._unseen(run)[:: 2 * ROBUST_EVERY]
+            with tempfile.TemporaryDirectory() as place:
+                clips = map(voice_score.manifest_clip, some)
+                spoil = voice_score.at_snr(snr_db)
+                voice_score.spoiled(clips, self._data, waves, spoil, Path(place))
+                speech += voice_score.answers(net, some, Path(place)).kind
+            alone = voice_score.answers(net, others, self._data).kind
+            other += [rows[:NOISE_WINDOWS] for rows in alone]
+        return speech, other
+
+
+def _refused(kinds: Iterable[voice_score.Floats]) -> float:
+    soft = torch.softmax(torch.from_numpy(np.concatenate(list(kinds))), 1).numpy()
+    no = (soft[:, 2] > voice_package.OTHER_SOUND) | (soft[:, 1] > voice_package.VOCAL_BURST)
+    return round(float(no.mean()), 4)
+
+
+def _without(one: Answers, corpus: str) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+    keep = [i for i, s in enumerate(one.sounds) if s.corpus != corpus]
+    return tuple([part[i] for i in keep] for part in  # type: ignore[return-value]
+                 (one.sounds, one.logits, one.affect, one.kind))  # fmt: skip
+
+
+_EMODB_MEN = {"03", "10", "11", "12", "15"}
+_SEXES = {
+    "ravdess": lambda speaker: "men" if int(speaker) % 2 else "women",
+    "emodb": lambda speaker: "men" if speaker in _EMODB_MEN else "women",
+}
+"""RAVDESS numbers men oddly; EmoDB's page names its men."""
 
 
 def export_package(given: argparse.Namespace) -> None:
-    """Write the model package of a checkpoint, calibrated on the validation speakers."""
-    kept = torch.load(given.checkpoint, map_location="cpu", weights_only=True)
-    net = VoiceNet()
-    net.load_state_dict(kept["state"])
-    items = _read(given, ("validation",))["validation"]
-    logits = clip_logits(net, items)
-    temperature = fit_temperature(logits, items)
-    recalls = _recalls(logits, items)
-    record = export.Record(
-        training={
-            **kept["options"],
-            **({"before": kept["before"]} if kept["before"] else {}),
-            "parameters": sum(p.numel() for p in net.parameters()),
-            "clips": kept["clips"],
-            "minutes on one shared CPU thread": kept["minutes"],
-            "validation": {
-                "n": len(items),
-                **{f"unweighted average recall {name}": r for name, r in recalls.items()},
-            },
-            "log": kept["log"],
-        },
-        tried=json.loads(Path(__file__).with_name("voice_tried.json").read_text("utf-8")),
-        words=WORDS,
+    """Write a package, fit its temperature, and put the figures into its card."""
+    run = "commercial" if given.commercial else "research"
+    corpora = ("emodb",) if given.commercial else TARGETS
+    sounds = voice_score.all_sounds(given.data)
+    net, entry, group = voice_package.read_run(given.weights, run)
+    module = voice_package.module_of(net, run)
+    validation = voice_score.unseen(run, sounds, corpora)
+    voice_score.refuse_leaks(run, sounds, validation, given.data)
+    said = voice_score.answers(module, validation, given.data)
+    labels = voice_package.labels_of(run)
+    temperature = voice_score.fit_temperature([said], labels)
+    figures = json.loads(given.figures.read_text("utf-8"))
+    recall = _mean_recall(figures, corpora)
+    package = voice_package.package(
+        given.out.name, run, temperature, calibrate.reliability(recall, len(labels))
     )
-    package = _package(
-        given.out.name, temperature, calibrate.reliability(recalls["all"], len(CATEGORIES))
-    )
-    samples = [(clip_windows(frames)[:1],) for _, frames in items[::12]]
-    export.write_package(net, package, record, samples, given.out)
+    record = export.Record(_training(net, entry, group), _tried(), voice_package.words(run))
+    hidden = {s.name for s in validation}
+    seen = [s for s in sounds if s.name not in hidden and s.corpus in corpora]
+    samples = [(w,) for s in seen[:: max(1, len(seen) // 160)] for w in _first(s, given.data)]
+    others = [
+        (w,) for s in validation[:: max(1, len(validation) // 40)] for w in _first(s, given.data)
+    ]
+    export.write_package(module, package, record, others, given.out)
+    export.add_int8(given.out, samples, others)
+    measure(given)
+    add_figures(given)
+
+
+def _first(sound: Sound, data: Path) -> list[voice_score.Floats]:
+    return [voice_package.windows(voice_score.read_wav(data / f"{sound.name}.wav"))[:1]]
 
 
 def measure(given: argparse.Namespace) -> None:
-    """Evaluate the exported files on the test speakers, of all corpora and of each."""
-    clips = [clip for clip in read_corpora(given.data) if clip.split == "test"]
-    with tempfile.TemporaryDirectory() as folder:
-        for corpus in CORPORA:
-            (Path(folder) / corpus.name).symlink_to((given.data / corpus.name).resolve())
-        file = Path(folder) / "manifest.jsonl"
-        write_manifest(clips, given.data, file)
-        export.measure(given.out, "test speakers of all corpora", file, ["litert", "onnx"])
-        for corpus in CORPORA:
-            write_manifest([c for c in clips if c.corpus == corpus.name], given.data, file)
-            export.measure(given.out, f"test speakers of {corpus.name}", file, ["litert"])
+    """Measure the package's own files on the speakers that it never met."""
+    run = "commercial" if given.commercial else "research"
+    sounds = voice_score.all_sounds(given.data)
+    split = "speakers that its temperature was fitted on"
+    with tempfile.TemporaryDirectory() as place:
+        for entry in given.data.iterdir():
+            (Path(place) / entry.name).symlink_to(entry.resolve())
+        file = Path(place) / "manifest.jsonl"
+        known = ("emodb",) if given.commercial else TARGETS
+        _write_manifest(file, voice_score.unseen(run, sounds, known))
+        export.measure(given.out, split, file, ["litert", "onnx"], "float32")
+        export.measure(given.out, split, file, ["litert"], "int8")
+        for corpus in TARGETS if given.commercial else ():
+            if corpus not in known:
+                _write_manifest(file, voice_score.unseen(run, sounds, [corpus]))
+                export.measure(given.out, f"{corpus}, a corpus never heard", file, ["litert"])
 
 
-def manifest(given: argparse.Namespace) -> None:
-    """Write the manifest of a split, all corpora or one."""
-    clips = [
-        clip
-        for clip in read_corpora(given.data)
-        if clip.split == given.split and given.corpus in (None, clip.corpus)
-    ]
-    write_manifest(clips, given.data, given.out)
-    print(f"{len(clips)} clips in {given.out}; evaluate with --root {given.data}")
+def _write_manifest(file: Path, sounds: list[Sound]) -> None:
+    write_clips(file, map(voice_score.manifest_clip, sounds))
 
 
-# --- training ---------------------------------------------------------------------------------
-
-
-def _read(given: argparse.Namespace, splits: tuple[str, ...]) -> dict[str, Items]:
-    clips = [clip for clip in read_corpora(given.data) if clip.split != "test"]
-    frames = cached_features([clip.path for clip in clips], given.cache)
-    pairs = list(zip(clips, frames, strict=True))
-    return {split: [pair for pair in pairs if pair[0].split == split] for split in splits}
-
-
-def _fit(
-    net: VoiceNet,
-    sets: dict[str, Items],
-    augment: Augment,
-    rng: np.random.Generator,
-    given: argparse.Namespace,
-) -> tuple[torch.nn.Module, list[dict[str, Any]]]:
-    """Run all epochs; return the moving average of the weights, and the log."""
-    steps = len(sets["train"]) // given.batch
-    optimizer = torch.optim.AdamW(net.parameters(), lr=given.rate, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, given.rate, total_steps=steps * given.epochs, pct_start=0.15
-    )
-    average = torch.optim.swa_utils.AveragedModel(
-        net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995), use_buffers=True
-    )
-    weights = _balance([clip for clip, _ in sets["train"]])
-    log: list[dict[str, Any]] = []
-    for epoch in range(given.epochs):
-        net.train()
-        drawn = rng.choice(len(weights), size=(steps, given.batch), p=weights)
-        losses = []
-        for rows in drawn:
-            losses.append(_step(net, [sets["train"][i] for i in rows], augment, optimizer))
-            schedule.step()
-            average.update_parameters(net)
-        log.append({"epoch": epoch, "loss": round(float(np.mean(losses)), 4)})
-        if epoch % 5 == 4 or epoch == given.epochs - 1:
-            log[-1] |= _recalls(clip_logits(average.module, sets["validation"]), sets["validation"])
-        print(json.dumps(log[-1]), flush=True)
-    return average.module, log
-
-
-def _step(net: VoiceNet, items: Items, augment: Augment, optimizer: torch.optim.Optimizer) -> float:
-    batch = torch.from_numpy(np.stack([augment(frames) for _, frames in items])[:, None])
-    targets = torch.tensor([CATEGORIES.index(clip.label) for clip, _ in items])
-    loss = F.cross_entropy(net(batch), targets, label_smoothing=0.1)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-def _balance(clips: list[Clip]) -> npt.NDArray[np.float64]:
-    """Return sampling weights: classes alike, and corpora within a class by root of size."""
-    cells = Counter((clip.corpus, clip.label) for clip in clips)
-    totals = {
-        label: sum(count**0.5 for (_, other), count in cells.items() if other == label)
-        for label in CATEGORIES
+def add_figures(given: argparse.Namespace) -> None:
+    """Put what ``cross`` measured in front of the package's own evaluations."""
+    figures = json.loads(given.figures.read_text("utf-8"))
+    metrics = json.loads((given.out / "metrics.json").read_text("utf-8"))
+    own = [row for row in metrics["evaluations"] if row.get("precision") != FOLD]
+    rows = [{**row, "precision": FOLD} for row in figures["evaluations"]]
+    names = ("robustness", "gate")
+    entries = {name: figures[name] for name in names if figures.get(name)}
+    entries |= {
+        "evaluations": [*rows, *own],
+        "latency": {"what": latency.WORDS, "rows": latency.table(given.out)},
+        "words": voice_package.words("commercial" if given.commercial else "research"),
+        "tried": _tried(),
     }
-    weights = [cells[clip.corpus, clip.label] ** -0.5 / totals[clip.label] for clip in clips]
-    return np.array(weights) / np.sum(weights)
+    export.add_metrics(given.out, entries)
 
 
-# --- validation -------------------------------------------------------------------------------
+def _mean_recall(figures: dict[str, Any], corpora: Iterable[str]) -> float:
+    wanted = {f"{corpus}, unseen speakers" for corpus in corpora}
+    rows = [row for row in figures["evaluations"] if row["split"] in wanted]
+    return float(np.mean([row["unweighted_average_recall"] for row in rows]))
 
 
-@torch.no_grad()
-def clip_logits(net: torch.nn.Module, items: Items) -> list[Floats]:
-    """Return the logits of every window of every clip."""
-    net.eval()
-    return [net(torch.from_numpy(clip_windows(frames))).numpy() for _, frames in items]
-
-
-def fit_temperature(logits: list[Floats], items: Items) -> float:
-    """Return the temperature that makes the labels likeliest under the clips' mean posteriors."""
-    rows, true = np.arange(len(items)), [CATEGORIES.index(clip.label) for clip, _ in items]
-    grid = np.round(np.arange(0.3, 3.001, 0.02), 2)
-    losses = [-np.log(_posteriors(logits, t)[rows, true]).mean() for t in grid]
-    return float(grid[int(np.argmin(losses))])
-
-
-def _posteriors(logits: list[Floats], temperature: float) -> npt.NDArray[np.float64]:
-    soft = [torch.softmax(torch.from_numpy(r).double() / temperature, 1).numpy() for r in logits]
-    return np.stack([rows.mean(0) for rows in soft])
-
-
-def _recalls(logits: list[Floats], items: Items) -> dict[str, float]:
-    """Return the unweighted average recall of all clips and of each corpus."""
-    guesses = _posteriors(logits, 1.0).argmax(1)
-    hits: dict[str, dict[str, list[bool]]] = {}
-    for (clip, _), guess in zip(items, guesses, strict=True):
-        for name in ("all", clip.corpus):
-            hit = CATEGORIES[guess] == clip.label
-            hits.setdefault(name, {}).setdefault(clip.label, []).append(hit)
+def _training(net: torch.nn.Module, entry: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: round(float(np.mean([np.mean(one) for one in by_label.values()])), 4)
-        for name, by_label in hits.items()
+        "parameters": sum(p.numel() for p in net.parameters()),
+        "clips": entry["clips"],
+        "steps": entry["steps"],
+        "batch": group["options"]["batch"],
+        "seconds, shared with the other runs": group["seconds"],
+        "device": group["device"],
+        "log": group["log"],
     }
 
 
-# --- package ----------------------------------------------------------------------------------
-
-
-def _package(name: str, temperature: float, reliability: float) -> export.Package:
-    table = {
-        axis: {label: PAD[label][i] for label in CATEGORIES}
-        for i, axis in enumerate(("valence", "arousal", "dominance"))
-    }
-    spec = {key: getattr(SPEC, key) for key in SPEC.__slots__}
-    return export.Package(
-        id=name,
-        modality="voice",
-        summary="Emotion that a voice expresses, seven categories, from three seconds of sound.",
-        licence=LICENCE,
-        inputs=[export.Tensor("logmel", (1, 1, LENGTH, SPEC.bands), "NCHW")],
-        outputs=[export.Tensor("logits", (1, len(CATEGORIES)), "NC", labels=CATEGORIES)],
-        features={
-            **spec,
-            "frames": LENGTH,
-            "window_s": 3.0,
-            "hop_s": 0.5,
-            "first_s": 1.0,
-            "range_nats": RANGE_NATS,
-        },
-        dimensions={"source": "mapping", **table},
-        temperature=temperature,
-        reliability=reliability,
+def _tried() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(
+        Path(__file__).with_name("voice_tried.json").read_text("utf-8")
     )
+    return found
+
+
+def _sample(sounds: list[Sound], data: Path) -> voice_score.Floats:
+    sound = next(s for s in sounds if s.corpus == "emodb")
+    return voice_package.windows(voice_score.read_wav(data / f"{sound.name}.wav"))[:1]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("step", choices=("all", "train", "export", "measure", "manifest"))
+    parser.add_argument(
+        "step", choices=("cross", "export", "measure", "figures", "manifest", "fold")
+    )
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=Path("models/voice-mel-small"))
-    parser.add_argument("--checkpoint", type=Path, default=Path("build/train/voice.pt"))
-    parser.add_argument("--cache", type=Path, default=Path("build/train/voice-cache"))
-    parser.add_argument("--start", type=Path, help="checkpoint whose weights a further run takes")
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=3e-3)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--split", default="test", choices=("train", "validation", "test"))
-    parser.add_argument("--corpus", choices=[corpus.name for corpus in CORPORA])
+    parser.add_argument("--weights", type=Path, default=Path("build/train/voice"))
+    parser.add_argument("--out", type=Path, default=Path("models") / NAMES[False])
+    parser.add_argument("--figures", type=Path, default=Path("build/train/voice-cross.json"))
+    parser.add_argument("--commercial", action="store_true")
+    parts = ("folds", "left-out", "faults", "gate")
+    parser.add_argument("--parts", nargs="+", default=list(parts), choices=parts, help="of cross")
+    parser.add_argument("--cache", type=Path, default=Path("build/train/voice-answers"))
+    parser.add_argument("--every", type=int, default=1, help="take every n-th clip, for trials")
+    parser.add_argument("--run", default="research")
+    parser.add_argument("--corpora", nargs="+", default=list(TARGETS), choices=TARGETS)
     return parser
 
 

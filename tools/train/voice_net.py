@@ -1,4 +1,4 @@
-"""The voice network."""
+"""The voice network: convolutions over time and frequency, attention over time, four heads."""
 
 from __future__ import annotations
 
@@ -7,31 +7,61 @@ import torch
 from edge_emo.types import CATEGORIES
 
 
-def _block(inputs: int, outputs: int, kernel: tuple[int, int], **more: object) -> torch.nn.Module:
+def _conv(inputs: int, outputs: int, kernel: tuple[int, int], **more: object) -> torch.nn.Module:
     conv = torch.nn.Conv2d(inputs, outputs, kernel, bias=False, **more)
-    return torch.nn.Sequential(conv, torch.nn.BatchNorm2d(outputs), torch.nn.ReLU())
+    return torch.nn.Sequential(conv, torch.nn.BatchNorm2d(outputs))
+
+
+class _Residual(torch.nn.Module):
+    def __init__(self, channels: int, kernel: tuple[int, int], dropout: float) -> None:
+        super().__init__()
+        padding = (kernel[0] // 2, kernel[1] // 2)
+        self.conv = _conv(channels, channels, kernel, padding=padding)
+        self.drop = torch.nn.Dropout2d(dropout)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(x + self.drop(self.conv(x)))
 
 
 class VoiceNet(torch.nn.Module):
-    """Convolutions over time and frequency, then mean and maximum over time."""
+    """Reads normalised log-mel windows (n, 1, 298, 64).
 
-    def __init__(self, dropout: float = 0.4) -> None:
+    Gives logits of the seven categories (n, 7), arousal and valence −1 … 1 (n, 2), and logits of
+    speech, vocal burst and other sound (n, 3).
+    """
+
+    def __init__(self, dropout: float = 0.3) -> None:
         super().__init__()
+        half = {"kernel": (3, 3), "stride": (2, 2), "padding": 1}
         self.body = torch.nn.Sequential(
-            _block(1, 16, (5, 5), stride=(2, 2), padding=2),
-            _block(16, 32, (3, 3), stride=(2, 2), padding=1),
-            _block(32, 64, (3, 3), stride=(2, 2), padding=1),
-            torch.nn.Dropout2d(0.1),
-            _block(64, 64, (3, 3), padding=1),
-            _block(64, 96, (1, 6)),
-            torch.nn.Dropout2d(0.1),
-            _block(96, 160, (3, 1), padding=(1, 0)),
+            _conv(1, 24, (5, 5), stride=(2, 2), padding=2),
+            torch.nn.ReLU(),
+            _conv(24, 48, **half),
+            torch.nn.ReLU(),
+            _conv(48, 96, **half),
+            torch.nn.ReLU(),
+            _Residual(96, (3, 3), 0.1),
+            _conv(96, 128, **half),
+            torch.nn.ReLU(),
+            _Residual(128, (3, 3), 0.1),
+            _conv(128, 160, (1, 4)),
+            torch.nn.ReLU(),
+            _Residual(160, (5, 1), 0.1),
         )
-        self.head = torch.nn.Sequential(
-            torch.nn.Dropout(dropout), torch.nn.Linear(320, len(CATEGORIES))
-        )
+        self.score = torch.nn.Conv2d(160, 4, 1)
+        self.drop = torch.nn.Dropout(dropout)
+        self.emotion = torch.nn.Linear(160 * 2, len(CATEGORIES))
+        self.affect = torch.nn.Linear(160 * 2, 2)
+        self.kind = torch.nn.Linear(160 * 2, 3)
 
-    def forward(self, logmel: torch.Tensor) -> torch.Tensor:
-        """Logits (1, 7) of windows (1, 1, 298, 48)."""
+    def forward(self, logmel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the logits of the categories, arousal and valence, the logits of the kinds."""
         y = self.body(logmel)
-        return self.head(torch.cat([y.mean(dim=(2, 3)), y.amax(dim=(2, 3))], dim=1))
+        weights = torch.softmax(self.score(y), dim=2)
+        pooled = torch.cat([(y * self._spread(weights)).sum(dim=(2, 3)), y.amax(dim=(2, 3))], dim=1)
+        pooled = self.drop(pooled)
+        return self.emotion(pooled), torch.tanh(self.affect(pooled)), self.kind(pooled)
+
+    def _spread(self, weights: torch.Tensor) -> torch.Tensor:
+        """Give each of the four heads of attention its forty channels."""
+        return torch.cat([part.expand(-1, 40, -1, -1) for part in weights.split(1, dim=1)], dim=1)

@@ -1,0 +1,117 @@
+"""Muting counts by when something happened, abstains with its reason, and leaves no trace."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from edge_emo.clock import ManualClock
+from edge_emo.drivers.capture import Capture, Delivery
+from edge_emo.errors import ConfigError
+from edge_emo.pipeline.lane import Lane
+from edge_emo.pipeline.mute import Mutes
+from edge_emo.pipeline.trace import Trace
+from edge_emo.types import Chunk, Prediction
+from tests.pipeline.world import SECOND, EchoEstimator, ListedDriver, chunks
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def mutes(clock: ManualClock) -> Mutes:
+    return Mutes(clock)
+
+
+def between(mutes: Mutes, begin_s: float, end_s: float) -> str | None:
+    return mutes.reason("voice", round(begin_s * SECOND), round(end_s * SECOND))
+
+
+def test_what_was_said_before_is_read_and_what_was_said_meanwhile_is_not(
+    mutes: Mutes, clock: ManualClock
+) -> None:
+    clock.advance(1.0)
+    mutes.mute("voice", "the robot speaks")
+    clock.advance(2.0)
+    mutes.unmute("voice")
+    clock.advance(5.0)
+    assert between(mutes, 0.5, 0.9) is None
+    assert between(mutes, 0.9, 1.1) == "the robot speaks"
+    assert between(mutes, 2.0, 2.1) == "the robot speaks"
+    assert between(mutes, 2.9, 3.1) == "the robot speaks"
+    assert between(mutes, 3.1, 3.2) is None
+
+
+def test_other_modalities_go_on(mutes: Mutes) -> None:
+    mutes.mute("voice", "the robot speaks")
+    assert mutes.reason("face", 0, SECOND) is None
+
+
+def test_muting_again_changes_the_reason_and_unmuting_twice_changes_nothing(
+    mutes: Mutes, clock: ManualClock
+) -> None:
+    mutes.mute("voice", "one")
+    clock.advance(1.0)
+    mutes.mute("voice", "two")
+    assert between(mutes, 0.2, 0.3) == "two"
+    clock.advance(1.0)
+    mutes.unmute("voice")
+    clock.advance(1.0)
+    mutes.unmute("voice")
+    assert between(mutes, 2.5, 2.6) is None
+
+
+def test_a_modality_that_there_is_not_and_a_mute_without_a_reason_are_refused(
+    mutes: Mutes,
+) -> None:
+    with pytest.raises(ConfigError, match="smell"):
+        mutes.mute("smell", "why not")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="smell"):
+        mutes.unmute("smell")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="reason"):
+        mutes.mute("voice", " ")
+
+
+def test_many_threads_may_mute_at_once(mutes: Mutes) -> None:
+    def speak() -> None:
+        for _ in range(200):
+            mutes.mute("voice", "speaks")
+            mutes.reason("voice", 0, SECOND)
+            mutes.unmute("voice")
+
+    threads = [threading.Thread(target=speak) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert mutes.reason("voice", 1, SECOND) is None
+
+
+def served(lane: Lane, listed: list[Chunk]) -> list[Prediction]:
+    info = lane.capture.driver.open(ManualClock())
+    found = []
+    for piece in listed:
+        delivery = Delivery(piece, info, 0, 0)
+        found += list(lane.predict(lane.stamp(delivery, piece.end_ns)))
+    return found
+
+
+def test_a_muted_stream_abstains_with_the_reason_now_and_then(
+    mutes: Mutes, clock: ManualClock
+) -> None:
+    listed = chunks("microphone", 100, 10, 4.0)
+    capture = Capture(ListedDriver("microphone", list(listed)), clock, lambda _: True, lambda: None)
+    lane = Lane(capture, EchoEstimator("microphone", "voice"), Trace(), mutes)
+    clock.advance(1.05)
+    mutes.mute("voice", "the robot speaks")
+    clock.advance(1.5)
+    mutes.unmute("voice")
+    found = served(lane, listed)
+    muted = [p for p in found if p.abstained == "the robot speaks"]
+    assert [p.t_ns / SECOND for p in muted] == [1.0, 1.5, 2.0, 2.5]
+    others = [p.t_ns / SECOND for p in found if p.abstained is None]
+    assert len(others) == 24
+    assert not [t for t in others if 0.95 < t < 2.55]
