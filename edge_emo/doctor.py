@@ -24,6 +24,7 @@ NEEDS = {
     "microphone.portaudio": ("pyaudio",),
     "eeg.brainflow": ("brainflow.board_shim",),
     "eeg.cyton": ("serial",),
+    "physio.bridge": ("serial", "google.protobuf"),
 }
 """Vendor package of each driver that has one; the others need nothing."""
 
