@@ -27,6 +27,7 @@ NEEDS = {
     "eeg.edf": ("pyedflib",),
     "eeg.xdf": ("pyxdf",),
     "physio.brainflow": ("brainflow.board_shim",),
+    "physio.bridge": ("serial", "google.protobuf"),
 }
 """Vendor package of each driver that has one; the others need nothing."""
 

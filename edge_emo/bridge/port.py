@@ -59,11 +59,13 @@ class PortEntry:
     Attributes:
         path: Its name in the file system, which may move.
         serial: USB serial number, which does not; may be empty.
+        usb_id: Numbers of vendor and product; None where the port is no USB device.
         description: In words.
     """
 
     path: str
     serial: str
+    usb_id: tuple[int, int] | None
     description: str
 
 
@@ -81,6 +83,28 @@ def open_port(target: str, baud: int) -> Port:
         return _SocketPort(target)
     path = find_by_serial(target.removeprefix(_BY_SERIAL)) if _by_serial(target) else target
     return _SerialPort(path, baud)
+
+
+def open_serial(path: str, baud: int, slice_s: float) -> Any:
+    """Open a serial port for this program alone; return pyserial's object.
+
+    Args:
+        path: Its name in the file system.
+        baud: Bits per second.
+        slice_s: Longest wait of one read, seconds.
+
+    Raises:
+        EdgeEmoError: As :func:`open_port`.
+    """
+    serial = vendor.load("serial")
+    try:
+        return serial.Serial(path, baud, timeout=slice_s, write_timeout=_WRITE_S, exclusive=True)
+    except OSError as error:
+        raise _open_error(path, error) from error
+    except termios.error as error:  # it vanished while it was being set up
+        raise _open_error(path, OSError(*error.args)) from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def check_target(target: str) -> str:
@@ -117,22 +141,13 @@ def list_ports() -> Iterator[PortEntry]:
         UnavailableError: pyserial is missing.
     """
     for port in vendor.load("serial.tools.list_ports").comports():
-        yield PortEntry(port.device, port.serial_number or "", port.description or port.device)
+        usb_id = (port.vid, port.pid) if port.vid is not None else None
+        yield PortEntry(port.device, port.serial_number or "", usb_id, port.description)
 
 
 class _SerialPort:
     def __init__(self, path: str, baud: int) -> None:
-        serial = vendor.load("serial")
-        try:
-            self._port: Any = serial.Serial(
-                path, baud, timeout=SLICE_S, write_timeout=_WRITE_S, exclusive=True
-            )
-        except OSError as error:
-            raise _open_error(path, error) from error
-        except termios.error as error:  # it vanished while it was being set up
-            raise _open_error(path, OSError(*error.args)) from error
-        except ValueError as error:
-            raise ConfigError(f"{path}: {error}") from error
+        self._port = open_serial(path, baud, SLICE_S)
 
     def read(self) -> bytes:
         first: bytes = self._port.read(1)

@@ -8,7 +8,6 @@ serial port at 115200 baud; the board sends 250 packets of 33 bytes a second::
 
 from __future__ import annotations
 
-import errno
 import re
 import threading
 import time
@@ -20,16 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_emo import vendor
+from edge_emo.bridge.port import list_ports, open_serial
 from edge_emo.clock import Clock
 from edge_emo.drivers.base import DeviceEntry, Driver
 from edge_emo.drivers.eeg.chunker import Chunker
 from edge_emo.errors import (
     ClosedError,
     ConfigError,
-    DeviceBusyError,
     DeviceError,
     DeviceLostError,
-    DeviceNotFoundError,
     DeviceTimeoutError,
 )
 from edge_emo.types import Chunk, StreamInfo
@@ -49,9 +47,6 @@ _PROMPT = b"$$$"
 _BLOCK = 10
 _SLICE_S = 0.05
 _PERIOD_NS = 1_000_000_000 // RATE_HZ
-_NOT_THERE = {errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ENOTDIR, errno.ENOTTY}
-_TAKEN = {errno.EBUSY, errno.EAGAIN}
-_FORBIDDEN = {errno.EACCES, errno.EPERM}
 
 
 class CytonEeg(Driver):
@@ -100,7 +95,7 @@ class CytonEeg(Driver):
             DeviceError: Something else answers, or the port may not be opened.
         """
         self.close()
-        port = _open_port(self._path)
+        port = open_serial(self._path, _BAUD, _SLICE_S)
         try:
             firmware = _Console(port, self._path, self._timeout_s).set_up(self._gain)
             self._begin(clock)
@@ -155,9 +150,9 @@ class CytonEeg(Driver):
         if not vendor.installed("serial"):
             return []
         return [
-            DeviceEntry("eeg", f"cyton:{port.device}", f"OpenBCI dongle ({port.description})")
-            for port in vendor.load("serial.tools.list_ports").comports()
-            if (port.vid, port.pid) in _USB_IDS
+            DeviceEntry("eeg", f"cyton:{port.path}", f"OpenBCI dongle ({port.description})")
+            for port in list_ports()
+            if port.usb_id in _USB_IDS
         ]
 
     def _begin(self, clock: Clock) -> None:
@@ -328,29 +323,6 @@ def _read_all(port: Any, missing_bytes: int) -> bytes:
     data: bytes = port.read(missing_bytes) if missing_bytes else b""
     data += port.read(port.in_waiting)
     return data
-
-
-def _open_port(path: str) -> Any:
-    serial = vendor.load("serial")
-    try:
-        return serial.Serial(path, _BAUD, timeout=_SLICE_S, write_timeout=1.0, exclusive=True)
-    except OSError as error:
-        raise _open_error(path, error) from error
-
-
-def _open_error(path: str, error: OSError) -> DeviceError:
-    if error.errno in _FORBIDDEN:
-        return DeviceError(
-            f"no permission to open {path}",
-            hint="sudo usermod -aG dialout $USER; then log in again",
-        )
-    if error.errno in _TAKEN:
-        return DeviceBusyError(f"another program holds {path}", hint=f"find it: fuser -v {path}")
-    if error.errno in _NOT_THERE:
-        ports = [port.device for port in vendor.load("serial.tools.list_ports").comports()]
-        listed = f"ports here: {', '.join(ports)}" if ports else "no serial port is attached"
-        return DeviceNotFoundError(f"there is no serial port {path}", hint=listed)
-    return DeviceError(f"{path} cannot be opened: {error}")
 
 
 def _parse_channels(text: str) -> tuple[str, ...]:
