@@ -197,7 +197,7 @@ def _stem(recording: Recording) -> str:
 def _write_signal(path: Path, recording: Recording, channels: tuple[str, ...]) -> None:
     names = channels or recording.channels
     columns = [recording.channels.index(name) for name in names]
-    np.savez_compressed(
+    np.savez(
         path,
         data=recording.data[:, columns],
         rate_hz=recording.rate_hz,

@@ -57,7 +57,7 @@ def run_manifest(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     people = _people(args)
     for one in people:
-        np.savez_compressed(
+        np.savez(
             args.out / f"S{one.subject:02d}.npz",
             data=one.data[:, :2],
             rate_hz=RATE_HZ,
