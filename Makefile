@@ -8,7 +8,8 @@ EXTRAS ?= audio,eeg,bridge,onnx,openvino,demo,dev
 REFERENCE = pipeline types errors config clock registry vendor manifest recording testing \
   drivers.base drivers.capture sync.delivery sync.align sync.dejitter sync.health sync.window \
   features.audio features.eeg features.face estimators.base runtime.base runtime.choose \
-  fusion.base fusion.pooling fusion.smoothing sinks.base evaluation.evaluate datasets.clips \
+  fusion.base fusion.pooling fusion.channel fusion.quantum fusion.smoothing fusion.doubt \
+  fusion.divergence fusion.baseline sinks.base evaluation.evaluate datasets.clips \
   bench doctor demo
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
