@@ -13,7 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,11 @@ from fusion_study.score import (
     score,
 )
 from fusion_study.votes import Floats, Votes, above_chance, read_votes, smoothed
+from scipy.stats import spearmanr
 
 from edge_emo.fusion.base import Pool
 from edge_emo.fusion.methods import make_pool
+from edge_emo.fusion.quantum import QuantumPool
 from edge_emo.types import Modality
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -165,6 +168,37 @@ def _pooled(pool: Pool, votes: Votes, clip: int, weights: Mapping[Modality, floa
     return list(pool.pool(cast).probabilities)
 
 
+def state_signs(votes: Votes) -> dict[str, float]:
+    """Return rank correlations of the quantum state's signs with what they should show.
+
+    Disagreement is the Jensen-Shannon divergence of voice and face; doubt is the entropy of the
+    votes of both senses. On every fifth clip of those that the head was fitted on.
+    """
+    some = votes.take(np.arange(0, len(votes.actor), 5))
+    voice, face, both = (smoothed(part) for part in (some.voice, some.face, some.both))
+    reference = json.loads(HEADS.read_text(encoding="utf-8"))["reference"]
+    pool = QuantumPool()
+    states = [
+        pool.measure([
+            sequences.to_vote("voice", one, reference["voice"]),
+            sequences.to_vote("face", other, reference["face"]),
+        ])
+        for one, other in zip(voice, face, strict=True)
+    ]  # fmt: skip
+    apart = score(voice, replace(some, both=face * 1e6)).js
+    doubt = -(both * np.log(both)).sum(axis=1)
+    return {
+        "coherence_disagreement": _rank([s.coherence for s in states], apart),
+        "entropy_disagreement": _rank([s.entropy for s in states], apart),
+        "entropy_doubt": _rank([s.entropy for s in states], doubt),
+        "readout_doubt": _rank([1 - s.probabilities.max() for s in states], doubt),
+    }
+
+
+def _rank(one: Sequence[float], other: Sequence[float]) -> float:
+    return float(spearmanr(one, other).statistic)
+
+
 def parts(votes: Votes, seed: int) -> Mapping[str, Callable[[], dict[str, Any]]]:
     """Return what can be measured, by name."""
     return {
@@ -173,6 +207,7 @@ def parts(votes: Votes, seed: int) -> Mapping[str, Callable[[], dict[str, Any]]]
         "tracking": lambda: {"tracking": sequences.compare(votes, seed)},
         "broken": lambda: {"broken": broken.study(votes)},
         "divergence": lambda: {"divergence": divergence.medians(votes, seed)},
+        "signs": lambda: {"signs": state_signs(votes)},
         "latency": lambda: {"latency": latency.measure()},
     }
 

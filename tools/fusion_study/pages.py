@@ -127,6 +127,19 @@ def monotone(results: Results) -> str:
     return f"| weight of the voice | {head} |\n{'|---' * (len(rows) + 1)}|\n| KL | {cells} |"
 
 
+def signs(results: Results) -> str:
+    """Return a table of rank correlations of the state's signs."""
+    words = {
+        "coherence_disagreement": "share off the read-out basis with disagreement of the senses",
+        "entropy_disagreement": "von Neumann entropy with disagreement of the senses",
+        "entropy_doubt": "von Neumann entropy with entropy of the votes of both senses",
+        "readout_doubt": "1 − largest probability with entropy of the votes of both senses",
+    }
+    lines = ["| rank correlation of | ρ |", "|---|---|"]
+    lines += [f"| {text} | {results['signs'][name]:.2f} |" for name, text in words.items()]
+    return "\n".join(lines)
+
+
 def medians(results: Results) -> str:
     """Return a table of median gaps between independent people."""
     rows = results["divergence"].items()
@@ -171,6 +184,7 @@ def write(folder: Path, results: Results, votes: Votes) -> None:
             "broken": broken(results),
             "latency": latencies(results),
             "medians": medians(results),
+            "signs": signs(results),
         },
     )
     pictures.draw(folder, results, votes)

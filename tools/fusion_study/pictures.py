@@ -53,7 +53,9 @@ def _state(path: Path, votes: Votes) -> None:
         ]
         state = QuantumPool().measure(cast)
         axis.imshow(np.abs(state.matrix), cmap="viridis", vmin=0)
-        axis.set_title(f"{title}\nentropy {state.entropy:.2f}, conflict {state.conflict:.3f}")
+        axis.set_title(
+            f"{title}\nentropy {state.entropy:.2f}, off the diagonal {state.coherence:.2f}"
+        )
         axis.set_xticks(range(len(LABELS)), LABELS, rotation=60)
         axis.set_yticks(range(len(LABELS)), LABELS)
     _save(figure, path)
