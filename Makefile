@@ -3,16 +3,18 @@ PYTHON ?= python3
 VENV ?= .venv
 SECONDS_SHOWN ?= 20
 # Everything that installs from wheels alone. The microphone needs a compiler: see docs/guides.
-EXTRAS ?= audio,eeg,bridge,onnx,openvino,demo,datasets,dev
+EXTRAS ?= audio,eeg,files,bridge,onnx,openvino,demo,datasets,dev
 # The modules of the reference, public first.
 REFERENCE = pipeline types errors config clock registry vendor manifest recording testing \
   datasets.catalogue datasets.adapter datasets.contract datasets.tree datasets.prepare \
   datasets.splits datasets.check datasets.shards datasets.mix datasets.chat \
   drivers.base drivers.capture sync.delivery sync.align sync.dejitter sync.health sync.window \
-  features.audio features.eeg features.face features.face_align features.face_detector \
-  features.face_track estimators.base runtime.base runtime.choose \
-  fusion.base fusion.pooling fusion.smoothing sinks.base evaluation.evaluate datasets.clips \
-  bench doctor demo bridge.framing bridge.host bridge.link bridge.messages
+  features.audio features.eeg features.physio features.text features.face features.face_align \
+  features.face_detector features.face_track estimators.base estimators.baseline runtime.base \
+  runtime.choose runtime.autotune runtime.measured fusion.base fusion.pooling fusion.channel \
+  fusion.quantum fusion.smoothing fusion.doubt fusion.divergence fusion.baseline sinks.base \
+  evaluation.evaluate datasets.clips bench doctor demo \
+  bridge.framing bridge.host bridge.link bridge.messages
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 

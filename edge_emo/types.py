@@ -429,7 +429,7 @@ class Affect:
 
     Attributes:
         posterior: Fused and smoothed probabilities by name.
-        label: The label held by hysteresis; not always the most probable one at this instant.
+        label: The label that tracking holds; not always the most probable one at this instant.
         confidence: Probability of ``label``.
         valence: −1 … +1, or None when no modality gives it.
         arousal: −1 … +1, or None.
@@ -456,7 +456,7 @@ class StreamHealth:
         stream: Name of the stream.
         alive: Samples arrived lately.
         rate_ok: They arrive at about the nominal rate.
-        valid: They are finite and not flat.
+        valid: They are finite and not flat, and the fusion does not doubt what they say.
         age_ns: Time since the newest sample; None before the first one.
         rate_hz: Measured rate; 0.0 before it is known.
         drops: Samples lost so far, by the device or by a full queue.
@@ -492,7 +492,8 @@ class EmotionState:
         latency_ns: Publication minus originating time of the newest evidence; 0 without evidence.
         expressed: From face, voice and words: what others can perceive. None when unknown.
         felt: From body signals: the inner state. None when unknown.
-        divergence: 0 (same) … 1 (opposite) between expressed and felt; None when either is.
+        divergence: 0 (same) … 1 (opposite) between expressed and felt, 0.5 as between two people
+            who have nothing to do with each other; None when either is.
         by_modality: The newest prediction of each modality, abstentions included.
         health: Condition of each stream.
         reason: Why there is neither an expressed nor a felt estimate; empty when there is.

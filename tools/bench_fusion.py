@@ -1,6 +1,6 @@
 """The fusion benchmark: methods of fusion on CREMA-D, folds by actor, one command.
 
-    python tools/bench_fusion.py --data FOLDER [--write]
+    python tools/bench_fusion.py --data FOLDER [--write] [--only PART ...]
 
 FOLDER holds CREMA-D's ``tabulatedVotes.csv``. The table goes to standard output. ``--write`` also
 fits the packaged heads on all actors (``edge_emo/fusion/heads.json``), and writes the results, the
@@ -13,12 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from fusion_study import heads, pages
+from fusion_study import broken, divergence, heads, latency, pages, sequences
 from fusion_study.score import (
     Clips,
     calibration,
@@ -29,6 +31,12 @@ from fusion_study.score import (
     score,
 )
 from fusion_study.votes import Floats, Votes, above_chance, read_votes, smoothed
+from scipy.stats import spearmanr
+
+from edge_emo.fusion.base import Pool
+from edge_emo.fusion.methods import make_pool
+from edge_emo.fusion.quantum import QuantumPool
+from edge_emo.types import Modality
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "tools" / "fusion_study" / "results.json"
@@ -136,21 +144,91 @@ def _rounded(values: Any) -> Any:
     return [_rounded(v) for v in values] if isinstance(values, list) else round(values, 9)
 
 
+def monotone(votes: Votes) -> list[dict[str, float]]:
+    """Return KL of face and an ever fresher voice, as the packaged default pools them.
+
+    On the clips that it was fitted on; out-of-fold figures of the subsets are in the table.
+    """
+    reference = json.loads(HEADS.read_text(encoding="utf-8"))["reference"]
+    pool, some = make_pool("channel"), votes.take(np.arange(0, len(votes.actor), 5))
+    rows = []
+    for share in (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0):
+        weights = {"face": reference["face"], "voice": share * reference["voice"]}
+        posterior = np.array([_pooled(pool, some, n, weights) for n in range(len(some.actor))])
+        rows.append({"voice": share, "kl": float(score(posterior, some).kl.mean())})
+    return rows
+
+
+def _pooled(pool: Pool, votes: Votes, clip: int, weights: Mapping[Modality, float]) -> list[float]:
+    cast = [
+        sequences.to_vote(modality, smoothed(getattr(votes, modality)[clip]), weight)
+        for modality, weight in weights.items()
+        if weight > 0
+    ]
+    return list(pool.pool(cast).probabilities)
+
+
+def state_signs(votes: Votes) -> dict[str, float]:
+    """Return rank correlations of the quantum state's signs with what they should show.
+
+    Disagreement is the Jensen-Shannon divergence of voice and face; doubt is the entropy of the
+    votes of both senses. On every fifth clip of those that the head was fitted on.
+    """
+    some = votes.take(np.arange(0, len(votes.actor), 5))
+    voice, face, both = (smoothed(part) for part in (some.voice, some.face, some.both))
+    reference = json.loads(HEADS.read_text(encoding="utf-8"))["reference"]
+    pool = QuantumPool()
+    states = [
+        pool.measure([
+            sequences.to_vote("voice", one, reference["voice"]),
+            sequences.to_vote("face", other, reference["face"]),
+        ])
+        for one, other in zip(voice, face, strict=True)
+    ]  # fmt: skip
+    apart = score(voice, replace(some, both=face * 1e6)).js
+    doubt = -(both * np.log(both)).sum(axis=1)
+    return {
+        "coherence_disagreement": _rank([s.coherence for s in states], apart),
+        "entropy_disagreement": _rank([s.entropy for s in states], apart),
+        "entropy_doubt": _rank([s.entropy for s in states], doubt),
+        "readout_doubt": _rank([1 - s.probabilities.max() for s in states], doubt),
+    }
+
+
+def _rank(one: Sequence[float], other: Sequence[float]) -> float:
+    return float(spearmanr(one, other).statistic)
+
+
+def parts(votes: Votes, seed: int) -> Mapping[str, Callable[[], dict[str, Any]]]:
+    """Return what can be measured, by name."""
+    return {
+        "methods": lambda: measure(votes, seed),
+        "monotone": lambda: {"monotone": monotone(votes)},
+        "tracking": lambda: {"tracking": sequences.compare(votes, seed)},
+        "broken": lambda: {"broken": broken.study(votes)},
+        "divergence": lambda: {"divergence": divergence.medians(votes, seed)},
+        "signs": lambda: {"signs": state_signs(votes)},
+        "latency": lambda: {"latency": latency.measure()},
+    }
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description="Measure methods of fusion on CREMA-D votes.")
     parser.add_argument("--data", type=Path, required=True, help="folder of tabulatedVotes.csv")
-    parser.add_argument("--seed", type=int, default=0, help="of the folds")
+    parser.add_argument("--seed", type=int, default=0, help="of folds and sequences")
     parser.add_argument("--write", action="store_true", help="write heads, results and the page")
-    parser.add_argument("--heads-only", action="store_true", help="only fit and write heads.json")
+    parser.add_argument("--only", nargs="*", help="parts to measure; the others stay as written")
     options = parser.parse_args()
     torch.set_num_threads(1)
     votes = read_votes(options.data)
-    if options.write or options.heads_only:
+    chosen = options.only if options.only is not None else ["heads", *parts(votes, 0)]
+    if options.write and "heads" in chosen:
         HEADS.write_text(json.dumps(packaged(votes)) + "\n", encoding="utf-8")
-    if options.heads_only:
-        return
-    results = measure(votes, options.seed)
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if options.only is not None else {}
+    for name, part in parts(votes, options.seed).items():
+        if name in chosen:
+            results |= part()
     print(pages.table(results))
     if options.write:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

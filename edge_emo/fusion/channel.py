@@ -20,7 +20,6 @@ from edge_emo.fusion.base import Pool, Vote
 from edge_emo.fusion.heads import (
     Floats,
     Names,
-    centred_logs,
     is_categorical,
     read_heads,
     shares,
@@ -30,6 +29,9 @@ from edge_emo.fusion.heads import (
 )
 from edge_emo.fusion.pooling import LogLinearPool, union
 from edge_emo.types import CATEGORIES, Modality, Posterior
+
+Tables = tuple[Floats, Floats, Floats]
+"""What is heard, what is said, and the weights of each vote."""
 
 
 class ChannelPool(Pool):
@@ -49,27 +51,29 @@ class ChannelPool(Pool):
         self._weights: dict[Modality, Floats] = rows
         self._mean: Floats = np.asarray(np.mean(list(rows.values()), axis=0))
         self._plain = LogLinearPool()
-        self._tables: dict[Names, tuple[list[int], Floats, Floats]] = {}
+        self._tables: dict[tuple[Names, tuple[Modality, ...]], Tables] = {}
 
     def pool(self, votes: list[Vote]) -> Posterior:
         """Combine at least one vote; see the module for the formula."""
         names = union(votes)
         if not is_categorical(names):
             return self._plain.pool(votes)
-        at, heard, said = self._restricted(names)
-        evidence = centred_logs(shares(votes, names) @ heard)
+        heard, said, weights = self._restricted(names, tuple(v.prediction.modality for v in votes))
+        logs = np.log(shares(votes, names) @ heard)
+        centred = logs - np.add.reduce(logs, 1, keepdims=True) / len(names)
         exponents = self._strength.exponents(votes, [vote.weight for vote in votes])
-        weights = np.array([self._weights.get(v.prediction.modality, self._mean) for v in votes])
-        scores = np.array(exponents) @ (weights[:, at] * evidence)
-        raised = np.exp(scores - scores.max())
-        pooled = (raised @ said) / raised.sum()
-        return Posterior(names, tuple((pooled / pooled.sum()).tolist()))
+        scores = np.array(exponents) @ (weights * centred)
+        raised = np.exp(scores - np.maximum.reduce(scores))
+        pooled = raised @ said
+        return Posterior(names, tuple((pooled / np.add.reduce(pooled)).tolist()))
 
-    def _restricted(self, names: Names) -> tuple[list[int], Floats, Floats]:
-        """Return columns and tables for the categories at hand; rows sum to 1 again."""
-        if names not in self._tables:
+    def _restricted(self, names: Names, modalities: tuple[Modality, ...]) -> Tables:
+        """Return tables and weights for what is at hand; rows of tables sum to 1 again."""
+        key = (names, modalities)
+        if key not in self._tables:
             at = [CATEGORIES.index(name) for name in names]
             tables = [table[np.ix_(at, at)] for table in (self._heard, self._said)]
             heard, said = (table / table.sum(axis=1, keepdims=True) for table in tables)
-            self._tables[names] = (at, heard, said)
-        return self._tables[names]
+            weights = np.array([self._weights.get(one, self._mean)[at] for one in modalities])
+            self._tables[key] = (heard, said, weights)
+        return self._tables[key]

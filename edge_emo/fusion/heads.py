@@ -8,7 +8,8 @@ Computing 2014). It knows two modalities and six categories. The rules here exte
 - A modality that they did not have (text) counts as the average of the two, by its reliability.
 - A vote as reliable as the raters' own counts as theirs; half as reliable, half as much.
 - Votes overlap: with k equal votes each exponent is divided by 1 + overlap · (k − 1), the design
-  effect of correlated answers (Kish, "Survey Sampling", 1965). One vote alone is not discounted.
+  effect of correlated answers (Kish, "Survey Sampling", 1965). One vote alone is not discounted,
+  and a strong vote hardly for a weak one, which has little to repeat.
 """
 
 from __future__ import annotations
@@ -60,11 +61,15 @@ class Strength:
             weight / of_mean(self.reference, modality)
             for weight, modality in zip(weights, modalities, strict=True)
         ]
-        others = sum(relative) / max(relative) - 1.0
         return [
-            value / (1.0 + of_mean(self.overlap, modality) * others)
+            value / (1.0 + of_mean(self.overlap, modality) * _others(relative, value))
             for value, modality in zip(relative, modalities, strict=True)
         ]
+
+
+def _others(relative: Sequence[float], value: float) -> float:
+    """Count the other votes; a lighter one as its share to the fourth, a heavier one as one."""
+    return sum(1.0 if other >= value else (other / value) ** 4 for other in relative) - 1.0
 
 
 def of_mean(values: Mapping[Modality, float], modality: Modality) -> float:
@@ -131,7 +136,7 @@ def _row(vote: Vote, names: Names) -> Sequence[float]:
 def centred_logs(rows: Floats) -> Floats:
     """Return the centred log-ratio of each row (Aitchison, 1982); a flat row gives zeros."""
     logs: Floats = np.log(np.maximum(rows, FLOOR))
-    logs -= logs.mean(axis=-1, keepdims=True)
+    logs -= np.add.reduce(logs, -1, keepdims=True) / logs.shape[-1]
     return logs
 
 

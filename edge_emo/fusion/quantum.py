@@ -97,10 +97,11 @@ class DensityState:
         return float(min(max(-(known * np.log(known)).sum() / math.log(len(values)), 0.0), 1.0))
 
     @property
-    def conflict(self) -> float:
+    def coherence(self) -> float:
         """Share of the state off the read-out basis: 1 − Σ ρ_cc² / Σ |ρ_cd|², 0 … 1.
 
-        0 when all votes were measured in the read-out basis.
+        0 when all votes were measured in the read-out basis. With the learned bases it hardly
+        tells whether modalities disagree: see ``docs/concepts/fusion.md``.
         """
         squares = np.abs(self.matrix) ** 2
         return float(min(max(1.0 - np.trace(squares) / squares.sum(), 0.0), 1.0))

@@ -39,7 +39,7 @@ def is_state(state: DensityState) -> bool:
         and abs(np.trace(matrix).real - 1.0) < 1e-9
         and np.linalg.eigvalsh(matrix).min() > -1e-12
         and 0.0 <= state.entropy <= 1.0
-        and 0.0 <= state.conflict <= 1.0
+        and 0.0 <= state.coherence <= 1.0
     )
 
 
@@ -65,7 +65,7 @@ def test_it_starts_maximally_mixed_and_knows_nothing() -> None:
     state = DensityState(7)
     assert state.probabilities == pytest.approx([1 / 7] * 7)
     assert state.entropy == pytest.approx(1.0)
-    assert state.conflict == 0.0
+    assert state.coherence == 0.0
 
 
 @FEW
@@ -100,7 +100,7 @@ def test_with_commuting_bases_it_is_log_linear_pooling(
     assert pooled.probabilities == pytest.approx(plain.probabilities, abs=1e-9)
 
 
-def test_with_other_bases_the_order_matters_and_conflict_shows() -> None:
+def test_with_other_bases_the_order_matters_and_coherence_shows() -> None:
     rows = centred_logs(np.array([sharp("anger", 0.8).probabilities] * 2))
     one, two = random_unitary(3), random_unitary(4)
     forth, back = DensityState(7), DensityState(7)
@@ -108,7 +108,7 @@ def test_with_other_bases_the_order_matters_and_conflict_shows() -> None:
         for row, basis in zip(rows, bases, strict=True):
             state.measure(row, basis)
     assert not np.allclose(forth.probabilities, back.probabilities, atol=1e-3)
-    assert forth.conflict > 0.01
+    assert forth.coherence > 0.01
 
 
 def test_the_unit_vector_of_a_measured_basis_is_pure() -> None:
@@ -116,7 +116,7 @@ def test_the_unit_vector_of_a_measured_basis_is_pure() -> None:
     state.measure(np.array([0.0, -60.0]), np.array([[1, 1], [1, -1]]) / math.sqrt(2) + 0j)
     assert state.entropy == pytest.approx(0.0, abs=1e-9)
     assert state.probabilities == pytest.approx([0.5, 0.5])
-    assert state.conflict == pytest.approx(0.5)
+    assert state.coherence == pytest.approx(0.5)
 
 
 def test_the_learned_bases_are_unitary() -> None:

@@ -17,7 +17,7 @@ from edge_emo.pipeline.lane import Lane
 from edge_emo.pipeline.trace import Measurements, Trace
 from edge_emo.sync.align import LatestJoin, ReproducibleJoin
 from edge_emo.sync.delivery import Bell, Mailbox, Policy
-from edge_emo.types import EmotionState, Prediction, StreamInfo
+from edge_emo.types import EmotionState, Modality, Prediction, StreamInfo
 from tests.pipeline.world import SECOND, EchoEstimator, ListedDriver, chunks
 
 
@@ -30,6 +30,7 @@ class Bench:
         estimators: Mapping[str, Estimator | None],
         clock: Clock,
         trace: Trace | None = None,
+        fusion: PooledFusion | None = None,
     ) -> None:
         reproducible = isinstance(clock, ReplayClock)
         self.bell = Bell()
@@ -45,7 +46,7 @@ class Bench:
         join = (ReproducibleJoin if reproducible else LatestJoin)(self.boxes, self.bell)
         self.hub = Hub(lossless=True)
         self.engine = Engine(
-            self.lanes, join, PooledFusion(), self.hub, [], clock, 10.0, trace or Trace()
+            self.lanes, join, fusion or PooledFusion(), self.hub, [], clock, 10.0, trace or Trace()
         )
 
     def states(self) -> list[EmotionState]:
@@ -104,6 +105,22 @@ def test_any_single_stream_works() -> None:
     assert states[-1].felt is not None
     assert states[-1].divergence is None
     assert states[-1].label == states[-1].felt.label
+
+
+class DoubtingFusion(PooledFusion):
+    """Takes the voice to be broken."""
+
+    def doubts(self) -> Mapping[Modality, str]:
+        return {"voice": "gives the same answer while the other modalities change"}
+
+
+def test_a_modality_in_doubt_is_reported_in_the_health_of_its_stream() -> None:
+    driver = ListedDriver("microphone", list(chunks("microphone", 100, 10, 0.5)))
+    estimators: dict[str, Estimator | None] = {"microphone": EchoEstimator("microphone", "voice")}
+    bench = Bench({"microphone": driver}, estimators, ReplayClock(), fusion=DoubtingFusion())
+    health = bench.states()[-2].health["microphone"]
+    assert not health.valid
+    assert "voice gives the same answer" in health.reason
 
 
 def test_a_modality_without_a_model_says_so() -> None:

@@ -68,12 +68,96 @@ def calibrations(results: Results) -> str:
     return "\n".join(lines)
 
 
+def tracking(results: Results) -> str:
+    """Return a table of trackers at each budget of false switches."""
+    lines = [
+        "| tracker | at most, per min | delay s | missed % | false per min | right % |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, rows in results["tracking"].items():
+        for budget, row in rows.items():
+            if budget != "curve":
+                lines.append(f"| {name} | {budget} | {_tracked(row)} |")
+    return "\n".join(lines)
+
+
+def _tracked(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "– | – | – | –"
+    return (
+        f"{row['delay_s']:.2f} | {100 * row['missed']:.0f} | {row['false_per_min']:.1f} "
+        f"| {100 * row['right']:.0f}"
+    )
+
+
+def broken(results: Results) -> str:
+    """Return a table of how broken modalities are noticed."""
+    lines = [
+        "| modalities | broken | noticed within 30 s, % | median s | healthy one blamed, % |",
+        "|---|---|---|---|---|",
+    ]
+    for key, rows in results["broken"].items():
+        for fault, row in rows.items():
+            noticed = f"{100 * row['noticed']:.0f}" if "noticed" in row else "–"
+            median = f"{row['median_s']:.0f}" if "median_s" in row else "–"
+            others = f"{100 * row['others']:.0f}"
+            lines.append(f"| {key} | {fault} | {noticed} | {median} | {others} |")
+    return "\n".join(lines)
+
+
+def latencies(results: Results) -> str:
+    """Return a table of microseconds by method."""
+    found = results["latency"]
+    lines = [
+        f"| µs on {found['processor']} ({found['machine']}), p50 / p95 | pool | whole update |",
+        "|---|---|---|",
+    ]
+    for name, row in found["methods"].items():
+        pool, update = row["pool"], row["update"]
+        cells = f"{pool['p50']} / {pool['p95']} | {update['p50']} / {update['p95']}"
+        lines.append(f"| {name} | {cells} |")
+    return "\n".join(lines)
+
+
+def monotone(results: Results) -> str:
+    """Return a table of KL as a voice beside the face becomes fresher."""
+    rows = results["monotone"]
+    head = " | ".join(f"{row['voice']:g}" for row in rows)
+    cells = " | ".join(f"{row['kl']:.3f}" for row in rows)
+    return f"| weight of the voice | {head} |\n{'|---' * (len(rows) + 1)}|\n| KL | {cells} |"
+
+
+def signs(results: Results) -> str:
+    """Return a table of rank correlations of the state's signs."""
+    words = {
+        "coherence_disagreement": "share off the read-out basis with disagreement of the senses",
+        "entropy_disagreement": "von Neumann entropy with disagreement of the senses",
+        "entropy_doubt": "von Neumann entropy with entropy of the votes of both senses",
+        "readout_doubt": "1 − largest probability with entropy of the votes of both senses",
+    }
+    lines = ["| rank correlation of | ρ |", "|---|---|"]
+    lines += [f"| {text} | {results['signs'][name]:.2f} |" for name, text in words.items()]
+    return "\n".join(lines)
+
+
+def medians(results: Results) -> str:
+    """Return a table of median gaps between independent people."""
+    rows = results["divergence"].items()
+    return "\n".join(
+        [
+            "| compared | median gap |",
+            "|---|---|",
+            *(f"| {name} | {gap:.4f} |" for name, gap in rows),
+        ]
+    )
+
+
 def fill(page: Path, parts: Mapping[str, str]) -> None:
     """Replace what stands between ``<!-- name -->`` and ``<!-- end -->`` of each part."""
     text = page.read_text(encoding="utf-8")
     for name, part in parts.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
-        text, count = pattern.subn(lambda m, part=part: m[1] + part + m[2], text)
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text, count = pattern.subn(lambda m, part=part: m[1] + part + "\n" + m[2], text)
         if count != 1:
             raise ValueError(f"{page.name} has {count} places for {name!r}")
     page.write_text(text, encoding="utf-8")
@@ -95,6 +179,12 @@ def write(folder: Path, results: Results, votes: Votes) -> None:
             ),
             "subsets": subsets(results),
             "calibration": calibrations(results),
+            "monotone": monotone(results),
+            "tracking": tracking(results),
+            "broken": broken(results),
+            "latency": latencies(results),
+            "medians": medians(results),
+            "signs": signs(results),
         },
     )
     pictures.draw(folder, results, votes)

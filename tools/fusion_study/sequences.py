@@ -75,7 +75,7 @@ def _look(
     random: np.random.Generator,
 ) -> Posterior:
     cast = [
-        _vote(modality, _some(getattr(votes, modality)[clip], random), reliability[modality])
+        to_vote(modality, _some(getattr(votes, modality)[clip], random), reliability[modality])
         for modality in ("voice", "face")
     ]
     return pool.pool(cast)
@@ -87,7 +87,8 @@ def _some(counts: Floats, random: np.random.Generator) -> Floats:
     return smoothed(drawn.astype(np.float64))
 
 
-def _vote(modality: Modality, shares: Floats, weight: float) -> Vote:
+def to_vote(modality: Modality, shares: Floats, weight: float) -> Vote:
+    """Return a vote over the learned labels."""
     posterior = Posterior(LABELS, tuple(shares.tolist()))
     return Vote(Prediction(modality, 0, 0, posterior, None, None, None, 1.0, "", 0), weight)
 
