@@ -31,7 +31,8 @@ class TextSettings:
 
     Attributes:
         spec: How sentences become rows of the model's table.
-        context_s: How old an utterance may be to count as said before; 0 to read none.
+        context_s: How old an utterance may be to count as said before; 0 when the model was
+            not trained on any and reads none, given or not.
         languages: ISO 639-1 codes of the languages that the model knows.
         emoji: Emoji and emoticons that the model knows.
         thresholds: By name of a multi-label output: the least score of each label that counts.
@@ -115,7 +116,7 @@ class TextEstimator(PackagedEstimator):
             raise ClosedError("the text estimator was not started", hint="call start() first")
         utterance = chunk.utterance or Utterance()
         known = self._recent(chunk.t_ns) if utterance.before is None else utterance.before
-        judged = self._judged(chunk, utterance, known[-UTTERANCES:])
+        judged = self._judged(chunk, utterance, known)
         if judged.tensors:
             self._said.append((chunk.end_ns, Said(utterance.speaker, chunk.text)))
         return [judged]
@@ -136,8 +137,7 @@ class TextEstimator(PackagedEstimator):
     def clip(self, chunk: Chunk) -> Prediction:
         """Estimate one line by itself, or with the context that it brings."""
         utterance = chunk.utterance or Utterance()
-        before = utterance.before or ()
-        return self.predict(self._judged(chunk, utterance, before[-UTTERANCES:]))
+        return self.predict(self._judged(chunk, utterance, utterance.before or ()))
 
     def _recent(self, t_ns: int) -> tuple[Said, ...]:
         oldest_ns = t_ns - round(self._settings.context_s * 1e9)
@@ -149,7 +149,8 @@ class TextEstimator(PackagedEstimator):
         if reason := self._reason(chunk.text, words):
             return Features(chunk.t_ns, duration_ns, 0.0, {}, reason)
         spec = self._settings.spec
-        said = [(one.speaker == utterance.speaker, one.text) for one in before]
+        heard = before[-UTTERANCES:] if self._settings.context_s > 0 else ()
+        said = [(one.speaker == utterance.speaker, one.text) for one in heard]
         rows = (sentence_rows(words, spec), context_rows(said, spec))
         inputs = (tensor.name for tensor in self._package.inputs)
         tensors = dict(zip(inputs, rows, strict=True))

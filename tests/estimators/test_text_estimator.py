@@ -238,6 +238,18 @@ def test_context_that_the_source_gives_comes_first(estimator: TextEstimator, mod
     assert (model.seen[-1]["before"] == model.seen[-2]["before"]).all()
 
 
+def test_a_model_without_context_reads_none_even_when_it_is_given(
+    tmp_path: Path, model: Echo
+) -> None:
+    package = package_in(tmp_path, MANIFEST.replace("context_s = 30.0", "context_s = 0.0"))
+    estimator = TextEstimator(package, model, model._clock)
+    estimator.start(INFO)
+    estimator.features(line("are you sure"))
+    estimator.predict(estimator.features(line("yes"))[0])
+    estimator.clip(line("yes", 0, Utterance("ann", (), (Said("ben", "are you sure"),))))
+    assert [seen["before"].sum() for seen in model.seen] == [0, 0]
+
+
 def test_word_times_become_the_duration(estimator: TextEstimator) -> None:
     words = (Word("good", 100, 300), Word("night", 350, 900))
     chunk = Chunk("text", 0, 100, 0.0, "good night", Utterance("ann", words))

@@ -117,12 +117,15 @@ def test_dimensions_point_the_right_way(estimator: TextEstimator) -> None:
     assert good.dominance is not None
 
 
-def test_what_was_said_before_changes_the_estimate(estimator: TextEstimator) -> None:
+def test_what_was_said_before_changes_the_estimate_of_a_model_that_reads_it(
+    estimator: TextEstimator, package: ModelPackage
+) -> None:
     alone = estimate(estimator, "I see.").posterior
     after = estimate(estimator, "I see.", Said("ann", "My father died last night.")).posterior
     assert alone is not None
     assert after is not None
-    assert max(abs(alone[name] - after[name]) for name in CATEGORIES) > 0.01
+    change = max(abs(alone[name] - after[name]) for name in CATEGORIES)
+    assert change > 0.01 if package.features["context_s"] else change == 0.0
 
 
 def test_backends_agree(package: ModelPackage) -> None:

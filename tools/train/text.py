@@ -267,7 +267,7 @@ def _package(
         ],
         features={
             **asdict(SPEC),
-            "context_s": 60.0,
+            "context_s": 0.0 if commercial else 60.0,  # its corpora hold no dialogues
             "languages": ["en"],
             "emoji": emoji,
             "thresholds": limits,

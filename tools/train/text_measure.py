@@ -40,7 +40,8 @@ def measure(folder: Path, dev: Sequence[Sentence]) -> None:
     for name in LABELLED:
         backends = ("litert", "onnx") if name == "goemotions" else ("litert",)
         _evaluate(folder, f"dev of {name}, one category", _of(dev, name), "label", backends)
-    for name in TALKS:
+    reads_context = read_package(folder).features["context_s"] > 0
+    for name in TALKS if reads_context else ():
         split = f"dev of {name}, one category, with context"
         _evaluate(folder, split, _of(dev, name), "label", ("litert",), context=True)
     _evaluate(
@@ -50,7 +51,9 @@ def measure(folder: Path, dev: Sequence[Sentence]) -> None:
         folder, "dev of goemotions, 28 labels", _of(dev, "goemotions"), "emotions", ("litert",)
     )
     _evaluate(folder, "dev of emobank", _of(dev, "emobank"), "affect", ("litert", "openvino"))
-    tables = [_context(folder, dev), _faults(folder, dev), _parts(folder, dev), _time(folder, dev)]
+    tables = [_faults(folder, dev), _parts(folder, dev), _time(folder, dev)]
+    if reads_context:
+        tables.insert(0, _context(folder, dev))
     export.add_metrics(folder, {"tables": tables, "uncalibrated": _uncalibrated(folder, dev)})
 
 

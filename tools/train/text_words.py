@@ -57,6 +57,7 @@ def words(commercial: bool) -> Mapping[str, Any]:
             "English only. Another language abstains; one or two words of it often do not.",
             "No knowledge of the world: it knows words, pieces of words and their neighbours. "
             "Irony, quotation and negation at a distance are missed.",
+            *(["It reads a line by itself: its corpora hold no dialogues."] if commercial else []),
             "Readers disagree much about such labels, and so does the model with them.",
             "Disgust and fear are rare in the corpora and are missed most.",
             "Of a line over 48 words the beginning and the end are read, and its quality says so.",
