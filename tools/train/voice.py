@@ -32,7 +32,7 @@ import numpy as np
 import torch
 import voice_package
 import voice_score
-from voice_corpora import OTHER, TARGETS, Sound
+from voice_corpora import OTHER, TARGETS, Sound, held_out
 from voice_score import Answers
 
 from edge_emo.datasets.clips import write_clips
@@ -83,9 +83,10 @@ def cross(given: argparse.Namespace) -> None:
         "left-out": lambda: {"evaluations": bench.left_out()},
         "faults": lambda: {"robustness": bench.robustness()},
         "gate": lambda: {"gate": bench.gate()},
+        "arousal": lambda: {"affect": bench.arousal()},
     }
     for name in given.parts:
-        if name != "left-out" or not given.commercial:
+        if name not in ("left-out", "arousal") or not given.commercial:
             _keep(given.figures, parts[name]() | {"temperatures": bench.temperatures})
 
 
@@ -201,6 +202,22 @@ class Bench:
             rows.append(self._row(f"{corpus}, a corpus never heard, among the shared", chosen))
             rows.append(self._row(f"{corpus}, a corpus never heard, all categories", outcomes))
         return rows
+
+    def arousal(self) -> dict[str, Any]:
+        """Return how arousal follows the levels that BAVED's speakers were asked for."""
+        outcomes: list[Outcome] = []
+        for run in self._runs:
+            hidden = held_out(run, self._sounds)
+            mine = [s for s in self._sounds if s.corpus == "baved" and s.name in hidden]
+            voice_score.refuse_leaks(run, self._sounds, mine, self._data)
+            outcomes += self._outcomes(run, mine[:: self._every], self._data)
+        row = self._row("baved, unseen speakers", outcomes)
+        what = "arousal, baved's three levels, unseen speakers"
+        return {
+            f"{what}, Pearson r": row["arousal_r"],
+            f"{what}, concordance": row["arousal_ccc"],
+            f"{what}, clips": row["n"],
+        }
 
     def robustness(self) -> dict[str, Any]:
         """Return what faults of the sound cost, on some clips of every fold."""
@@ -346,7 +363,7 @@ def add_figures(given: argparse.Namespace) -> None:
     metrics = json.loads((given.out / "metrics.json").read_text("utf-8"))
     own = [row for row in metrics["evaluations"] if row.get("precision") != FOLD]
     rows = [{**row, "precision": FOLD} for row in figures["evaluations"]]
-    names = ("robustness", "gate")
+    names = ("robustness", "gate", "affect")
     entries = {name: figures[name] for name in names if figures.get(name)}
     entries |= {
         "evaluations": [*rows, *own],
@@ -399,7 +416,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("models") / NAMES[False])
     parser.add_argument("--figures", type=Path, default=Path("build/train/voice-cross.json"))
     parser.add_argument("--commercial", action="store_true")
-    parts = ("folds", "left-out", "faults", "gate")
+    parts = ("folds", "left-out", "faults", "gate", "arousal")
     parser.add_argument("--parts", nargs="+", default=list(parts), choices=parts, help="of cross")
     parser.add_argument("--cache", type=Path, default=Path("build/train/voice-answers"))
     parser.add_argument("--every", type=int, default=1, help="take every n-th clip, for trials")
