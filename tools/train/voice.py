@@ -362,7 +362,8 @@ def add_figures(given: argparse.Namespace) -> None:
     figures = json.loads(given.figures.read_text("utf-8"))
     metrics = json.loads((given.out / "metrics.json").read_text("utf-8"))
     own = [row for row in metrics["evaluations"] if row.get("precision") != FOLD]
-    rows = [{**row, "precision": FOLD} for row in figures["evaluations"]]
+    found = sorted(figures["evaluations"], key=lambda row: "never heard" in row["split"])
+    rows = [{**_brief(row), "precision": FOLD} for row in found]
     names = ("robustness", "gate", "affect")
     entries = {name: figures[name] for name in names if figures.get(name)}
     entries |= {
@@ -372,6 +373,12 @@ def add_figures(given: argparse.Namespace) -> None:
         "tried": _tried(),
     }
     export.add_metrics(given.out, entries)
+
+
+def _brief(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row for the card; those of parts of other rows do without a confusion."""
+    part = any(word in row["split"] for word in ("women", " men", "among", "shared"))
+    return {key: value for key, value in row.items() if key != "confusion" or not part}
 
 
 def _mean_recall(figures: dict[str, Any], corpora: Iterable[str]) -> float:
