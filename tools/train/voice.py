@@ -132,7 +132,8 @@ class Bench:
         sounds, file = self._unseen(run), self._cache / f"{run}-{self._every}.npz"
         if file.exists():
             return voice_score.read_answers(sounds, file)
-        net, _, _ = voice_package.read_run(self._weights, run)
+        net, entry, _ = voice_package.read_run(self._weights, run)
+        voice_score.refuse_unrecorded(run, entry, sounds)
         found = voice_score.answers(voice_package.module_of(net, run), sounds, self._data)
         voice_score.write_answers(found, file)
         return found
@@ -309,6 +310,7 @@ def export_package(given: argparse.Namespace) -> None:
     module = voice_package.module_of(net, run)
     validation = voice_score.unseen(run, sounds, corpora)
     voice_score.refuse_leaks(run, sounds, validation, given.data)
+    voice_score.refuse_unrecorded(run, entry, validation)
     said = voice_score.answers(module, validation, given.data)
     labels = voice_package.labels_of(run)
     temperature = voice_score.fit_temperature([said], labels)
