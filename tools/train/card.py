@@ -59,9 +59,9 @@ def write_card(folder: Path) -> None:
         _section("Confusion", _confusions(metrics)),
         *(_section(t["title"], _further(t)) for t in metrics.get("tables", [])),
         _section("Robustness", _robustness(metrics)),
-        _section("Gate", _gate(metrics)),
+        _section("Gate", _list(metrics, "gate")),
         _section("Calibration", _calibration(model, metrics)),
-        _section("Valence, arousal, dominance", _dimensions(model)),
+        _section("Valence, arousal, dominance", [*_dimensions(model), *_list(metrics, "affect")]),
         _section("Limits", _texts(words.get("limits"))),
         _section("Files", _files(model, metrics)),
         _section("Time", _latency(metrics)),
@@ -180,8 +180,8 @@ def _robustness(metrics: Mapping[str, Any]) -> list[str]:
     return [table["what"], "", *_table(head, rows)]
 
 
-def _gate(metrics: Mapping[str, Any]) -> list[str]:
-    return [f"- {what}: {_number(value)}" for what, value in metrics.get("gate", {}).items()]
+def _list(metrics: Mapping[str, Any], key: str) -> list[str]:
+    return [f"- {what}: {_number(value)}" for what, value in metrics.get(key, {}).items()]
 
 
 _ROBUST = ("accuracy", "unweighted_average_recall", "expected_calibration_error")

@@ -32,7 +32,7 @@ import numpy as np
 import torch
 import voice_package
 import voice_score
-from voice_corpora import OTHER, TARGETS, Sound
+from voice_corpora import OTHER, TARGETS, Sound, held_out
 from voice_score import Answers
 
 from edge_emo.datasets.clips import write_clips
@@ -83,9 +83,10 @@ def cross(given: argparse.Namespace) -> None:
         "left-out": lambda: {"evaluations": bench.left_out()},
         "faults": lambda: {"robustness": bench.robustness()},
         "gate": lambda: {"gate": bench.gate()},
+        "arousal": lambda: {"affect": bench.arousal()},
     }
     for name in given.parts:
-        if name != "left-out" or not given.commercial:
+        if name not in ("left-out", "arousal") or not given.commercial:
             _keep(given.figures, parts[name]() | {"temperatures": bench.temperatures})
 
 
@@ -131,7 +132,8 @@ class Bench:
         sounds, file = self._unseen(run), self._cache / f"{run}-{self._every}.npz"
         if file.exists():
             return voice_score.read_answers(sounds, file)
-        net, _, _ = voice_package.read_run(self._weights, run)
+        net, entry, _ = voice_package.read_run(self._weights, run)
+        voice_score.refuse_unrecorded(run, entry, sounds)
         found = voice_score.answers(voice_package.module_of(net, run), sounds, self._data)
         voice_score.write_answers(found, file)
         return found
@@ -201,6 +203,22 @@ class Bench:
             rows.append(self._row(f"{corpus}, a corpus never heard, among the shared", chosen))
             rows.append(self._row(f"{corpus}, a corpus never heard, all categories", outcomes))
         return rows
+
+    def arousal(self) -> dict[str, Any]:
+        """Return how arousal follows the levels that BAVED's speakers were asked for."""
+        outcomes: list[Outcome] = []
+        for run in self._runs:
+            hidden = held_out(run, self._sounds)
+            mine = [s for s in self._sounds if s.corpus == "baved" and s.name in hidden]
+            voice_score.refuse_leaks(run, self._sounds, mine, self._data)
+            outcomes += self._outcomes(run, mine[:: self._every], self._data)
+        row = self._row("baved, unseen speakers", outcomes)
+        what = "arousal, baved's three levels, unseen speakers"
+        return {
+            f"{what}, Pearson r": row["arousal_r"],
+            f"{what}, concordance": row["arousal_ccc"],
+            f"{what}, clips": row["n"],
+        }
 
     def robustness(self) -> dict[str, Any]:
         """Return what faults of the sound cost, on some clips of every fold."""
@@ -292,6 +310,7 @@ def export_package(given: argparse.Namespace) -> None:
     module = voice_package.module_of(net, run)
     validation = voice_score.unseen(run, sounds, corpora)
     voice_score.refuse_leaks(run, sounds, validation, given.data)
+    voice_score.refuse_unrecorded(run, entry, validation)
     said = voice_score.answers(module, validation, given.data)
     labels = voice_package.labels_of(run)
     temperature = voice_score.fit_temperature([said], labels)
@@ -345,8 +364,9 @@ def add_figures(given: argparse.Namespace) -> None:
     figures = json.loads(given.figures.read_text("utf-8"))
     metrics = json.loads((given.out / "metrics.json").read_text("utf-8"))
     own = [row for row in metrics["evaluations"] if row.get("precision") != FOLD]
-    rows = [{**row, "precision": FOLD} for row in figures["evaluations"]]
-    names = ("robustness", "gate")
+    found = sorted(figures["evaluations"], key=lambda row: "never heard" in row["split"])
+    rows = [{**_brief(row), "precision": FOLD} for row in found]
+    names = ("robustness", "gate", "affect")
     entries = {name: figures[name] for name in names if figures.get(name)}
     entries |= {
         "evaluations": [*rows, *own],
@@ -355,6 +375,12 @@ def add_figures(given: argparse.Namespace) -> None:
         "tried": _tried(),
     }
     export.add_metrics(given.out, entries)
+
+
+def _brief(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row for the card; those of parts of other rows do without a confusion."""
+    part = any(word in row["split"] for word in ("women", " men", "among", "shared"))
+    return {key: value for key, value in row.items() if key != "confusion" or not part}
 
 
 def _mean_recall(figures: dict[str, Any], corpora: Iterable[str]) -> float:
@@ -399,7 +425,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("models") / NAMES[False])
     parser.add_argument("--figures", type=Path, default=Path("build/train/voice-cross.json"))
     parser.add_argument("--commercial", action="store_true")
-    parts = ("folds", "left-out", "faults", "gate")
+    parts = ("folds", "left-out", "faults", "gate", "arousal")
     parser.add_argument("--parts", nargs="+", default=list(parts), choices=parts, help="of cross")
     parser.add_argument("--cache", type=Path, default=Path("build/train/voice-answers"))
     parser.add_argument("--every", type=int, default=1, help="take every n-th clip, for trials")

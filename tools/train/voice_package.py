@@ -162,6 +162,10 @@ _BOTH: dict[str, Any] = {
         "The first windows after a start or a pause hold one to three seconds and are worse.",
     ],
 }
+_AMONG = (
+    "Rows among categories: the share of categories that the corpus lacks (for corpora never "
+    "heard: that not all four have) is dropped from the posterior, as if it were never an answer."
+)
 _VARIATION = (
     "Training windows are varied: place and length in the window, pitch and speed, tempo, vocal "
     "tract, simulated rooms, background noise and voices at −5 … 30 dB, level, clipping, 8-bit "
@@ -176,7 +180,8 @@ _RESEARCH: dict[str, Any] = {
         "every corpus at once (EmoDB: one speaker each; NEMO: one each in seven folds; RAVDESS: "
         "actors in pairs, man and woman; ASED: every eighth). The file of each fold is exported "
         "and judges the speakers that it never met; the clips of all folds are counted together.",
-        "Rows of a corpus left out: a file whose training had no clip of it.",
+        "Rows of a corpus never heard: a file whose training had no clip of it.",
+        _AMONG,
         "The package's own file is trained on all but "
         + ", ".join(f"{c.name} {' '.join(sorted(c.validation))}" for c in CORPORA if c.validation)
         + "; on them its temperature is fitted.",
@@ -192,7 +197,8 @@ _COMMERCIAL: dict[str, Any] = {
     "split": [
         "Rows of unseen speakers: four folds of two EmoDB speakers each, exported and measured as "
         "for the research package; the clips of all folds are counted together.",
-        "Rows of other corpora: the package's own file on "
+        _AMONG,
+        "Rows of corpora never heard: the package's own file on "
         + ", ".join(c for c in TARGETS if c != "emodb")
         + ", of which it never heard anything.",
         "The package's own file is trained on all but EmoDB 03; on it its temperature is fitted.",

@@ -98,6 +98,13 @@ def refuse_leaks(run: str, sounds: list[Sound], evaluated: list[Sound], data: Pa
         raise leakage.LeakageError(f"{run}: {len(both)} files are in training and evaluation")
 
 
+def refuse_unrecorded(run: str, entry: Mapping[str, Any], evaluated: list[Sound]) -> None:
+    """Refuse figures on speakers that the weights' own record does not name as held out."""
+    met = {f"{s.corpus}/{s.speaker}" for s in evaluated} - set(entry["held_out"])
+    if met:
+        raise leakage.LeakageError(f"{run} was trained on {', '.join(sorted(met))}")
+
+
 @functools.cache
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
