@@ -162,7 +162,8 @@ def _parts(folder: Path, dev: Sequence[Sentence]) -> dict[str, Any]:
         rows.append([title, found.n, found.accuracy, found.macro_f1, found.weighted_f1])
     return {
         "title": "Women's and men's parts",
-        "what": "Dev utterances of meld by the six leading parts, with context; litert. No other "
+        "what": "Dev utterances of meld by the six leading parts, with context where it is read; "
+        "litert. No other "
         "corpus tells who writes, and all of them are in English.",
         "head": ["parts", "n", "accuracy", "macro F1", "weighted F1"],
         "rows": rows,
