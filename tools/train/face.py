@@ -249,14 +249,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _about(kept: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    teachers = [teacher["together"] for teacher in kept["teachers"]]
+    first = kept.get("first", kept)
+    teachers = [teacher["together"] for teacher in first["teachers"]]
     return {
         **found,
         "teachers together, validation": teachers[-1] if teachers else None,
-        "teachers' options": [teacher["options"] for teacher in kept["teachers"]],
-        "options": kept["options"],
-        "minutes, teachers included": kept["minutes"],
-        "log": {"teachers": [t["log"] for t in kept["teachers"]], "network": kept["log"]},
+        "teachers' options": [teacher["options"] for teacher in first["teachers"]],
+        "first run": first["options"],
+        "second run, on the labels alone": kept["options"] if first is not kept else None,
+        "minutes": {"first run, on a GPU": first["minutes"], "second run": kept["minutes"]},
+        "log": {
+            "teachers": [teacher["log"] for teacher in first["teachers"]],
+            "first run": first["log"],
+            "second run": kept["log"] if first is not kept else None,
+        },
     }
 
 
