@@ -51,7 +51,7 @@ def create_estimator(
     Raises:
         ModelError: No such package, a damaged one, one that the policy refuses, or one that
             nothing runs here.
-        ConfigError: No such backend or policy; a modality that has no estimator.
+        ConfigError: No such backend or policy, or the package is a detector.
         UnavailableError: The named backend does not work here.
     """
     package = find_package(name, extra_dirs)
@@ -87,7 +87,7 @@ def build_estimator(
         faces: How they are followed and who is estimated.
 
     Raises:
-        ConfigError: Its modality has no estimator.
+        ConfigError: The package is a detector.
         ModelError: The package's features are not what the estimator reads.
     """
     check_modality(package)
@@ -99,18 +99,13 @@ def build_estimator(
 
 
 def check_modality(package: ModelPackage) -> None:
-    """Refuse a detector, and a package whose modality has no estimator yet.
+    """Refuse a detector.
 
     Raises:
-        ConfigError: There is none; the hint lists those that exist.
+        ConfigError: It is one.
     """
     if package.task != "estimate":
         raise ConfigError(
             f"{package.id} is a detector and estimates nothing itself",
             hint=f"name the modality ({package.modality}) or a package that estimates it",
-        )
-    if package.modality not in ESTIMATORS:
-        raise ConfigError(
-            f"{package.id} estimates {package.modality}, for which there is no estimator",
-            hint=f"estimators exist for: {', '.join(ESTIMATORS)}",
         )

@@ -44,6 +44,8 @@ ORDER: tuple[Modality, ...] = ("voice", "face", "text", "physio", "eeg")
 
 _WIDEST = 60.0
 """Largest spread of an effect's logarithm; beyond it a probability is 0 in float64 anyway."""
+_CONTRADICTED = 1e-3
+"""Share of a state below which what an effect leaves of it is mostly rounding."""
 
 
 class DensityState:
@@ -107,7 +109,10 @@ class DensityState:
         return float(min(max(1.0 - np.trace(squares) / squares.sum(), 0.0), 1.0))
 
     def _set(self, matrix: Complex) -> None:
-        self.matrix = matrix / matrix.trace().real
+        """Take an updated matrix; where little of it is left, rounding is taken out first."""
+        left = matrix.trace().real
+        matrix = (matrix + matrix.conj().T) * (0.5 / left)
+        self.matrix = matrix if left > _CONTRADICTED else _positive(matrix)
 
 
 class QuantumPool(Pool):
@@ -184,6 +189,13 @@ class QuantumPool(Pool):
                 self._mean[at],
             )
         return self._spaces[space]
+
+
+def _positive(matrix: Complex) -> Complex:
+    """Return the state nearest to a Hermitian matrix that rounding made slightly negative."""
+    values, vectors = np.linalg.eigh(matrix)
+    kept = np.maximum(values, 0.0)
+    return np.asarray((vectors * (kept / kept.sum())) @ vectors.conj().T)
 
 
 def _commuting(evidence: Floats, exponents: list[float]) -> DensityState:

@@ -24,19 +24,19 @@ from edge_emo.types import (
     Word,
 )
 
+_MAY_LACK = ("channels", "tags")
+
 
 def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
     """Return a prediction as an object; its posterior maps names to probabilities.
 
-    ``channels`` is left out where there is none.
+    ``channels`` and ``tags`` are left out where there are none.
     """
     row = _fields(prediction) | {
         "posterior": _posterior(prediction.posterior),
         "tags": {name: _tags_to_json(tags) for name, tags in prediction.tags.items()},
     }
-    if not prediction.channels:
-        del row["channels"]
-    return row
+    return {key: value for key, value in row.items() if value or key not in _MAY_LACK}
 
 
 def prediction_from_json(value: Mapping[str, Any]) -> Prediction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping
 
@@ -73,14 +74,13 @@ class BridgeSink(Sink):
         """
         link = acquire(self._target, clock, self._settings)
         link.limit_rate(self._settings.rate_hz)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(release, link)
             if self._brightness is not None:
                 link.configure(brightness=round(self._brightness * 1000))
             if not self._wait:
                 link.wait_up()
-        except BaseException:
-            release(link)
-            raise
+            undo.pop_all()
         self._link = link
 
     def state(self, state: EmotionState) -> None:

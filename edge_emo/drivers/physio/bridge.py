@@ -68,13 +68,12 @@ class BridgePhysio(Driver):
         """
         self.close()
         link = acquire(self._target, clock, self._settings)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(release, link)
             board = link.wait_up()
             stream = _choose(board, self._wanted)
             self._intake = _Intake(link, stream)
-        except BaseException:
-            release(link)
-            raise
+            undo.pop_all()
         units = set(stream.units)
         return StreamInfo(
             kind="physio",
