@@ -16,6 +16,11 @@ PARTS = (
     ("Mental load from EEG", "eeg-load-small"),
     ("Stress from pulse and skin", "physio-stress-small"),
 )
+LIMITS = {
+    "eeg-load-small": """A longer window tells more, a baseline more still. With a baseline the
+model is right more often than it says, the more so the longer the window: one temperature serves
+windows of 4 and 10 s and all montages, and is fitted on nets that saw fewer people.""",
+}
 WORDS = """# Evidence: EEG, pulse and skin
 
 Written by `tools/train/body_evidence.py` from the packages' `metrics.json`; no figure is typed in.
@@ -37,6 +42,8 @@ def main() -> None:
     for title, name in PARTS:
         metrics = json.loads((ROOT / "models" / name / "metrics.json").read_text("utf-8"))
         sections.append(f"## {title}\n\n" + "\n".join(_table(metrics["evaluations"])))
+        if name in LIMITS:
+            sections.append(LIMITS[name])
         times += metrics.get("window_times", [])
         heart = metrics["training"].get("heart rate")
         if heart:
