@@ -132,10 +132,13 @@ def test_nothing_is_no_face(detector: PackagedDetector, frame: Image) -> None:
     assert sure(detector, frame) == []
 
 
-def test_three_people_are_three_faces(detector: PackagedDetector, picture: Image) -> None:
-    frame = backdrop(960, 480)
-    for x in (0, 330, 650):
-        paste(frame, picture, x, 60, 330)
+@pytest.mark.parametrize(("width", "height", "tall"), [(640, 480, 220), (1280, 720, 400)])
+def test_three_people_are_three_faces(
+    detector: PackagedDetector, picture: Image, width: int, height: int, tall: int
+) -> None:
+    frame = backdrop(width, height)
+    for third in range(3):
+        paste(frame, picture, third * width // 3, (height - tall) // 2, tall)
     assert len(sure(detector, frame)) == 3
 
 

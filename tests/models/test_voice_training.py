@@ -16,6 +16,9 @@ from edge_emo.features.audio import band_weights, log_mel, taper, window_tensor
 TOOLS = Path(__file__).parents[2] / "tools" / "train"
 
 
+pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
+
+
 @pytest.fixture
 def tools() -> Iterator[SimpleNamespace]:
     """Give the training modules; they import each other by their bare names."""
