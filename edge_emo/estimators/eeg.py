@@ -23,7 +23,7 @@ from edge_emo.features.eeg import (
     spectrum,
 )
 from edge_emo.features.eeg_artefacts import artefact_shares
-from edge_emo.features.eeg_filter import StreamFilter
+from edge_emo.features.eeg_mains import MainsFilter
 from edge_emo.features.eeg_quality import ChannelQuality, judge
 from edge_emo.manifest import ModelPackage
 from edge_emo.runtime.base import LoadedModel
@@ -43,7 +43,7 @@ class _Stream:
 
     info: StreamInfo
     montage: Montage
-    filter: StreamFilter
+    filter: MainsFilter
     windower: Windower
     next_seq: int | None = None
 
@@ -52,7 +52,8 @@ class EegEstimator(PersonalEstimator):
     """Estimates rest or load from EEG of any montage of 10-20 names, 100 to 1000 Hz.
 
     A window ends every second, as the package says. It is 4 s long at first and grows to 10 s.
-    Its first sample is dated back by the delay of the filters at 10 Hz. A loss of samples starts
+    Its first sample is dated back by the delay at 10 Hz of the filters in use at its end: a
+    high-pass, and a notch at the mains frequency that hums if one does. A loss of samples starts
     afresh.
 
     Args:
@@ -85,12 +86,12 @@ class EegEstimator(PersonalEstimator):
         self._stream = _Stream(
             info=info,
             montage=montage,
-            filter=StreamFilter(info.rate_hz, count, highpass_hz=self._settings["highpass_hz"]),
+            filter=MainsFilter(info.rate_hz, count, highpass_hz=self._settings["highpass_hz"]),
             windower=Windower(
                 self._settings["window_s"],
                 self._settings["hop_s"],
                 info.rate_hz,
-                2 * count,
+                2 * count + 1,
                 first_s=self._settings["first_s"],
             ),
         )
@@ -145,13 +146,14 @@ class EegEstimator(PersonalEstimator):
         self, stream: _Stream, pairs: npt.NDArray[np.float32], t_ns: int, duration_ns: int
     ) -> Features:
         count = len(stream.montage.columns)
-        spectra = spectrum(pairs[:, count:], stream.info.rate_hz)
+        filtered, delay_s = pairs[:, count:-1], float(pairs[-1, -1])
+        spectra = spectrum(filtered, stream.info.rate_hz)
         quality = judge(pairs[:, :count], spectra, stream.info.rate_hz)
         channels = dict(zip(stream.montage.names, quality.scores.tolist(), strict=True))
-        t_ns -= stream.filter.delay_ns
+        t_ns -= round(delay_s * 1e9)
         reason = _too_poor(quality)
         if reason:
-            shares = artefact_shares(pairs[:, count:], stream.info.rate_hz, stream.montage)
+            shares = artefact_shares(filtered, stream.info.rate_hz, stream.montage)
             reason += _told(shares)
             return Features(t_ns, duration_ns, quality.score, {}, reason, channels=channels)
         row = self._row(*region_features(spectra, stream.montage, quality.fit))
@@ -184,7 +186,7 @@ def _check(info: StreamInfo) -> None:
 
 
 def _raw_and_filtered(stream: _Stream, chunk: Chunk) -> Chunk:
-    """Return a chunk with the raw channels of the montage, then the same ones filtered."""
+    """Return a chunk of the montage's channels raw, the same filtered, and the filters' delay."""
     if chunk.samples.shape[1] != len(stream.info.channels):
         raise ConfigError(
             f"stream {chunk.stream!r} has {chunk.samples.shape[1]} columns for "
@@ -195,7 +197,8 @@ def _raw_and_filtered(stream: _Stream, chunk: Chunk) -> Chunk:
         stream.filter.reset()
     stream.next_seq = chunk.seq + chunk.n_samples
     raw = chunk.samples[:, stream.montage.columns]
-    pairs = np.concatenate([raw, stream.filter.process(raw)], axis=1, dtype=np.float32)
+    filtered, delay_s = stream.filter.process(raw)
+    pairs = np.column_stack([raw, filtered, delay_s]).astype(np.float32, copy=False)
     return Chunk(chunk.stream, chunk.seq, chunk.t_ns, chunk.rate_hz, pairs)
 
 

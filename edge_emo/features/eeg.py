@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -233,15 +234,20 @@ def spectrum(window_uv: npt.NDArray[np.float32], rate_hz: float) -> Spectrum:
     length = round(SEGMENT_S * rate_hz)
     if len(window_uv) < length:
         raise ValueError(f"{len(window_uv)} samples are less than one segment of {length}")
-    views = np.lib.stride_tricks.sliding_window_view(window_uv, length, axis=0)
-    segments = views[:: length // 2].astype(np.float64)
-    segments -= segments.mean(axis=-1, keepdims=True)
-    taper = np.hanning(length + 1)[:-1]
-    scale = np.sqrt(2.0 / (rate_hz * np.sum(taper**2)))
+    rows = np.ascontiguousarray(window_uv.T, dtype=np.float64)
+    views = np.lib.stride_tricks.sliding_window_view(rows, length, axis=1)[:, :: length // 2]
+    segments = views - views.mean(axis=-1, keepdims=True)
     frequencies_hz: Array = np.arange(length // 2 + 1, dtype=np.float64) * (rate_hz / length)
     kept = int(np.searchsorted(frequencies_hz, _HIGHEST_HZ, side="right"))
-    transforms = np.fft.rfft(segments * (taper * scale), axis=-1)[..., :kept]
-    return Spectrum(frequencies_hz[:kept], np.moveaxis(transforms, 0, 1))
+    transforms = np.fft.rfft(segments * _taper(length, rate_hz), axis=-1)[..., :kept]
+    return Spectrum(frequencies_hz[:kept], transforms)
+
+
+@lru_cache(maxsize=32)
+def _taper(length: int, rate_hz: float) -> Array:
+    """Return a Hann taper that scales the mean square of a transform to a one-sided density."""
+    taper = np.hanning(length + 1)[:-1]
+    return np.asarray(taper * np.sqrt(2.0 / (rate_hz * np.sum(taper**2))))
 
 
 def region_features(

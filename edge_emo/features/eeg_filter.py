@@ -16,6 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+_Space = tuple[Array, Array, Array, float]
+"""A, b, c and d of one input and one output: s' = A s + b x, y = c s + d x."""
+
 MAINS_HZ = (50.0, 60.0)
 _BLOCK = 64
 _NOTCH_Q = 20.0
@@ -77,10 +80,16 @@ class StreamFilter:
     ) -> None:
         self.rate_hz = rate_hz
         self.channels = channels
-        used = [mains for mains in mains_hz if mains < 0.49 * rate_hz]
-        self._sections = [highpass(highpass_hz, rate_hz), *(notch(f, rate_hz) for f in used)]
-        self._system = _BlockSystem(self._sections)
+        used = tuple(mains for mains in mains_hz if mains < 0.49 * rate_hz)
+        self._highpass = highpass(highpass_hz, rate_hz)
+        self._notches = {mains: notch(mains, rate_hz) for mains in used}
+        self._systems: dict[tuple[float, ...], _BlockSystem] = {}
         self.reset()
+
+    @property
+    def mains_hz(self) -> tuple[float, ...]:
+        """The mains frequencies that are taken out at present."""
+        return self._mains_hz
 
     @property
     def delay_ns(self) -> int:
@@ -93,8 +102,17 @@ class StreamFilter:
         low, high = (self._gain(frequency_hz + sign * step_hz) for sign in (-1, 1))
         return float(-np.angle(high / low) / (4.0 * math.pi * step_hz))
 
+    def use_mains(self, mains_hz: Iterable[float]) -> None:
+        """Take out these of the mains frequencies from the next sample on, and no other.
+
+        The notches left out run on unheard, so that a change makes no step but that of the hum.
+        """
+        wanted = frozenset(mains_hz)
+        self._use(tuple(mains for mains in self._notches if mains in wanted))
+
     def reset(self) -> None:
-        """Forget everything: the next sample is the first."""
+        """Forget everything: the next sample is the first, and every notch is on."""
+        self._use(tuple(self._notches))
         self._state = np.zeros((self._system.order, self.channels))
         self._offset: Array | None = None
         self._last = np.zeros(self.channels)
@@ -115,6 +133,16 @@ class StreamFilter:
             filtered[start : start + _BLOCK], self._state = self._system.step(block, self._state)
         return filtered.astype(np.float32)
 
+    def _use(self, mains_hz: tuple[float, ...]) -> None:
+        self._mains_hz = mains_hz
+        if mains_hz not in self._systems:
+            sections = [
+                _space(one) if mains in mains_hz else _unheard(_space(one))
+                for mains, one in self._notches.items()
+            ]
+            self._systems[mains_hz] = _BlockSystem([_space(self._highpass), *sections])
+        self._system = self._systems[mains_hz]
+
     def _centred(self, samples: Array) -> Array:
         held = hold_last(samples, self._last)
         if len(held) == 0:
@@ -125,8 +153,9 @@ class StreamFilter:
         return held - self._offset
 
     def _gain(self, frequency_hz: float) -> complex:
+        sections = [self._highpass, *(self._notches[mains] for mains in self._mains_hz)]
         return math.prod(
-            (section.response(frequency_hz, self.rate_hz) for section in self._sections),
+            (section.response(frequency_hz, self.rate_hz) for section in sections),
             start=complex(1.0),
         )
 
@@ -152,8 +181,8 @@ def hold_last(samples: Array, before: Array) -> Array:
 class _BlockSystem:
     """Sections in series as one state-space system that advances a block at a time."""
 
-    def __init__(self, sections: list[Biquad]) -> None:
-        a, b, c, d = _state_space(sections)
+    def __init__(self, sections: list[_Space]) -> None:
+        a, b, c, d = _in_series(sections)
         self.order = len(b)
         powers = [np.eye(self.order)]
         for _ in range(_BLOCK):
@@ -172,20 +201,25 @@ class _BlockSystem:
         return output, self._powers[n] @ state + self._drive[:, :n] @ block[::-1]
 
 
-def _state_space(sections: list[Biquad]) -> tuple[Array, Array, Array, float]:
-    a, b, c, d = _section_space(sections[0])
-    for section in sections[1:]:
-        a2, b2, c2, d2 = _section_space(section)
+def _in_series(sections: list[_Space]) -> _Space:
+    a, b, c, d = sections[0]
+    for a2, b2, c2, d2 in sections[1:]:
         a = np.block([[a, np.zeros((len(a), 2))], [np.outer(b2, c), a2]])
         b, c, d = np.concatenate([b, b2 * d]), np.concatenate([d2 * c, c2]), d * d2
     return a, b, c, d
 
 
-def _section_space(section: Biquad) -> tuple[Array, Array, Array, float]:
+def _space(section: Biquad) -> _Space:
     b0, b1, b2 = section.b
     a1, a2 = section.a
     a = np.array([[-a1, 1.0], [-a2, 0.0]])
     return a, np.array([b1 - a1 * b0, b2 - a2 * b0]), np.array([1.0, 0.0]), b0
+
+
+def _unheard(space: _Space) -> _Space:
+    """Return a section with the same state that lets its input through."""
+    a, b, c, _ = space
+    return a, b, 0.0 * c, 1.0
 
 
 def _normal(b: tuple[float, float, float], a: tuple[float, float, float]) -> Biquad:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -104,25 +105,36 @@ def _ramp(values: Array, clean: float, useless: float) -> Array:
 
 def _hard_faults(raw_uv: npt.NDArray[np.float32]) -> Sequence[tuple[str, npt.NDArray[np.bool_]]]:
     """Return the faults that make a channel useless, the most basic one last."""
-    finite = np.isfinite(raw_uv)
-    values = np.where(finite, raw_uv, 0.0).astype(np.float64)
-    extreme = np.maximum(
-        np.mean(values == values.max(axis=0), axis=0), np.mean(values == values.min(axis=0), axis=0)
-    )
-    stuck = np.mean(np.diff(values, axis=0) == 0.0, axis=0) > _STUCK_SHARE
-    flat = stuck | (np.std(values, axis=0) < _FLAT_UV)
-    lost = np.mean(~finite, axis=0) > _LOST_SHARE
+    rows = np.ascontiguousarray(raw_uv.T)  # sums along memory are several times faster
+    finite = np.isfinite(rows)
+    values = np.where(finite, rows, 0.0).astype(np.float64)
+    highest, lowest = values.max(axis=1, keepdims=True), values.min(axis=1, keepdims=True)
+    extreme = np.maximum(_share(values == highest), _share(values == lowest))
+    stuck = _share(values[:, 1:] == values[:, :-1]) > _STUCK_SHARE
+    flat = stuck | (np.std(values, axis=1) < _FLAT_UV)
+    lost = _share(~finite) > _LOST_SHARE
     return (("saturated", extreme > _RAIL_SHARE), ("flat", flat), ("without data", lost))
+
+
+def _share(rows: npt.NDArray[np.bool_]) -> Array:
+    return np.asarray(np.count_nonzero(rows, axis=1) / rows.shape[1])
 
 
 def _mains_uv(raw_uv: npt.NDArray[np.float32], rate_hz: float) -> Array:
     """Return the root mean square in µV of the stronger mains frequency, shape (channels,)."""
+    waves = _mains_waves(len(raw_uv), rate_hz)
+    if not len(waves):
+        return np.zeros(raw_uv.shape[1])
     values = np.nan_to_num(raw_uv.astype(np.float64))
-    values -= values.mean(axis=0)
-    seconds = np.arange(len(values)) / rate_hz
-    taper = np.hanning(len(values))[:, None]
+    sines, cosines = (waves @ (values - values[0])).reshape(2, -1, values.shape[1])
+    return np.asarray(np.hypot(sines, cosines).max(axis=0))
+
+
+@lru_cache(maxsize=32)
+def _mains_waves(n_samples: int, rate_hz: float) -> Array:
+    """Return tapered sines, then cosines, of the mains frequencies without their means."""
     used = [mains for mains in MAINS_HZ if mains < 0.49 * rate_hz]
-    if not used:
-        return np.zeros(values.shape[1])
-    waves = np.exp(-2j * np.pi * np.outer(used, seconds))
-    return np.asarray(np.abs(waves @ (values * taper)).max(axis=0) * np.sqrt(2.0) / taper.sum())
+    taper = np.hanning(n_samples)
+    phases = 2 * np.pi * np.outer(used, np.arange(n_samples) / rate_hz)
+    waves = np.concatenate([np.sin(phases), np.cos(phases)]) * taper * np.sqrt(2.0) / taper.sum()
+    return np.asarray(waves - waves.mean(axis=1, keepdims=True))

@@ -15,6 +15,7 @@ from edge_emo.errors import ClosedError, ConfigError, ModelMismatchError
 from edge_emo.estimators.base import Features
 from edge_emo.estimators.eeg import EegEstimator
 from edge_emo.features.eeg import FEATURES
+from edge_emo.features.eeg_filter import StreamFilter
 from edge_emo.manifest import ModelPackage, find_package
 from edge_emo.runtime.choose import load_model
 from edge_emo.types import Chunk, StreamInfo
@@ -69,7 +70,9 @@ def test_a_window_ends_every_second_and_grows_from_4_to_10_s(estimator: EegEstim
     windows = run(estimator, signal(12.5))
     assert [window.duration_ns // 10**9 for window in windows] == [4, 5, 6, 7, 8, 9, 10, 10, 10]
     ends = [window.t_ns + window.duration_ns for window in windows]
-    assert [b - a for a, b in itertools.pairwise(ends)] == [10**9] * 8
+    apart_ns = [b - a for a, b in itertools.pairwise(ends)]
+    assert apart_ns[0] == pytest.approx(10**9, abs=500_000)  # the notches end, and their delay
+    assert apart_ns[1:] == [10**9] * 7
 
 
 def test_a_window_is_dated_back_by_the_delay_of_the_filters(estimator: EegEstimator) -> None:
@@ -81,6 +84,20 @@ def test_a_window_is_dated_back_by_the_delay_of_the_filters(estimator: EegEstima
     ]
     delay_ns = 7_000_000_000 - made[0].t_ns
     assert 500_000 < delay_ns < 3_000_000
+
+
+@pytest.mark.parametrize("size", [10, 2500])
+@pytest.mark.parametrize(("hums", "mains_hz"), [((), ()), ((50.0,), (50.0,)), ((60.0,), (60.0,))])
+def test_the_delay_is_that_of_the_notches_that_are_needed(
+    estimator: EegEstimator, hums: Sequence[float], mains_hz: Sequence[float], size: int
+) -> None:
+    data = signal(10.0)
+    t = np.arange(len(data)) / 250.0
+    for hum_hz in hums:
+        data += (50 * np.sin(2 * math.pi * hum_hz * t))[:, None].astype(np.float32)
+    made = run(estimator, data, size)
+    filters = [StreamFilter(250.0, 8), *[StreamFilter(250.0, 8, mains_hz=mains_hz)] * 6]
+    assert [-one.t_ns for one in made] == pytest.approx([one.delay_ns for one in filters], abs=2)
 
 
 @pytest.mark.parametrize("size", [1, 7, 250, 1625])

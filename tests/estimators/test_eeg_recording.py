@@ -18,6 +18,7 @@ from edge_emo.estimators.eeg import EegEstimator
 from edge_emo.features.eeg import montage_of, spectrum
 from edge_emo.features.eeg_artefacts import artefact_shares
 from edge_emo.features.eeg_filter import StreamFilter
+from edge_emo.features.eeg_mains import MainsFinder
 from edge_emo.manifest import find_package
 from edge_emo.runtime.choose import load_model
 from edge_emo.types import Chunk, Prediction, StreamInfo
@@ -80,6 +81,15 @@ def test_blinks_and_clenches_are_told_apart(recording: npt.NDArray[np.float32]) 
     assert clenching["jaw clench"] >= 0.4
     assert clenching["blink"] < 0.2
     assert max(still.values()) == 0.0
+
+
+def test_its_hum_of_60_hz_is_found_and_kept(recording: npt.NDArray[np.float32]) -> None:
+    finder = MainsFinder(RATE_HZ, 8)
+    found = []
+    for first in range(0, len(recording) - finder.room, finder.room):
+        finder.push(recording[first : first + finder.room])
+        found.append(finder.found)
+    assert found[3:] == [(60.0,)] * (len(found) - 3)
 
 
 def test_clean_windows_are_estimated(predictions: list[Prediction]) -> None:

@@ -16,6 +16,11 @@ PARTS = (
     ("Mental load from EEG", "eeg-load-small"),
     ("Stress from pulse and skin", "physio-stress-small"),
 )
+LIMITS = {
+    "eeg-load-small": """A longer window tells more, a baseline more still. With a baseline the
+model is right more often than it says, the more so the longer the window: one temperature serves
+windows of 4 and 10 s and all montages, and is fitted on nets that saw fewer people.""",
+}
 WORDS = """# Evidence: EEG, pulse and skin
 
 Written by `tools/train/body_evidence.py` from the packages' `metrics.json`; no figure is typed in.
@@ -33,13 +38,17 @@ HEAD = (
 
 def main() -> None:
     """Write the page."""
-    sections = [WORDS]
+    sections, times = [WORDS], []
     for title, name in PARTS:
         metrics = json.loads((ROOT / "models" / name / "metrics.json").read_text("utf-8"))
         sections.append(f"## {title}\n\n" + "\n".join(_table(metrics["evaluations"])))
+        if name in LIMITS:
+            sections.append(LIMITS[name])
+        times += metrics.get("window_times", [])
         heart = metrics["training"].get("heart rate")
         if heart:
             sections.append("## Heart rate\n\n" + "\n".join(_heart(heart)))
+    sections.append("## Time of one window\n\n" + "\n".join(_times(times)))
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text("\n\n".join(part.strip() for part in sections) + "\n", encoding="utf-8")
 
@@ -80,6 +89,30 @@ def _heart(figures: Mapping[str, float]) -> list[str]:
         "|---|---|",
     ]
     return [*lines, *(f"| {name} | {value:g} |" for name, value in figures.items())]
+
+
+def _times(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    machines = ", ".join(sorted({row["machine"] for row in rows}))
+    lines = [
+        "`OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python tools/bench_body.py --take`, one thread",
+        f"of a shared machine ({machines}): ms of processor time; by the wall, least … median,",
+        "in brackets. A window is its features and the network; the last column adds intake and",
+        "filters of all chunks of 40 ms since the window before.",
+        "",
+        "| stream | windows | window, median | 95 % | with intake, median |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        wall = f"({row['window_wall_least_ms']:g} … {row['window_wall_p50_ms']:g})"
+        cells = (
+            row["what"],
+            str(row["windows"]),
+            f"{row['window_p50_ms']:g} {wall}",
+            f"{row['window_p95_ms']:g}",
+            f"{row['stream_p50_ms']:g}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 if __name__ == "__main__":
