@@ -101,7 +101,7 @@ def main() -> None:
     template = find_package(given.modality)
     weights = json.loads((given.mixed / "recipe.json").read_text("utf-8"))["weights"]
     seen = read_windows(template, train, given.mixed, labels, weights)
-    chosen = read_windows(template, _some(choice, given.most), given.mixed, labels, weights)
+    chosen = read_windows(template, _some(choice, given.most // 4), given.mixed, labels, weights)
     net = network(given.modality, template, seen, len(labels))
     log = list(fit(net, seen, given.epochs, given.batch, given.rate, given.seed))
     logits = run(net, chosen)
