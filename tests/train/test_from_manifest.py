@@ -89,3 +89,10 @@ def test_training_and_held_out_share_no_dialogue_and_no_text(
 def test_one_label_is_nothing_to_learn(tool: ModuleType) -> None:
     with pytest.raises(SystemExit, match="nothing to learn"):
         tool.labels_of(talk("train", range(40))[::2])
+
+
+def test_media_that_is_not_there_is_named(tool: ModuleType, tmp_path: Path) -> None:
+    film = Clip("mead/a", "face", "mead", "a.mp4", speaker="mead/A", label="sadness")
+    parts = {"train": [film], "validation": [], "test": [film]}
+    with pytest.raises(SystemExit, match=r"2 files .* such as a\.mp4"):
+        tool.divided(parts, "face", tmp_path)

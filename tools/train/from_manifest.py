@@ -21,7 +21,8 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +150,13 @@ def divided(
     shared: speakers, dialogues, files. A film's cast is in all parts of its text.
 
     Raises:
-        SystemExit: There is nothing to evaluate on, or it was trained on.
+        SystemExit: There is nothing to evaluate on, it was trained on, or a file is missing.
     """
     held_part = "test" if parts["test"] else "validation"
     held = parts[held_part]
     if not held:
         raise SystemExit("neither test nor validation has a labelled clip: nothing to evaluate on")
+    _need_files(chain(*parts.values()), root)
     known = {plain(clip.text or "") for clip in held if modality == "text"}
     train, choice = (
         [clip for clip in clips if plain(clip.text or "") not in known]
@@ -290,6 +292,12 @@ def _labelled(mixed: Path, part: str, modality: str) -> Iterator[Clip]:
     for clip in iter_clips(mixed / f"{part}.jsonl"):
         if clip.modality == modality and clip.label is not None:
             yield clip
+
+
+def _need_files(clips: Iterable[Clip], root: Path) -> None:
+    gone = [clip.path for clip in clips if clip.path and not (root / clip.path).is_file()]
+    if gone:
+        raise SystemExit(f"{len(gone)} files of the manifests are not there, such as {gone[0]}")
 
 
 def _group(clip: Clip) -> str:
