@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from edge_emo.errors import DatasetError
 from edge_emo.imaging import cv2
 
 _SETTLED = 0xFFFFFFFF
+_TURNS = 3  # as many as the text estimator reads
 _NO_SPLIT = '"split": null'
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -52,6 +53,8 @@ class ManifestWriter:
         self._sizes: Counter[int] = Counter()
         self._people: dict[str, tuple[Any, Any]] = {}
         self._told_of: set[str] = set()
+        self._talk: tuple[str | None, int] = (None, 0)
+        self._said: deque[dict[str, str | None]] = deque(maxlen=_TURNS)
 
     def __enter__(self) -> ManifestWriter:
         self._clips, self._about = (
@@ -74,7 +77,7 @@ class ManifestWriter:
             except DatasetError as error:
                 self._tree.findings.add("unreadable", clip.clip, error.message)
                 return None
-        clip = self._with_part(clip, about)
+        clip = self._with_part(self._with_context(clip, about), about)
         self._clips.write(clip_line(clip, clip.clip))
         if about:
             self._about.write(_encode({"clip": clip.clip, **about}) + "\n")
@@ -118,6 +121,18 @@ class ManifestWriter:
                 self._sizes[number] += 1
         self._pending.append(number)
         return clip
+
+    def _with_context(self, clip: Clip, about: Mapping[str, Any]) -> Clip:
+        """Return a line of a dialogue with the lines just before it, as the corpus tells them."""
+        dialogue, turn = about.get("dialogue"), about.get("turn")
+        if clip.modality != "text" or dialogue is None or not isinstance(turn, int):
+            return clip
+        if (dialogue, turn - 1) != self._talk:
+            self._said.clear()
+        self._talk = dialogue, turn
+        before = tuple(self._said)
+        self._said.append({"speaker": clip.speaker, "text": clip.text})
+        return clip if clip.context is not None else replace(clip, context=before or None)
 
     def _meet(self, speaker: str | None, about: Mapping[str, Any]) -> None:
         """Count a speaker who is of two genders or ages: one id for two people."""

@@ -133,6 +133,29 @@ def test_made_files_are_not_made_again(tmp_path: Path) -> None:
     assert made.stat().st_mtime_ns == before
 
 
+def test_lines_of_a_dialogue_carry_what_was_said_just_before(tmp_path: Path) -> None:
+    said = ["Ahoy.", "Who calls?", "The ferry.", "At this hour?", "We had a storm."]
+    talk = [
+        {"speaker": "AB"[n % 2], "utterance": text, "emotion": "neutral"}
+        for n, text in enumerate(said)
+    ]
+    holed = [talk[0], {"speaker": "B"}, talk[2]]
+    root = put(
+        tmp_path / "EmotionLines",
+        {f"Friends/friends_{part}.json": [talk, holed] for part in ("train", "dev", "test")},
+    )
+    prepare(make_adapter("emotionlines"), root, tmp_path / "have.jsonl")
+    clips = {clip.clip: clip for clip in read_clips(tmp_path / "have.jsonl")}
+    key = "emotionlines/friends/train"
+    assert [said["text"] for said in clips[f"{key}/0/4"].context or ()] == said[1:4]
+    assert (clips[f"{key}/0/1"].context or [{}])[0] == {
+        "speaker": "emotionlines/A",
+        "text": "Ahoy.",
+    }
+    for first in ("0/0", "1/0", "1/2"):
+        assert clips[f"{key}/{first}"].context is None
+
+
 def test_nexdata_without_mapping_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="column-mapping file"):
         make_adapter("nexdata")
