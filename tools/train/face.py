@@ -37,6 +37,7 @@ import face_words
 import latency
 import numpy as np
 import torch
+from pad import PAD
 
 from edge_emo.datasets.clips import Clip, write_clips
 from edge_emo.estimators.calibration import fit_temperature
@@ -273,10 +274,7 @@ def _samples(images: face_pool.Grey) -> list[export.Sample]:
 def _package(head: Head, temperature: float, reliability: float) -> export.Package:
     side = face_net.INPUT_PX
     mapped = ("valence", "arousal", "dominance")
-    table = {
-        axis: {label: face_pool.PAD[label][i] for label in CATEGORIES}
-        for i, axis in enumerate(mapped)
-    }
+    table = {axis: {label: PAD[label][i] for label in CATEGORIES} for i, axis in enumerate(mapped)}
     outputs = [export.Tensor("logits", (1, len(CATEGORIES)), "NC", labels=CATEGORIES)]
     dimensions: dict[str, Any] = {"source": "mapping", **table}
     if head.name == "voted":

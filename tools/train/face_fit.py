@@ -21,7 +21,8 @@ import torch
 import torch.nn.functional as F
 from calibrate import figures
 from face_data import Faces
-from face_pool import PAD, Parts, Pool, Rows, pool
+from face_pool import Parts, Pool, Rows, pool
+from pad import PAD
 from plan import Plan
 from torch import nn
 

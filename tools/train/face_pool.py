@@ -25,18 +25,6 @@ from edge_emo.types import CATEGORIES
 
 Grey = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
-# Mean pleasure, arousal and dominance of the terms angry, disgusted, fearful, happy, sad and
-# surprised in Russell and Mehrabian, "Evidence for a three-factor theory of emotions",
-# J. Research in Personality 11, 1977. Neutral is their origin.
-PAD: Mapping[str, tuple[float, float, float]] = {
-    "anger": (-0.51, 0.59, 0.25),
-    "disgust": (-0.60, 0.35, 0.11),
-    "fear": (-0.64, 0.60, -0.43),
-    "happiness": (0.81, 0.51, 0.46),
-    "neutral": (0.0, 0.0, 0.0),
-    "sadness": (-0.63, -0.27, -0.33),
-    "surprise": (0.40, 0.67, -0.13),
-}
 SPLIT_SEED = 7
 VALIDATION = 0.07
 _BLOCK = 12

@@ -10,23 +10,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pad import PAD
+
 from edge_emo.types import CATEGORIES
 
 SPEECH, BURST, OTHER = 0, 1, 2
 KINDS = ("speech", "vocal burst", "other sound")
 
-# Mean pleasure, arousal and dominance of the terms angry, disgusted, fearful, happy, sad and
-# surprised in Russell and Mehrabian, "Evidence for a three-factor theory of emotions",
-# J. Research in Personality 11, 1977. Neutral is their origin.
-PAD = {
-    "anger": (-0.51, 0.59, 0.25),
-    "disgust": (-0.60, 0.35, 0.11),
-    "fear": (-0.64, 0.60, -0.43),
-    "happiness": (0.81, 0.51, 0.46),
-    "neutral": (0.0, 0.0, 0.0),
-    "sadness": (-0.63, -0.27, -0.33),
-    "surprise": (0.40, 0.67, -0.13),
-}
 # Arousal without a category is a judgement: the levels of baved, and calm and boredom.
 LEVELS = {"level0": -0.5, "level1": 0.0, "level2": 0.6, "calm": -0.3, "boredom": -0.5}
 INTENSITY = {"01": 0.8, "02": 1.2}
