@@ -20,6 +20,9 @@ GLAD = ("What a glad morning it is, number {}", "We laughed at the fair, number 
 GLUM = ("I wept over the old letter, number {}", "The empty house made me weep, number {}")
 
 
+pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
+
+
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
     """Give the training script, which imports its neighbours by their bare names."""
