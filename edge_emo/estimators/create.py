@@ -56,7 +56,7 @@ def create_estimator(
     """
     package = find_package(name, extra_dirs)
     check_license_policy(package, license_policy)
-    check_modality(package)
+    refuse_detector(package)
     finder = None
     if package.modality == "face":
         finder = load_face_detector(
@@ -90,7 +90,7 @@ def build_estimator(
         ConfigError: The package is a detector.
         ModelError: The package's features are not what the estimator reads.
     """
-    check_modality(package)
+    refuse_detector(package)
     module, _, attribute = ESTIMATORS[package.modality].partition(":")
     make = getattr(importlib.import_module(module), attribute)
     special = (finder, faces) if package.modality == "face" else ()
@@ -98,7 +98,7 @@ def build_estimator(
     return estimator
 
 
-def check_modality(package: ModelPackage) -> None:
+def refuse_detector(package: ModelPackage) -> None:
     """Refuse a detector.
 
     Raises:

@@ -15,7 +15,7 @@ from edge_emo.datasets.decode import decode_clip
 from edge_emo.errors import DatasetError
 from edge_emo.estimators.base import Estimator
 from edge_emo.estimators.baseline import Baseline
-from edge_emo.estimators.create import build_estimator, check_modality
+from edge_emo.estimators.create import build_estimator, refuse_detector
 from edge_emo.estimators.face_finder import load_face_detector
 from edge_emo.evaluation import metrics
 from edge_emo.evaluation.report import Report
@@ -139,7 +139,7 @@ def evaluate_package(
         DatasetError: A clip cannot be decoded, or none is fit.
         UnavailableError: The backend, or what decodes a clip, is not installed.
     """
-    check_modality(package)
+    refuse_detector(package)
     clock = clock or MonotonicClock()
     loaded = load_model(package, backend=backend, threads=threads, precision=precision)
     model = TimedModel(loaded, clock)

@@ -161,7 +161,7 @@ def write_tables(
     training = {
         **kept.get("options", {}),
         "parameters": sum(v.numel() for v in kept["state"].values()),
-        "minutes on one CPU thread": kept.get("minutes"),
+        "minutes": kept.get("minutes"),
         "log": kept.get("log"),
     }
     content = {
