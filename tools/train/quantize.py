@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 
 def write_int8(
-    source: Path, samples: Sequence[npt.NDArray[Any]], path: Path, shorten: bool = True
-) -> None:
+    source: Path, samples: Sequence[npt.NDArray[Any]], path: Path, shorten: bool = True,
+    in_float: str = "",
+) -> None:  # fmt: skip
     """Write an int8 file.
 
     Ranges are the least and greatest value of each tensor over the samples. The default of
@@ -24,6 +25,7 @@ def write_int8(
         path: Replaced.
         shorten: Whether to :func:`pack`, which small files only survive: weights that the
             quantizer puts behind the tables are lost.
+        in_float: Pattern of tensor names; convolutions that write such a tensor stay float32.
     """
     from ai_edge_litert.interpreter import Interpreter
     from ai_edge_quantizer import qtyping, quantizer, recipe
@@ -40,6 +42,11 @@ def write_int8(
         work.update_quantization_recipe(
             regex=".*", operation_name=operation, algorithm_key=AlgorithmName.NO_QUANTIZE
         )
+    if in_float:
+        work.update_quantization_recipe(
+            regex=in_float, operation_name=qtyping.TFLOperationName.CONV_2D,
+            algorithm_key=AlgorithmName.NO_QUANTIZE,
+        )  # fmt: skip
     calibrator = Calibrator(str(source), num_threads=1, qsv_update_func=qsv_utils.min_max_update)
     inputs = [{name: np.ascontiguousarray(sample)} for sample in samples]
     calibrator.calibrate({signature: inputs}, work._recipe_manager)
