@@ -77,14 +77,36 @@ def find_detector(
     """
     if name is not None:
         return _checked_detector(find_package(name, extra_dirs), modality)
+    return _helper("detect", "detectors", modality, extra_dirs)
+
+
+def find_landmarks(
+    modality: Modality, extra_dirs: Sequence[str | Path] = ()
+) -> ModelPackage | None:
+    """Return the package that places landmarks on what a detector found, or None.
+
+    Args:
+        modality: What it sees is read by estimators of this modality.
+        extra_dirs: The user's own folders of packages, searched first.
+
+    Raises:
+        ModelError: Of several none is the default, or more than one.
+    """
+    return _helper("landmarks", "landmark packages", modality, extra_dirs)
+
+
+def _helper(
+    task: str, plural: str, modality: Modality, extra_dirs: Sequence[str | Path]
+) -> ModelPackage | None:
+    """Return the first folder's default package of a task, or its only one."""
     for place in _search_path(extra_dirs):
-        found = [package for package in _packages_in(place) if _detects(package, modality)]
+        found = [package for package in _packages_in(place) if _does(package, task, modality)]
         marked = [package for package in found if package.default]
         if len(marked or found) > 1:
             names = ", ".join(package.id for package in marked or found)
             raise ModelError(
-                f"{place} holds several detectors for {modality}: {names}",
-                hint="set default = true in one model.toml, or name the detector",
+                f"{place} holds several {plural} for {modality}: {names}",
+                hint="set default = true in one model.toml, or name the one to use",
             )
         if found:
             return (marked or found)[0]
@@ -130,12 +152,12 @@ def _packages_in(place: Path) -> list[ModelPackage]:
     return [read_package(path.parent) for path in sorted(place.glob(f"*/{MANIFEST}"))]
 
 
-def _detects(package: ModelPackage, modality: Modality) -> bool:
-    return package.task == "detect" and package.modality == modality
+def _does(package: ModelPackage, task: str, modality: Modality) -> bool:
+    return package.task == task and package.modality == modality
 
 
 def _checked_detector(package: ModelPackage, modality: Modality) -> ModelPackage:
-    if _detects(package, modality):
+    if _does(package, "detect", modality):
         return package
     raise ModelError(
         f"model package {package.id} does not find what {modality} models read",
