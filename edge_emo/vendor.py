@@ -47,6 +47,7 @@ _ROWS = (
     Vendor("cv2", "", "camera, images"),
     Vendor("ai_edge_litert", "", "LiteRT backend"),
     Vendor("tflite_runtime", "", "LiteRT backend on systems without ai-edge-litert"),
+    Vendor("cryptography", "", "signatures of model packages"),
     Vendor("onnxruntime", "onnx", "ONNX Runtime backend"),
     Vendor("openvino", "openvino", "OpenVINO backend"),
     Vendor(
