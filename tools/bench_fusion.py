@@ -36,6 +36,7 @@ from scipy.stats import spearmanr
 from edge_emo.fusion.base import Pool
 from edge_emo.fusion.methods import make_pool
 from edge_emo.fusion.quantum import QuantumPool
+from edge_emo.fusion.signs import conflict, entropy
 from edge_emo.types import Modality
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -169,29 +170,40 @@ def _pooled(pool: Pool, votes: Votes, clip: int, weights: Mapping[Modality, floa
 
 
 def state_signs(votes: Votes) -> dict[str, float]:
-    """Return rank correlations of the quantum state's signs with what they should show.
+    """Return rank correlations of the signs of doubt with what they should show.
 
     Disagreement is the Jensen-Shannon divergence of voice and face; doubt is the entropy of the
-    votes of both senses. On every fifth clip of those that the head was fitted on.
+    votes of both senses; error is the divergence of the packaged default from them. On every fifth
+    clip of those that the heads were fitted on.
     """
     some = votes.take(np.arange(0, len(votes.actor), 5))
     voice, face, both = (smoothed(part) for part in (some.voice, some.face, some.both))
     reference = json.loads(HEADS.read_text(encoding="utf-8"))["reference"]
-    pool = QuantumPool()
-    states = [
-        pool.measure([
+    casts = [
+        [
             sequences.to_vote("voice", one, reference["voice"]),
             sequences.to_vote("face", other, reference["face"]),
-        ])
+        ]
         for one, other in zip(voice, face, strict=True)
-    ]  # fmt: skip
-    apart = score(voice, replace(some, both=face * 1e6)).js
-    doubt = -(both * np.log(both)).sum(axis=1)
+    ]
+    states = [QuantumPool().measure(cast) for cast in casts]
+    pooled = np.array([make_pool("channel").pool(cast).probabilities for cast in casts])
+    truth = {
+        "disagreement": score(voice, replace(some, both=face * 1e6)).js,
+        "doubt": -(both * np.log(both)).sum(axis=1),
+        "error": score(pooled, some).kl,
+    }
+    signs = {
+        "coherence": [state.coherence for state in states],
+        "von_neumann": [state.entropy for state in states],
+        "conflict": [conflict(cast) or 0.0 for cast in casts],
+        "entropy": [entropy(row.tolist()) for row in pooled],
+        "readout": (1.0 - pooled.max(axis=1)).tolist(),
+    }
     return {
-        "coherence_disagreement": _rank([s.coherence for s in states], apart),
-        "entropy_disagreement": _rank([s.entropy for s in states], apart),
-        "entropy_doubt": _rank([s.entropy for s in states], doubt),
-        "readout_doubt": _rank([1 - s.probabilities.max() for s in states], doubt),
+        f"{sign}_{name}": _rank(values, found)
+        for sign, values in signs.items()
+        for name, found in truth.items()
     }
 
 
