@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_emo.compile import read_figures
 from edge_emo.errors import ConfigError
 from edge_emo.manifest import (
     MANIFEST,
@@ -130,8 +131,21 @@ def _details(package: ModelPackage) -> str:
         for file in package.files
     ]
     lines += [f"  measured: {_figures(row)}" for row in (*package.metrics, *package.detection)]
+    lines += [f"  {_candidate(row)}" for row in read_figures(package.folder)]
     lines += [f"  {_verdict(row)}" for row in explain(package)]
     return "\n".join(lines)
+
+
+def _candidate(row: Mapping[str, Any]) -> str:
+    """Return one candidate of a compilation, kept or rejected, with its figures and reason."""
+    verdict = "rejected" if row.get("reason") else "compiled"
+    head = f"{verdict}: {row['target']} {row['kind']}"
+    rest = {key: value for key, value in row.items() if key not in ("target", "kind")}
+    return ", ".join([head, *(f"{key} {_word(value)}" for key, value in rest.items())])
+
+
+def _word(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _verdict(row: Mapping[str, str]) -> str:

@@ -98,7 +98,7 @@ def build_estimator(
     module, _, attribute = ESTIMATORS[package.modality].partition(":")
     make = getattr(importlib.import_module(module), attribute)
     special = (finder, faces) if package.modality == "face" else ()
-    estimator: Estimator = make(package, model, clock, *special)
+    estimator: Estimator = make(package.as_run_by(model.file), model, clock, *special)
     return estimator
 
 

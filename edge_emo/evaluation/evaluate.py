@@ -54,6 +54,7 @@ class TimedModel(LoadedModel):
     def __init__(self, model: LoadedModel, clock: Clock) -> None:
         self._model = model
         self._clock = clock
+        self.file = model.file
         self.runs_ns: list[int] = []
 
     def run(self, inputs: Tensors) -> Tensors:

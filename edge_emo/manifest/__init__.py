@@ -31,6 +31,7 @@ from edge_emo.manifest.values import FORMATS as FORMATS
 from edge_emo.manifest.values import LICENSE_POLICIES as LICENSE_POLICIES
 from edge_emo.manifest.values import MANIFEST as MANIFEST
 from edge_emo.manifest.values import PRECISIONS as PRECISIONS
+from edge_emo.manifest.values import TARGETS as TARGETS
 from edge_emo.manifest.values import TASKS as TASKS
 from edge_emo.manifest.values import Corpus as Corpus
 from edge_emo.manifest.values import DetectionMetrics as DetectionMetrics
