@@ -1,11 +1,13 @@
 """The fusion benchmark: methods of fusion on CREMA-D, folds by actor, one command.
 
-    python tools/bench_fusion.py --data FOLDER [--write] [--only PART ...]
+    python tools/bench_fusion.py --data FOLDER [--have FOLDER] [--write] [--only PART ...]
 
-FOLDER holds CREMA-D's ``tabulatedVotes.csv``. The table goes to standard output. ``--write`` also
-fits the packaged heads on all actors (``edge_emo/fusion/heads.json``), and writes the results, the
-tables of ``docs/concepts/fusion.md`` and its pictures. Needs the extra ``train``, and matplotlib
-for the pictures.
+The folder of ``--data`` holds CREMA-D's ``tabulatedVotes.csv``; that of ``--have`` the manifests
+``eegmat.jsonl`` and ``stress-predict.jsonl`` as ``edge-emo datasets prepare`` writes them, for the
+watch of body signals (part ``body``), which stays as written without it. The table goes to
+standard output. ``--write`` also fits the packaged heads on all actors
+(``edge_emo/fusion/heads.json``), and writes the results, the tables of ``docs/concepts/fusion.md``
+and its pictures. Needs the extra ``train``, and matplotlib for the pictures.
 """
 
 from __future__ import annotations
@@ -211,9 +213,18 @@ def _rank(one: Sequence[float], other: Sequence[float]) -> float:
     return float(spearmanr(one, other).statistic)
 
 
-def parts(votes: Votes, seed: int) -> Mapping[str, Callable[[], dict[str, Any]]]:
+def body(have: Path) -> dict[str, Any]:
+    """Return how broken body signals are noticed."""
+    sys.path.append(str(ROOT / "tools" / "train"))
+    from fusion_study import broken_body  # it reads tools/train
+
+    return {"body": broken_body.study(have)}
+
+
+def parts(votes: Votes, seed: int, have: Path | None) -> Mapping[str, Callable[[], dict[str, Any]]]:
     """Return what can be measured, by name."""
     return {
+        **({} if have is None else {"body": lambda: body(have)}),
         "methods": lambda: measure(votes, seed),
         "monotone": lambda: {"monotone": monotone(votes)},
         "tracking": lambda: {"tracking": sequences.compare(votes, seed)},
@@ -228,17 +239,19 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description="Measure methods of fusion on CREMA-D votes.")
     parser.add_argument("--data", type=Path, required=True, help="folder of tabulatedVotes.csv")
+    parser.add_argument("--have", type=Path, help="folder of prepared manifests of body signals")
     parser.add_argument("--seed", type=int, default=0, help="of folds and sequences")
     parser.add_argument("--write", action="store_true", help="write heads, results and the page")
     parser.add_argument("--only", nargs="*", help="parts to measure; the others stay as written")
     options = parser.parse_args()
     torch.set_num_threads(1)
     votes = read_votes(options.data)
-    chosen = options.only if options.only is not None else ["heads", *parts(votes, 0)]
+    known = parts(votes, options.seed, options.have)
+    chosen = options.only if options.only is not None else ["heads", *known]
     if options.write and "heads" in chosen:
         HEADS.write_text(json.dumps(packaged(votes)) + "\n", encoding="utf-8")
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if options.only is not None else {}
-    for name, part in parts(votes, options.seed).items():
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    for name, part in known.items():
         if name in chosen:
             results |= part()
     print(pages.table(results))

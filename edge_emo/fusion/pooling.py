@@ -13,10 +13,11 @@ from functools import lru_cache
 
 from edge_emo.fusion.base import LIFETIME_S, Fused, Fusion, Pool, Trust, Vote
 from edge_emo.fusion.divergence import divergence
-from edge_emo.fusion.doubt import Watch
+from edge_emo.fusion.doubt import Doubts, Watch
 from edge_emo.fusion.heads import FLOOR
 from edge_emo.fusion.signs import Signs, conflict, entropy
 from edge_emo.fusion.smoothing import AffectSmoother, Smoothing
+from edge_emo.fusion.steadiness import SteadinessWatch
 from edge_emo.types import (
     CATEGORIES,
     EXPRESSED,
@@ -132,7 +133,11 @@ class PooledFusion(Fusion):
         self._newest: dict[Modality, Prediction] = {}
         self._expressed = AffectSmoother(smoothing or Smoothing())
         self._felt = AffectSmoother(smoothing or Smoothing())
-        self._watch = Watch()
+        self._watches: dict[tuple[Modality, ...], Doubts] = {
+            EXPRESSED: Watch(),
+            FELT: SteadinessWatch(),
+        }
+        self._watch_of = {one: watch for side, watch in self._watches.items() for one in side}
 
     def update(self, prediction: Prediction) -> None:
         """Take a prediction; an abstention stops its modality from counting."""
@@ -141,11 +146,11 @@ class PooledFusion(Fusion):
     def lost(self, modality: Modality) -> None:
         """Stop counting ``modality``."""
         self._newest.pop(modality, None)
-        self._watch.forget(modality)
+        self._watch_of[modality].forget(modality)
 
     def doubts(self) -> Mapping[Modality, str]:
         """Return why modalities are trusted less now."""
-        return self._watch.doubts
+        return {one: why for watch in self._watches.values() for one, why in watch.doubts.items()}
 
     def fuse(self, t_ns: int) -> Fused:
         """Return both sides at ``t_ns``."""
@@ -161,8 +166,7 @@ class PooledFusion(Fusion):
         if not votes:
             smoother.reset()
             return None
-        if modalities == EXPRESSED:
-            self._watch.look(votes, t_ns)
+        self._watches[modalities].look(votes, t_ns)
         age_ns = t_ns - max(vote.prediction.end_ns for vote in votes)
         pooled = self._pool.read(votes)
         doubt = entropy(pooled.posterior.probabilities)
@@ -176,7 +180,8 @@ class PooledFusion(Fusion):
         trust = self._trust[modality]
         age = max(t_ns - prediction.end_ns, 0) / 1e9 / trust.lifetime_s
         fresh = 0.0 if age > 3.0 else math.exp(-age)
-        weight = trust.reliability * prediction.quality * self._watch.factor(modality) * fresh
+        weight = trust.reliability * prediction.quality * fresh
+        weight *= self._watch_of[modality].factor(modality)
         return Vote(prediction, weight, fresh) if weight > 0 else None
 
     def _reason(self, t_ns: int) -> str:

@@ -105,6 +105,20 @@ def broken(results: Results) -> str:
     return "\n".join(lines)
 
 
+def broken_body(results: Results) -> str:
+    """Return a table of how broken body signals are noticed."""
+    lines = [
+        "| signal | broken | streams | in doubt within 30 s, % | within 180 s, % | median s |",
+        "|---|---|---|---|---|---|",
+    ]
+    for modality, rows in results["body"].items():
+        for fault, row in rows.items():
+            median = "–" if row["median_s"] is None else f"{row['median_s']:.0f}"
+            shares = f"{100 * row['within_30_s']:.0f} | {100 * row['ever']:.0f}"
+            lines.append(f"| {modality} | {fault} | {row['streams']} | {shares} | {median} |")
+    return "\n".join(lines)
+
+
 def latencies(results: Results) -> str:
     """Return a table of microseconds by method."""
     found = results["latency"]
@@ -193,6 +207,7 @@ def write(folder: Path, results: Results, votes: Votes) -> None:
             "monotone": monotone(results),
             "tracking": tracking(results),
             "broken": broken(results),
+            "broken-body": broken_body(results),
             "latency": latencies(results),
             "medians": medians(results),
             "signs": signs(results),
