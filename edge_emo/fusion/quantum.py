@@ -155,7 +155,7 @@ class QuantumPool(Pool):
             name: _widened_basis(labels, basis) for name, basis in mine["bases"].items()
         }
         self._learned: Names = tuple(labels)
-        self._plans: dict[tuple[Names, tuple[Modality, ...]], _Plan] = {}
+        self._plans: dict[tuple[Names, tuple[Modality, ...]], Plan] = {}
 
     def pool(self, votes: list[Vote]) -> Posterior:
         """Combine at least one vote; see the module for the formula."""
@@ -199,11 +199,11 @@ class QuantumPool(Pool):
         given = [vote.weight / vote.fresh for vote in votes]
         if not is_categorical(space):
             return _commuting(_logs(votes, space, given))
-        plan = self._plan(space, tuple([vote.prediction.modality for vote in votes]))
+        plan = self.plan(space, tuple([vote.prediction.modality for vote in votes]))
         exponents = self._strength.exponents(votes, given)
         return plan.amplitudes(_logs(votes, space, exponents))
 
-    def _plan(self, space: Names, modalities: tuple[Modality, ...]) -> _Plan:
+    def plan(self, space: Names, modalities: tuple[Modality, ...]) -> Plan:
         """Return bases and weights for the categories and the votes at hand."""
         key = (space, modalities)
         if key not in self._plans:
@@ -213,12 +213,12 @@ class QuantumPool(Pool):
                 for name in modalities
             ]
             rows = [self._weights.get(name, self._mean)[at] for name in modalities]
-            self._plans[key] = _Plan.of(bases, rows)
+            self._plans[key] = Plan.of(bases, rows)
         return self._plans[key]
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """What is the same whenever the same modalities vote on the same categories.
 
     Attributes:
@@ -233,7 +233,7 @@ class _Plan:
     turns: list[Complex]
 
     @classmethod
-    def of(cls, bases: list[Complex | None], rows: list[Floats]) -> _Plan:
+    def of(cls, bases: list[Complex | None], rows: list[Floats]) -> Plan:
         """Return the plan of votes in their order, None the basis of those of the read-out."""
         size = rows[0].size
         own = [basis for basis in bases if basis is not None]
