@@ -18,10 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge_emo.fusion.signs import Signs
-from edge_emo.types import Affect, Posterior
-
-RESTING = ("neutral", "rest", "baseline")
-"""Labels that mean the absence of an emotion; intensity is the distance from them."""
+from edge_emo.types import RESTING, Affect, Posterior
 
 _NO_SIGNS = Signs()
 
@@ -192,5 +189,6 @@ def _one_pole(held: float | None, value: float | None, step: float) -> float | N
 
 
 def _intensity(posterior: Posterior) -> float:
+    """Return the distance from the resting labels."""
     resting = [posterior[name] for name in RESTING if name in posterior]
     return 1.0 - max(resting) if resting else posterior.confidence
