@@ -83,7 +83,7 @@ def packages(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     shown = [row for row in rows if row["accuracy"] is not None]
     names = [" + ".join(row["modalities"]) for row in shown]
     figure, axes = plt.subplots(1, 2, figsize=(7, 0.24 * len(shown) + 1.0), sharey=True)
-    panels = (("accuracy", "accuracy of the expressed label"), ("log_likelihood", "log-likelihood"))
+    panels = (("accuracy", "accuracy"), ("log_likelihood", "log-likelihood"))
     for axis, (key, title) in zip(axes, panels, strict=True):
         axis.barh(range(len(shown)), [row[key] for row in shown], color="tab:blue")
         axis.set_title(f"{title} (simulated)")
