@@ -332,7 +332,7 @@ def _timed(bench: _Bench, target: Target, figures: Sequence[Figures]) -> list[Fi
 def _with_time(one: Figures, row: dict[str, Any] | None) -> Figures:
     if row is None or not one.kept:
         return one
-    return replace(one, p50_ms=row["p50_ms"], p95_ms=row["p95_ms"], reason=row["reason"])
+    return replace(one, **row)
 
 
 def _package(bench: _Bench, name: str, table: dict[str, Any], files: Path) -> Path:

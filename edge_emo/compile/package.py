@@ -68,7 +68,7 @@ def write_package(
 def rows_of(figures: Sequence[Figures], source: Source, files: Path) -> list[dict[str, Any]]:
     """Return the rows of ``[[files]]`` for the candidates that were kept, the fastest first."""
     kept = sorted(
-        (one for one in figures if one.kept), key=lambda one: (one.target, one.p50_ms or 0.0)
+        (one for one in figures if one.kept), key=lambda one: (one.target, one.least_ms or 0.0)
     )
     return [row for one in kept for row in _rows(one, source, files / one.target)]
 
