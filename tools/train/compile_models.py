@@ -14,6 +14,7 @@ not how good the model is. Sign afterwards: ``python tools/sign_models.py --key 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -21,6 +22,8 @@ from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import card
+import detector_card
 import numpy as np
 
 from edge_emo.cli.compile import table
@@ -59,14 +62,25 @@ def main() -> None:
             validation=judged,
             calibration=seen,
             out=given.models,
+            judged_on=f"{(prepare.__doc__ or '').splitlines()[0]} {about(judged)}",
             progress=lambda words: print(words, file=sys.stderr, flush=True),
         )
+    writer = detector_card if package.task == "detect" else card
+    writer.write_card(done.folder)
     print(table(done.figures))
     print(f"{ready - began:.0f} s to prepare, {time.monotonic() - ready:.0f} s to compile")
 
 
+def about(judged: Data) -> str:
+    """Return the number of inputs or clips in words."""
+    if judged.path.suffix == ".npz":
+        with np.load(judged.path) as file:
+            return f"{len(file[file.files[0]])} inputs."
+    return f"{len(judged.path.read_text(encoding='utf-8').splitlines())} clips."
+
+
 def prepare_face(package: ModelPackage, data: Path, place: Path) -> Pair:
-    """Judge on the pictures kept back for validation, calibrate on those trained on."""
+    """Judged on the pictures kept back for validation, calibrated on those trained on."""
     import face_data
     import face_pool
 
@@ -83,7 +97,7 @@ def prepare_face(package: ModelPackage, data: Path, place: Path) -> Pair:
 
 
 def prepare_detector(package: ModelPackage, data: Path, place: Path) -> Pair:
-    """Judge on validation scenes and crops with their boxes, calibrate on those trained on."""
+    """Judged on validation scenes and crops with their boxes, calibrated on those trained on."""
     import detector
     import detector_data
 
@@ -107,7 +121,7 @@ def prepare_detector(package: ModelPackage, data: Path, place: Path) -> Pair:
 
 
 def prepare_voice(package: ModelPackage, data: Path, place: Path) -> Pair:
-    """Judge on the speakers that its temperature was fitted on, calibrate on the others."""
+    """Judged on the speakers that its temperature was fitted on, calibrated on the others."""
     import voice
     import voice_score
 
@@ -122,7 +136,7 @@ def prepare_voice(package: ModelPackage, data: Path, place: Path) -> Pair:
 
 
 def prepare_text(package: ModelPackage, data: Path, place: Path) -> Pair:
-    """Judge on the dev parts that it was trained for, calibrate on training sentences."""
+    """Judged on dev sentences with one category, calibrated on training sentences."""
     import text_data
 
     sentences = text_data.read_corpora(data, package.licence.commercial)
@@ -135,7 +149,7 @@ def prepare_text(package: ModelPackage, data: Path, place: Path) -> Pair:
 
 
 def prepare_eeg(package: ModelPackage, data: Path, place: Path) -> Pair:
-    """Judge every second subject and calibrate on the others, without and with a baseline."""
+    """Judged on every second subject, calibrated on the others, without and with a baseline."""
     import eeg
 
     eeg.run_manifest(Namespace(data=data, out=place))
@@ -143,7 +157,7 @@ def prepare_eeg(package: ModelPackage, data: Path, place: Path) -> Pair:
 
 
 def prepare_physio(package: ModelPackage, data: Path, place: Path) -> Pair:
-    """Judge every second subject and calibrate on the others, without and with a baseline."""
+    """Judged on every second subject, calibrated on the others, without and with a baseline."""
     import physio
 
     physio.run_manifest(Namespace(data=data, out=place))
@@ -182,8 +196,6 @@ def _by_speaker(package: ModelPackage, manifest: Path, baseline: str) -> Pair:
 
 def _without(manifest: Path, split: str) -> Path:
     """Write the manifest without the clips of rest, which have no label."""
-    import json
-
     path = manifest.with_name(f"plain-{manifest.name}")
     rows = manifest.read_text(encoding="utf-8").splitlines()
     kept = [row for row in rows if json.loads(row)["split"] != split]
@@ -192,8 +204,6 @@ def _without(manifest: Path, split: str) -> Path:
 
 
 def _speaker(row: str) -> str:
-    import json
-
     return str(json.loads(row)["speaker"])
 
 
