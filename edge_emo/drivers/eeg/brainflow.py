@@ -256,7 +256,8 @@ class BrainFlowEeg(Driver):
 
     def _samples(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """Return the samples (n, n_channels) of what was taken, shape (rows of the board, n)."""
-        return rows[list(self._board.rows)].T.astype(np.float32, order="C")
+        used: npt.NDArray[np.float64] = rows[list(self._board.rows)]
+        return used.T.astype(np.float32, order="C")
 
     def _until_block_s(self) -> float:
         return (self._block - self._waiting) / self._board.rate_hz
