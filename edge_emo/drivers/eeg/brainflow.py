@@ -256,8 +256,7 @@ class BrainFlowEeg(Driver):
 
     def _samples(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """Return the samples (n, n_channels) of what was taken, shape (rows of the board, n)."""
-        used: npt.NDArray[np.float64] = rows[list(self._board.rows)]
-        return used.T.astype(np.float32, order="C")
+        return np.ascontiguousarray(rows[list(self._board.rows)].T, dtype=np.float32)
 
     def _until_block_s(self) -> float:
         return (self._block - self._waiting) / self._board.rate_hz
