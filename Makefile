@@ -5,7 +5,7 @@ SECONDS_SHOWN ?= 20
 # Everything that installs from wheels alone. The microphone needs a compiler: see docs/guides.
 EXTRAS ?= audio,eeg,files,bridge,onnx,openvino,demo,datasets,dev
 # The modules of the reference, public first.
-REFERENCE = pipeline types errors config clock registry vendor manifest recording testing \
+REFERENCE = pipeline types errors config clock registry board vendor manifest recording testing \
   datasets.catalogue datasets.adapter datasets.contract datasets.tree datasets.prepare \
   datasets.splits datasets.check datasets.shards datasets.mix datasets.chat \
   drivers.base drivers.capture sync.delivery sync.align sync.dejitter sync.health sync.window \

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edge_emo.board import read_board
 from edge_emo.errors import EdgeEmoError
 from edge_emo.manifest import list_packages
 from edge_emo.registry import DRIVERS
@@ -54,8 +55,9 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at the system, the permissions, every backend, every driver and every model."""
+    """Look at system, board, permissions, every backend, every driver and every model."""
     yield _system()
+    yield Finding("system", "board", True, str(read_board()))
     yield from _permissions()
     for status in probe_backends():
         detail = status.version or status.reason

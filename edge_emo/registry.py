@@ -138,9 +138,12 @@ DRIVERS = Table(
 BACKENDS = Table(
     "edge_emo.backends",
     {
+        "tensorrt": "edge_emo.runtime.tensorrt:TensorRtBackend",
         "litert": "edge_emo.runtime.litert:LiteRtBackend",
         "onnx": "edge_emo.runtime.onnx:OnnxBackend",
         "openvino": "edge_emo.runtime.openvino:OpenVinoBackend",
+        "openvino-gpu": "edge_emo.runtime.openvino:OpenVinoGpuBackend",
+        "openvino-npu": "edge_emo.runtime.openvino:OpenVinoNpuBackend",
     },
 )
 

@@ -19,7 +19,13 @@ from edge_emo.features.face_detector import (
     detector_settings,
 )
 from edge_emo.features.face_landmarks import LandmarkRefiner, landmark_settings
-from edge_emo.manifest import ModelPackage, check_license_policy, find_detector, find_landmarks
+from edge_emo.manifest import (
+    ModelPackage,
+    Signatures,
+    check_license_policy,
+    find_detector,
+    find_landmarks,
+)
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.choose import load_model
 
@@ -113,8 +119,9 @@ def load_face_detector(
     threads: int = 1,
     extra_dirs: Sequence[str | Path] = (),
     license_policy: str = "any",
+    signatures: Signatures | None = None,
 ) -> PackagedDetector | None:
-    """Find the detector of faces and what places landmarks, check their licences, load them.
+    """Find the detector and what places landmarks, check licences and signatures, load them.
 
     Args:
         name: Package id; None for the default detector.
@@ -122,6 +129,7 @@ def load_face_detector(
         threads: Threads that one inference may use.
         extra_dirs: The user's own folders of packages.
         license_policy: ``any``, or ``commercial`` to refuse research-only weights.
+        signatures: Which signatures are asked for; None for one of a key that ships.
 
     Returns:
         None when none is named and no package finds faces.
@@ -136,18 +144,25 @@ def load_face_detector(
     if package is None:
         return None
     check_license_policy(package, license_policy)
-    landmarks = _load_landmarks(backend, threads, extra_dirs, license_policy)
+    trusted = signatures or Signatures()
+    trusted.check(package)
+    landmarks = _load_landmarks(backend, threads, extra_dirs, license_policy, trusted)
     model = load_model(package, backend=backend, threads=threads)
     return PackagedDetector(package, model, landmarks)
 
 
 def _load_landmarks(
-    backend: str | None, threads: int, extra_dirs: Sequence[str | Path], license_policy: str
+    backend: str | None,
+    threads: int,
+    extra_dirs: Sequence[str | Path],
+    license_policy: str,
+    signatures: Signatures,
 ) -> PackagedLandmarks | None:
     package = find_landmarks("face", extra_dirs)
     if package is None:
         return None
     check_license_policy(package, license_policy)
+    signatures.check(package)
     return PackagedLandmarks(package, load_model(package, backend=backend, threads=threads))
 
 

@@ -100,7 +100,7 @@ def write_files(
     export.write_onnx(net, example, _declared(folder.name, {}), folder / "model.onnx")
     export.write_tflite(net, example, folder / "model.tflite")
     int8 = folder / "model.int8.tflite"
-    quantize.write_int8(folder / "model.tflite", samples, int8, shorten=False)
+    quantize.write_int8(folder / "model.tflite", samples, int8)
     with torch.no_grad():
         wanted = net(torch.from_numpy(np.concatenate(samples[:64]))).numpy()
     rows = []

@@ -1,0 +1,24 @@
+#!/bin/bash
+# Runs the steps of a job, one a line in /mnt/steps: a name, a tab, a command.
+# Every line for the host begins with @@; the last one is @@done.
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mount -t tmpfs tmp /tmp
+mkdir -p /tmp/home /dev/shm
+ip link set lo up
+dmesg -n 1
+export HOME=/tmp/home LANG=C.UTF-8 PYTHONPATH=/mnt:/mnt/site:/opt/site CI=true
+export MPLCONFIGDIR=/tmp/home OMP_NUM_THREADS=1
+cd /mnt || exit
+while IFS=$'\t' read -r name command; do
+  echo "@@begin $name"
+  bash -c "$command" > /tmp/out 2> /tmp/err < /dev/null
+  code=$?
+  sed 's/^/@@out /' /tmp/out
+  tail -n 60 /tmp/err | sed 's/^/@@err /'
+  echo "@@end $code"
+done < /mnt/steps
+echo "@@done"
+echo o > /proc/sysrq-trigger
+sleep 60
