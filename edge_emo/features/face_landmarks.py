@@ -21,6 +21,7 @@ from edge_emo.features.face_detector import DetectedFace, Point, Runs
 from edge_emo.imaging import cv2
 
 Image = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +71,29 @@ class LandmarkRefiner:
             return face
         vision = cv2()
         grey = standardise(vision.cvtColor(aligned.image, vision.COLOR_RGB2GRAY))
-        answer = self._model.run({"image": grey[np.newaxis, np.newaxis]})["points"]
-        moves = answer.reshape(-1, 2).astype(np.float64) * self._settings.unit_px
+        moves = (self._moves(grey) + self._mirrored_moves(grey)) / 2
         if np.abs(moves).max() > self._settings.reach * self._settings.size_px:
             return face
         matrix = similarity(face.points, self._template)
         places = np.linalg.solve(matrix[:, :2], (self._template + moves - matrix[:, 2]).T).T
         a, b, c, d, e = (Point(float(x), float(y)) for x, y in places)
         return replace(face, points=(a, b, c, d, e))
+
+    def _moves(self, grey: npt.NDArray[np.float32]) -> Floats:
+        """Return how far each landmark lies from the template's, px of the crop, (5, 2)."""
+        answer = self._model.run({"image": grey[np.newaxis, np.newaxis]})["points"]
+        return answer.reshape(-1, 2).astype(np.float64) * self._settings.unit_px
+
+    def _mirrored_moves(self, grey: npt.NDArray[np.float32]) -> Floats:
+        """Return the same as seen in a mirror: the mean of both errs less."""
+        side = self._settings.size_px
+        places = (self._template + self._moves(np.ascontiguousarray(grey[:, ::-1])))[_MIRROR]
+        places[:, 0] = side - places[:, 0]
+        return places - self._template
+
+
+_MIRROR = [1, 0, 2, 4, 3]
+"""Landmarks of the other side."""
 
 
 def landmark_settings(features: Mapping[str, Any], where: str) -> LandmarkSettings:

@@ -25,15 +25,17 @@ SIDE = 96.0
 
 
 class Says:
-    """A network that always gives the same answer and keeps what it was shown."""
+    """A network that gives one answer, in a mirror the mirrored one, and keeps what it sees."""
 
     def __init__(self, answer: npt.ArrayLike) -> None:
-        self.answer = np.array(answer, np.float32).reshape(1, 10)
+        self.answer = np.array(answer, np.float32).reshape(5, 2)
         self.seen: list[npt.NDArray[Any]] = []
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         self.seen.append(inputs["image"])
-        return {"points": self.answer}
+        in_mirror = len(self.seen) % 2 == 0
+        answer = self.answer[[1, 0, 2, 4, 3]] * (-1, 1) if in_mirror else self.answer
+        return {"points": answer.astype(np.float32).reshape(1, 10)}
 
 
 def upright(x: float = 100.0, y: float = 80.0, turn_deg: float = 0.0) -> DetectedFace:
@@ -71,7 +73,8 @@ def test_a_move_turns_with_the_face() -> None:
 def test_the_network_sees_a_standardised_grey_crop() -> None:
     says = Says(np.zeros(10))
     LandmarkRefiner(says, LandmarkSettings()).refined(FRAME, [upright()])
-    (image,) = says.seen
+    image, mirrored = says.seen
+    assert np.array_equal(mirrored[..., ::-1], image)
     assert (image.shape, image.dtype) == ((1, 1, 48, 48), np.float32)
     assert abs(float(image.mean())) < 1e-5
     assert float(image.std()) == pytest.approx(1.0, abs=1e-4)
@@ -87,16 +90,16 @@ def test_a_wild_move_is_not_believed() -> None:
 def test_landmarks_in_one_place_cannot_be_framed_and_stay() -> None:
     point = Point(10.0, 10.0)
     flat = replace(upright(), points=(point,) * 5)
-    says = Says(np.ones(10))
+    says = Says(np.tile([0.0, 1.0], 5))
     assert LandmarkRefiner(says, LandmarkSettings()).refined(FRAME, [flat]) == [flat]
     assert says.seen == []
 
 
 def test_only_the_surest_faces_are_looked_at() -> None:
-    says = Says(np.full(10, 0.1))
+    says = Says(np.tile([0.0, 0.1], 5))
     faces = [upright(10.0 * k) for k in range(4)]
     new = LandmarkRefiner(says, LandmarkSettings(most=3)).refined(FRAME, faces)
-    assert len(says.seen) == 3
+    assert len(says.seen) == 3 * 2
     assert [a == b for a, b in zip(new, faces, strict=True)] == [False, False, False, True]
 
 

@@ -7,7 +7,7 @@ are, and so does the network.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,6 +44,7 @@ class Options:
         rate: Highest learning rate; rises over 3 % of the steps, then falls along a cosine.
         decay: Of the weights.
         average: Weight of the past in the running average of the weights.
+        strength: Of poor light, blur, few pixels, noise and JPEG; 1 is that of the face networks.
         seed: Of everything that is drawn.
     """
 
@@ -53,6 +54,7 @@ class Options:
     rate: float = 2e-3
     decay: float = 1e-3
     average: float = 0.999
+    strength: float = 0.8
     seed: int = 3
 
 
@@ -113,7 +115,9 @@ def pieces(pictures: Sequence[detector_data.Picture], bare: bool) -> Pieces:
     )
 
 
-def draw(rows: Pieces, count: int, rng: torch.Generator) -> tuple[torch.Tensor, ...]:
+def draw(
+    rows: Pieces, count: int, rng: torch.Generator, strength: float = 0.8
+) -> tuple[torch.Tensor, ...]:
     """Return crops as a detector's landmarks would frame them, landmarks, weights.
 
     Returns:
@@ -125,7 +129,7 @@ def draw(rows: Pieces, count: int, rng: torch.Generator) -> tuple[torch.Tensor, 
     images = rows.images[index].float()
 
     crops = nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    seen = face_augment.standardise(face_augment.degrade(crops, rng, 0.8))
+    seen = face_augment.standardise(face_augment.degrade(crops, rng, strength))
     return seen, _moved(rows.points[index], theta), rows.weights[index]
 
 
@@ -148,12 +152,24 @@ def _moved(points: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
 
 
 def fit(
-    rows: Pieces, valid: Pieces, options: Options
+    rows: Pieces,
+    valid: Pieces,
+    options: Options,
+    start: Mapping[str, torch.Tensor] | None = None,
 ) -> tuple[LandmarkNet, Options, list[dict[str, Any]]]:
-    """Train; return the network with averaged weights, the options, the log."""
+    """Train; return the network with averaged weights, the options, the log.
+
+    Args:
+        rows: To learn from.
+        valid: For the log.
+        options: Of the run.
+        start: Weights of a former run to go on from.
+    """
     torch.manual_seed(options.seed)
     rng = torch.Generator().manual_seed(options.seed)
     net = LandmarkNet().to(memory_format=torch.channels_last)
+    if start is not None:
+        net.load_state_dict(start)
     mean = copy.deepcopy(net).eval()
     optimiser = torch.optim.AdamW(net.parameters(), lr=options.rate, weight_decay=options.decay)
     plan = Plan(options.steps, options.seconds)
@@ -162,7 +178,7 @@ def fit(
         for group in optimiser.param_groups:
             group["lr"] = options.rate * plan.factor(0.03)
         with torch.autocast("cpu", torch.bfloat16):
-            loss = _loss(net.train(), *draw(rows, options.batch, rng))
+            loss = _loss(net.train(), *draw(rows, options.batch, rng, options.strength))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -193,7 +209,7 @@ def places(answer: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def judge(net: nn.Module, valid: Pieces) -> dict[str, float]:
     """Return the mean error over the eyes' distance on crops framed as in training."""
-    crops, points, weights = draw(valid, 768, torch.Generator().manual_seed(0))
+    crops, points, weights = draw(valid, 768, torch.Generator().manual_seed(0), 0.3)
     away = (places(net.eval()(crops)) - points).norm(dim=2).mean(dim=1)
     error = away / (points[:, 0] - points[:, 1]).norm(dim=1)
     plain = (torch.from_numpy(_TEMPLATE * INPUT_PX) - points).norm(dim=2).mean(dim=1)

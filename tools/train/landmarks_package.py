@@ -77,7 +77,8 @@ def export_package(data: Path, checkpoint: Path, folder: Path) -> None:
     settings = {"size_px": landmarks_fit.INPUT_PX, "unit_px": landmarks_fit.UNIT_PX}
     export.write_toml(folder, _manifest(folder, settings))
     training = {
-        **kept["options"], "parameters": sum(p.numel() for p in net.parameters()),
+        **kept["options"], "first run": kept["first"],
+        "parameters": sum(p.numel() for p in net.parameters()),
         "faces": kept["faces"], "minutes on one shared CPU thread": kept["minutes"],
         "log": kept["log"],
     }  # fmt: skip
