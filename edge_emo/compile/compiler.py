@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -237,7 +238,7 @@ def _candidates(bench: _Bench, target: Target, kinds: Sequence[str]) -> list[Fig
 
 
 def _made(bench: _Bench, target: Target, kind: str) -> Figures:
-    blank = Figures(target.name, kind, target.file(kind))
+    blank = Figures(target.name, kind, target.file(kind, bench.source.file.path))
     bench.progress(f"{target.name} {kind}: making {blank.path}")
     if kind == "int8-mixed":
         _rank(bench)
@@ -247,9 +248,12 @@ def _made(bench: _Bench, target: Target, kind: str) -> Figures:
     folder = bench.work / target.name
     source = bench.named
     if target.name == "rpi" and kind != "float32":
-        source = (folder / target.file("float32")).with_suffix(NAMED)
+        source = (folder / target.file("float32", "")).with_suffix(NAMED)
     if not source.exists():
         return replace(blank, reason="there is no float32 file to make it of")
+    if blank.path == bench.source.file.path:
+        shutil.copy(bench.source.path, folder / blank.path)
+        return replace(blank, bytes=bench.source.file.bytes)
     calibration = str(bench.work / "calibration.npz") if kind.startswith("int8") else ""
     try:
         run_in_child(
