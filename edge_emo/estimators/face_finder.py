@@ -146,19 +146,19 @@ def load_face_detector(
     check_license_policy(package, license_policy)
     trusted = signatures or Signatures()
     trusted.check(package)
-    landmarks = _load_landmarks(backend, threads, extra_dirs, license_policy, trusted)
+    landmarks = _load_landmarks(package, backend, threads, license_policy, trusted)
     model = load_model(package, backend=backend, threads=threads)
     return PackagedDetector(package, model, landmarks)
 
 
 def _load_landmarks(
+    detector: ModelPackage,
     backend: str | None,
     threads: int,
-    extra_dirs: Sequence[str | Path],
     license_policy: str,
     signatures: Signatures,
 ) -> PackagedLandmarks | None:
-    package = find_landmarks("face", extra_dirs)
+    package = find_landmarks(detector)
     if package is None:
         return None
     check_license_policy(package, license_policy)
@@ -182,6 +182,6 @@ def _check_tensors(
     for name, shape in wanted.items():
         if given.get(name) != shape:
             raise ModelMismatchError(
-                f"{package.id}: tensor {name} is {given.get(name)}, not {shape}",
+                f"{package.id}: tensor {name} is {given.get(name)}, not {shape} as {features} say",
                 hint=f"set {features} in [features] of its model.toml to its input",
             )

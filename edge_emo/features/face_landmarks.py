@@ -82,7 +82,7 @@ class LandmarkRefiner:
     def _moves(self, grey: npt.NDArray[np.float32]) -> Floats:
         """Return how far each landmark lies from the template's, px of the crop, (5, 2)."""
         answer = self._model.run({"image": grey[np.newaxis, np.newaxis]})["points"]
-        return answer.reshape(-1, 2).astype(np.float64) * self._settings.unit_px
+        return np.asarray(answer.reshape(-1, 2), np.float64) * self._settings.unit_px
 
     def _mirrored_moves(self, grey: npt.NDArray[np.float32]) -> Floats:
         """Return the same as seen in a mirror: the mean of both errs less."""

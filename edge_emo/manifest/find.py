@@ -92,40 +92,37 @@ def find_detector(
     """
     if name is not None:
         return _checked_detector(find_package(name, extra_dirs), modality)
-    return _helper("detect", "detectors", modality, extra_dirs)
+    for place in _search_path(extra_dirs):
+        found = _helper("detect", "detectors", modality, place)
+        if found is not None:
+            return found
+    return None
 
 
-def find_landmarks(
-    modality: Modality, extra_dirs: Sequence[str | Path] = ()
-) -> ModelPackage | None:
-    """Return the package that places landmarks on what a detector found, or None.
+def find_landmarks(detector: ModelPackage) -> ModelPackage | None:
+    """Return the package beside a detector that places landmarks on what it found, or None.
 
     Args:
-        modality: What it sees is read by estimators of this modality.
-        extra_dirs: The user's own folders of packages, searched first.
+        detector: Only its own folder is looked in: another maker's detector keeps its landmarks.
 
     Raises:
         ModelError: Of several none is the default, or more than one.
     """
-    return _helper("landmarks", "landmark packages", modality, extra_dirs)
+    place = detector.folder.resolve().parent
+    return _helper("landmarks", "landmark packages", detector.modality, place)
 
 
-def _helper(
-    task: str, plural: str, modality: Modality, extra_dirs: Sequence[str | Path]
-) -> ModelPackage | None:
-    """Return the first folder's default package of a task, or its only one."""
-    for place in _search_path(extra_dirs):
-        found = [package for package in _packages_in(place) if _does(package, task, modality)]
-        marked = [package for package in found if package.default]
-        if len(marked or found) > 1:
-            names = ", ".join(package.id for package in marked or found)
-            raise ModelError(
-                f"{place} holds several {plural} for {modality}: {names}",
-                hint="set default = true in one model.toml, or name the one to use",
-            )
-        if found:
-            return (marked or found)[0]
-    return None
+def _helper(task: str, plural: str, modality: Modality, place: Path) -> ModelPackage | None:
+    """Return a folder's default package of a task, or its only one."""
+    found = [package for package in _packages_in(place) if _does(package, task, modality)]
+    marked = [package for package in found if package.default]
+    if len(marked or found) > 1:
+        names = ", ".join(package.id for package in marked or found)
+        raise ModelError(
+            f"{place} holds several {plural} for {modality}: {names}",
+            hint="set default = true in one model.toml, or name the one to use",
+        )
+    return (marked or found)[0] if found else None
 
 
 def check_license_policy(package: ModelPackage, policy: str) -> None:

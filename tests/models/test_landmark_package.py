@@ -15,9 +15,13 @@ from edge_emo.estimators.create import refuse_detector
 from edge_emo.estimators.face_finder import PackagedLandmarks
 from edge_emo.features.face_detector import LANDMARKS, DetectedFace, Point
 from edge_emo.imaging import cv2
-from edge_emo.manifest import ModelPackage, find_landmarks
+from edge_emo.manifest import ModelPackage, find_landmarks, find_package
 from edge_emo.runtime.choose import load_model
-from tests.models.test_detector_package import BACKENDS, FILES, PLACES, Image
+from tests.models.files import MODULES, runnable
+from tests.models.test_detector_package import PLACES, Image
+
+SHIPPED = find_landmarks(find_package("face-detector-small"))
+FILES = runnable(SHIPPED) if SHIPPED else []
 
 APART = 0.168
 """Distance between the eyes as a share of the portrait's width."""
@@ -25,15 +29,14 @@ APART = 0.168
 
 @pytest.fixture(scope="module")
 def package() -> ModelPackage:
-    found = find_landmarks("face")
-    assert found is not None
-    return found
+    assert SHIPPED is not None
+    return SHIPPED
 
 
 @pytest.fixture(scope="module", params=FILES, ids="-".join)
 def landmarks(package: ModelPackage, request: pytest.FixtureRequest) -> Iterator[PackagedLandmarks]:
     backend, precision = request.param
-    module = BACKENDS[backend]
+    module = MODULES[backend]
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"needs {module}: {vendor.VENDORS[module].install}")
     loaded = PackagedLandmarks(package, load_model(package, backend=backend, precision=precision))
