@@ -87,9 +87,11 @@ class LandmarkRefiner:
     def _mirrored_moves(self, grey: npt.NDArray[np.float32]) -> Floats:
         """Return the same as seen in a mirror: the mean of both errs less."""
         side = self._settings.size_px
-        places = (self._template + self._moves(np.ascontiguousarray(grey[:, ::-1])))[_MIRROR]
+        places: Floats = (self._template + self._moves(np.ascontiguousarray(grey[:, ::-1])))[
+            _MIRROR
+        ]
         places[:, 0] = side - places[:, 0]
-        return places - self._template
+        return np.asarray(places - self._template)
 
 
 _MIRROR = [1, 0, 2, 4, 3]
