@@ -1,12 +1,12 @@
-"""Prints what every package, backend and file says of every clip, one JSON object a line.
+"""Prints what packages say of clips, one JSON object a line.
 
-Runs on any machine that has edge_emo: python3 estimate.py FOLDER BACKEND
+Runs on any machine that has edge_emo: python3 estimate.py FOLDER --backend litert
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,22 +21,30 @@ from edge_emo.imaging import use_one_thread
 from edge_emo.manifest import ModelPackage, list_packages
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.choose import Candidate, candidates, load_candidate
+from edge_emo.runtime.openvino import OpenVinoBackend
 from edge_emo.types import Prediction
 
 Row = dict[str, Any]
 
+_TRIAL_S = 300.0
+"""How long OpenVINO may try to compile a file: emulated, it takes a hundred times as long."""
 
-def rows(folder: Path, backend: str) -> Iterator[Row]:
+
+def rows(folder: Path, wanted: argparse.Namespace) -> Iterator[Row]:
     """Yield a row for each package, file that the backend reads, and clip of the modality.
 
     Args:
         folder: Holds ``clips.jsonl`` and the files that it names.
-        backend: Name of the backend.
+        wanted: What the command line asks for.
     """
     clips = read_clips(folder / "clips.jsonl")
     for package in list_packages():
-        fitting = [clip for clip in clips if clip.modality == package.modality]
-        for candidate in candidates(package, backend=backend, measured_ms={}):
+        if wanted.package and package.id not in wanted.package:
+            continue
+        fitting = [clip for clip in clips if clip.modality == package.modality][: wanted.clips]
+        for candidate in candidates(package, backend=wanted.backend, measured_ms={}):
+            if not candidate.path.endswith(wanted.suffix):
+                continue
             key = {"package": package.id, "backend": candidate.backend, "file": candidate.path}
             model = _loaded(package, candidate)
             if isinstance(model, str):
@@ -51,6 +59,9 @@ def _loaded(package: ModelPackage, candidate: Candidate) -> LoadedModel | str:
     if not candidate.accepted:
         return candidate.reason
     try:
+        if candidate.backend == OpenVinoBackend.name:
+            file = next(file for file in package.files if file.path == candidate.path)
+            return OpenVinoBackend(timeout_s=_TRIAL_S).load(package, file)
         return load_candidate(package, candidate)
     except ModelError as error:
         return error.message
@@ -93,7 +104,19 @@ def _plain(prediction: Prediction) -> Row:
     }
 
 
+def main() -> None:
+    """Obey the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="holds clips.jsonl and its files")
+    parser.add_argument("--backend", required=True)
+    parser.add_argument("--clips", type=int, help="at most so many of a modality")
+    parser.add_argument("--package", action="append", default=[], help="all without it")
+    parser.add_argument("--suffix", default="", help="only files that end so")
+    wanted = parser.parse_args()
+    for row in rows(wanted.folder, wanted):
+        print(json.dumps(row), flush=True)
+
+
 if __name__ == "__main__":
     use_one_thread()
-    for row in rows(Path(sys.argv[1]), sys.argv[2]):
-        print(json.dumps(row), flush=True)
+    main()
