@@ -50,6 +50,9 @@ class Models:
         threads: Threads of each model.
         folders: More folders that hold model packages.
         license_policy: "any", or "commercial", which refuses research-only weights.
+        signatures: "required" takes packages that a trusted key has signed, "if-signed" also
+            those that nobody signed, "off" all.
+        trusted_keys: Files of public keys that are trusted besides those of edge_emo itself.
     """
 
     face: str | None = None
@@ -62,6 +65,8 @@ class Models:
     threads: int = 1
     folders: tuple[str, ...] = ()
     license_policy: Literal["any", "commercial"] = "any"
+    signatures: Literal["required", "if-signed", "off"] = "required"
+    trusted_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,10 @@ class ModelIntegrityError(ModelError):
     """A file of a model package differs in size or SHA-256 from its manifest."""
 
 
+class ModelSignatureError(ModelError):
+    """A model package is not signed, or by nobody whom the configuration trusts."""
+
+
 class ModelMismatchError(ModelError):
     """A compiled file's own tensors differ from what its manifest declares."""
 

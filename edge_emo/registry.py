@@ -138,6 +138,7 @@ DRIVERS = Table(
 BACKENDS = Table(
     "edge_emo.backends",
     {
+        "tensorrt": "edge_emo.runtime.tensorrt:TensorRtBackend",
         "litert": "edge_emo.runtime.litert:LiteRtBackend",
         "onnx": "edge_emo.runtime.onnx:OnnxBackend",
         "openvino": "edge_emo.runtime.openvino:OpenVinoBackend",

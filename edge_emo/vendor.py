@@ -47,7 +47,15 @@ _ROWS = (
     Vendor("cv2", "", "camera, images"),
     Vendor("ai_edge_litert", "", "LiteRT backend"),
     Vendor("tflite_runtime", "", "LiteRT backend on systems without ai-edge-litert"),
+    Vendor("cryptography", "", "signatures of model packages"),
     Vendor("onnxruntime", "onnx", "ONNX Runtime backend"),
+    Vendor(
+        "tensorrt",
+        "jetson",
+        "TensorRT backend",
+        "TensorRT comes with JetPack: sudo apt-get install python3-libnvinfer, and a virtual "
+        "environment made with --system-site-packages",
+    ),
     Vendor("openvino", "openvino", "OpenVINO backend"),
     Vendor(
         "pyaudio",
@@ -64,6 +72,12 @@ _ROWS = (
     Vendor("scipy", "datasets", "MATLAB files of corpora"),
     Vendor("pyarrow", "datasets", "Parquet shards"),
     Vendor("ray", "ray", "shards on a cluster"),
+    Vendor("torch", "compile", "conversion to .tflite", "first: pip install torch==2.13.0"),
+    Vendor("litert_torch", "compile", "conversion to .tflite"),
+    Vendor("ai_edge_quantizer", "compile", "int8 of .tflite files"),
+    Vendor("flatbuffers", "compile", "shortening of .tflite files"),
+    Vendor("onnx", "compile", "reading and writing of .onnx files"),
+    Vendor("nncf", "compile", "int8 for OpenVINO"),
     Vendor("matplotlib", "demo", "the portrait of the demonstration"),
 )
 

@@ -33,7 +33,7 @@ from edge_emo.drivers.virtual_scene import Scene
 from edge_emo.errors import ModelError
 from edge_emo.estimators.create import create_estimator
 from edge_emo.estimators.face_finder import PackagedDetector
-from edge_emo.manifest import ModelPackage, find_detector, find_package
+from edge_emo.manifest import ModelPackage, Signatures, find_detector, find_package
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.choose import candidates, load_model
 from edge_emo.types import Chunk, StreamInfo
@@ -123,7 +123,12 @@ def path_rows(
     """Yield rows for a 640×480 frame in, prediction out, and for its parts."""
     faces = Faces(detect_interval_s=interval_s)
     estimator = create_estimator(
-        model, ManualClock(), extra_dirs=folders, face_detector=detector, faces=faces
+        model,
+        ManualClock(),
+        extra_dirs=folders,
+        signatures=Signatures("off"),
+        face_detector=detector,
+        faces=faces,
     )
     estimator.start(StreamInfo("camera", 10.0, (), "rgb8", "frames"))
     rarely = f", detecting every {interval_s} s" if interval_s else ""

@@ -1,11 +1,13 @@
 """The fusion benchmark: methods of fusion on CREMA-D, folds by actor, one command.
 
-    python tools/bench_fusion.py --data FOLDER [--write] [--only PART ...]
+    python tools/bench_fusion.py --data FOLDER [--have FOLDER] [--write] [--only PART ...]
 
-FOLDER holds CREMA-D's ``tabulatedVotes.csv``. The table goes to standard output. ``--write`` also
-fits the packaged heads on all actors (``edge_emo/fusion/heads.json``), and writes the results, the
-tables of ``docs/concepts/fusion.md`` and its pictures. Needs the extra ``train``, and matplotlib
-for the pictures.
+The folder of ``--data`` holds CREMA-D's ``tabulatedVotes.csv``; that of ``--have`` the manifests
+``eegmat.jsonl`` and ``stress-predict.jsonl`` as ``edge-emo datasets prepare`` writes them, for the
+watch of body signals (part ``body``), which stays as written without it. The table goes to
+standard output. ``--write`` also fits the packaged heads on all actors
+(``edge_emo/fusion/heads.json``), and writes the results, the tables of ``docs/concepts/fusion.md``
+and its pictures. Needs the extra ``train``, and matplotlib for the pictures.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from scipy.stats import spearmanr
 from edge_emo.fusion.base import Pool
 from edge_emo.fusion.methods import make_pool
 from edge_emo.fusion.quantum import QuantumPool
+from edge_emo.fusion.signs import conflict, entropy
 from edge_emo.types import Modality
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -169,29 +172,40 @@ def _pooled(pool: Pool, votes: Votes, clip: int, weights: Mapping[Modality, floa
 
 
 def state_signs(votes: Votes) -> dict[str, float]:
-    """Return rank correlations of the quantum state's signs with what they should show.
+    """Return rank correlations of the signs of doubt with what they should show.
 
     Disagreement is the Jensen-Shannon divergence of voice and face; doubt is the entropy of the
-    votes of both senses. On every fifth clip of those that the head was fitted on.
+    votes of both senses; error is the divergence of the packaged default from them. On every fifth
+    clip of those that the heads were fitted on.
     """
     some = votes.take(np.arange(0, len(votes.actor), 5))
     voice, face, both = (smoothed(part) for part in (some.voice, some.face, some.both))
     reference = json.loads(HEADS.read_text(encoding="utf-8"))["reference"]
-    pool = QuantumPool()
-    states = [
-        pool.measure([
+    casts = [
+        [
             sequences.to_vote("voice", one, reference["voice"]),
             sequences.to_vote("face", other, reference["face"]),
-        ])
+        ]
         for one, other in zip(voice, face, strict=True)
-    ]  # fmt: skip
-    apart = score(voice, replace(some, both=face * 1e6)).js
-    doubt = -(both * np.log(both)).sum(axis=1)
+    ]
+    states = [QuantumPool().measure(cast) for cast in casts]
+    pooled = np.array([make_pool("channel").pool(cast).probabilities for cast in casts])
+    truth = {
+        "disagreement": score(voice, replace(some, both=face * 1e6)).js,
+        "doubt": -(both * np.log(both)).sum(axis=1),
+        "error": score(pooled, some).kl,
+    }
+    signs = {
+        "coherence": [state.coherence for state in states],
+        "von_neumann": [state.entropy for state in states],
+        "conflict": [conflict(cast) or 0.0 for cast in casts],
+        "entropy": [entropy(row.tolist()) for row in pooled],
+        "readout": (1.0 - pooled.max(axis=1)).tolist(),
+    }
     return {
-        "coherence_disagreement": _rank([s.coherence for s in states], apart),
-        "entropy_disagreement": _rank([s.entropy for s in states], apart),
-        "entropy_doubt": _rank([s.entropy for s in states], doubt),
-        "readout_doubt": _rank([1 - s.probabilities.max() for s in states], doubt),
+        f"{sign}_{name}": _rank(values, found)
+        for sign, values in signs.items()
+        for name, found in truth.items()
     }
 
 
@@ -199,9 +213,18 @@ def _rank(one: Sequence[float], other: Sequence[float]) -> float:
     return float(spearmanr(one, other).statistic)
 
 
-def parts(votes: Votes, seed: int) -> Mapping[str, Callable[[], dict[str, Any]]]:
+def body(have: Path) -> dict[str, Any]:
+    """Return how broken body signals are noticed."""
+    sys.path.append(str(ROOT / "tools" / "train"))
+    from fusion_study import broken_body  # it reads tools/train
+
+    return {"body": broken_body.study(have)}
+
+
+def parts(votes: Votes, seed: int, have: Path | None) -> Mapping[str, Callable[[], dict[str, Any]]]:
     """Return what can be measured, by name."""
     return {
+        **({} if have is None else {"body": lambda: body(have)}),
         "methods": lambda: measure(votes, seed),
         "monotone": lambda: {"monotone": monotone(votes)},
         "tracking": lambda: {"tracking": sequences.compare(votes, seed)},
@@ -216,17 +239,19 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description="Measure methods of fusion on CREMA-D votes.")
     parser.add_argument("--data", type=Path, required=True, help="folder of tabulatedVotes.csv")
+    parser.add_argument("--have", type=Path, help="folder of prepared manifests of body signals")
     parser.add_argument("--seed", type=int, default=0, help="of folds and sequences")
     parser.add_argument("--write", action="store_true", help="write heads, results and the page")
     parser.add_argument("--only", nargs="*", help="parts to measure; the others stay as written")
     options = parser.parse_args()
     torch.set_num_threads(1)
     votes = read_votes(options.data)
-    chosen = options.only if options.only is not None else ["heads", *parts(votes, 0)]
+    known = parts(votes, options.seed, options.have)
+    chosen = options.only if options.only is not None else ["heads", *known]
     if options.write and "heads" in chosen:
         HEADS.write_text(json.dumps(packaged(votes)) + "\n", encoding="utf-8")
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if options.only is not None else {}
-    for name, part in parts(votes, options.seed).items():
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    for name, part in known.items():
         if name in chosen:
             results |= part()
     print(pages.table(results))

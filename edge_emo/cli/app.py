@@ -24,6 +24,7 @@ VERBS = (
     "record",
     "replay",
     "models",
+    "compile",
     "bench",
     "evaluate",
     "bridge",

@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", nargs="?", help="a recorded session; the demonstration if none")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of the measurement")
     parser.add_argument("--rate", type=float, metavar="HZ", help="states per second")
-    parser.add_argument("--backend", metavar="NAME", help="litert, onnx or openvino; no fallback")
+    parser.add_argument(
+        "--backend", metavar="NAME", help="litert, onnx, openvino, tensorrt; no fallback"
+    )
     parser.add_argument(
         "--autotune",
         action="store_true",

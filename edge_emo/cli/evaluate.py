@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--manifest", required=True, metavar="FILE", help="JSON lines, one clip each"
     )
     parser.add_argument("--root", metavar="DIR", help="what paths are relative to")
-    parser.add_argument("--backend", metavar="NAME", help="litert, onnx or openvino; no fallback")
+    parser.add_argument(
+        "--backend", metavar="NAME", help="litert, onnx, openvino, tensorrt; no fallback"
+    )
     parser.add_argument("--precision", metavar="NAME", help="float32, float16 or int8")
     parser.add_argument("--threads", type=int, default=1, help="threads of the backend")
     parser.add_argument("--folder", action="append", default=[], help="more package folders")

@@ -1,43 +1,121 @@
-"""List the model packages, or show one: files, licences, measured figures, what runs it here."""
+"""List model packages, show one, check or make their signatures.
+
+edge-emo models, edge-emo models show ID, edge-emo models verify [ID ...],
+edge-emo models sign ID ... --key FILE, edge-emo models keygen FILE
+"""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_emo.manifest import ModelPackage, find_package, list_packages
+from edge_emo.compile import read_figures
+from edge_emo.errors import ConfigError
+from edge_emo.manifest import (
+    MANIFEST,
+    ModelPackage,
+    find_package,
+    list_packages,
+    read_keys,
+    read_package,
+    read_private_key,
+    shipped_keys,
+    sign_package,
+    verify_package,
+    write_key_pair,
+)
 from edge_emo.runtime.choose import explain
 
-HELP = "list model packages, or show one"
+HELP = "list, show, verify or sign model packages"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
-    parser.add_argument("model", nargs="?", help="package id or modality")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="[show|verify|sign|keygen] NAME",
+        help="package ids, modalities or folders; of keygen, the file of the private key",
+    )
     parser.add_argument("--folder", action="append", default=[], help="more package folders")
-    parser.add_argument("--verify", action="store_true", help="check every file's SHA-256")
+    parser.add_argument("--key", metavar="FILE", help="sign: the private key")
+    parser.add_argument(
+        "--trust", action="append", default=[], metavar="FILE", help="verify: one more public key"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the verb."""
-    packages = (
-        [find_package(arguments.model, arguments.folder)]
-        if arguments.model
-        else list_packages(arguments.folder)
-    )
-    for package in packages:
-        if arguments.verify:
-            for file in package.files:
-                package.verify(file)
-        print(json.dumps(_plain(package)) if arguments.json else _line(package))
-        if arguments.model and not arguments.json:
-            print(_details(package))
+    words = arguments.words
+    action = _ACTIONS.get(words[0]) if words else None
+    if action is not None:
+        action(arguments, words[1:])
+    else:
+        _show(arguments, words)
     return 0
+
+
+def _show(arguments: argparse.Namespace, names: Sequence[str]) -> None:
+    for package in _packages(arguments, names):
+        print(json.dumps(_plain(package)) if arguments.json else _line(package))
+        if names and not arguments.json:
+            print(_details(package))
+
+
+def _verify(arguments: argparse.Namespace, names: Sequence[str]) -> None:
+    keys = (*shipped_keys(), *read_keys(arguments.trust))
+    for package in _packages(arguments, names):
+        verify_package(package.folder, keys)
+        for file in package.files:
+            package.verify(file)
+        found = {"package": package.id, "signed": True, "files": len(package.files)}
+        print(json.dumps(found) if arguments.json else f"{package.id}: signed and unaltered")
+
+
+def _sign(arguments: argparse.Namespace, names: Sequence[str]) -> None:
+    if not names or arguments.key is None:
+        raise ConfigError(
+            "sign takes the packages and a private key",
+            hint="edge-emo models sign ID --key FILE",
+        )
+    key = read_private_key(arguments.key)
+    for package in _packages(arguments, names):
+        for file in package.files:
+            package.verify(file)
+        sign_package(package.folder, key)
+        print(f"{package.id}: signed with key {key.id}")
+
+
+def _keygen(_: argparse.Namespace, names: Sequence[str]) -> None:
+    if len(names) != 1:
+        raise ConfigError(
+            "keygen takes the file of the private key", hint="edge-emo models keygen FILE"
+        )
+    public = write_key_pair(Path(names[0]))
+    print(f"key {public.id}: keep {names[0]} to yourself, give {public.source} to your devices")
+
+
+_ACTIONS: Mapping[str, Callable[[argparse.Namespace, Sequence[str]], None]] = {
+    "show": _show,
+    "verify": _verify,
+    "sign": _sign,
+    "keygen": _keygen,
+}
+
+
+def _packages(arguments: argparse.Namespace, names: Sequence[str]) -> list[ModelPackage]:
+    """Return the packages of the names, each an id, a modality or a folder; of none, all."""
+    return [_package(name, arguments.folder) for name in names] or list_packages(arguments.folder)
+
+
+def _package(name: str, folders: Sequence[str]) -> ModelPackage:
+    is_folder = (Path(name) / MANIFEST).is_file()
+    return read_package(name) if is_folder else find_package(name, folders)
 
 
 def _line(package: ModelPackage) -> str:
@@ -53,8 +131,21 @@ def _details(package: ModelPackage) -> str:
         for file in package.files
     ]
     lines += [f"  measured: {_figures(row)}" for row in (*package.metrics, *package.detection)]
+    lines += [f"  {_candidate(row)}" for row in read_figures(package.folder)]
     lines += [f"  {_verdict(row)}" for row in explain(package)]
     return "\n".join(lines)
+
+
+def _candidate(row: Mapping[str, Any]) -> str:
+    """Return one candidate of a compilation, kept or rejected, with its figures and reason."""
+    verdict = "rejected" if row.get("reason") else "compiled"
+    head = f"{verdict}: {row['target']} {row['kind']}"
+    rest = {key: value for key, value in row.items() if key not in ("target", "kind")}
+    return ", ".join([head, *(f"{key} {_word(value)}" for key, value in rest.items())])
+
+
+def _word(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _verdict(row: Mapping[str, str]) -> str:

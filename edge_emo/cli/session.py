@@ -49,7 +49,9 @@ def add_state_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline", type=float, metavar="S", help="first take S seconds of the person's rest"
     )
-    parser.add_argument("--backend", metavar="NAME", help="litert, onnx or openvino; no fallback")
+    parser.add_argument(
+        "--backend", metavar="NAME", help="litert, onnx, openvino, tensorrt; no fallback"
+    )
     parser.add_argument("--states", type=int, metavar="N", help="stop after N states")
     parser.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds")
 

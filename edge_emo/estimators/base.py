@@ -52,7 +52,8 @@ class Estimator(ABC):
         modality: What it gives.
         kind: The kind of stream it reads.
         model_id: The package it runs.
-        personal: True when the model reads a person's baseline; see :meth:`rest`.
+        personal: True when a baseline was measured to help, so that one is taken unasked; see
+            :meth:`rest`.
     """
 
     modality: Modality
@@ -118,8 +119,8 @@ class Estimator(ABC):
 
     def _impersonal(self) -> ConfigError:
         return ConfigError(
-            f"{self.model_id} knows no baseline of a person",
-            hint="baselines exist for: eeg, physio",
+            f"{self.model_id} knows no baseline",
+            hint="baselines exist for: face, voice, eeg, physio",
         )
 
     @abstractmethod

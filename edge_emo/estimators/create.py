@@ -11,7 +11,7 @@ from edge_emo.config import Faces
 from edge_emo.errors import ConfigError
 from edge_emo.estimators.base import Estimator
 from edge_emo.estimators.face_finder import Finder, load_face_detector
-from edge_emo.manifest import ModelPackage, check_license_policy, find_package
+from edge_emo.manifest import ModelPackage, Signatures, check_license_policy, find_package
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.choose import load_model
 from edge_emo.types import Modality
@@ -33,10 +33,11 @@ def create_estimator(
     threads: int = 1,
     extra_dirs: Sequence[str | Path] = (),
     license_policy: str = "any",
+    signatures: Signatures | None = None,
     face_detector: str | None = None,
     faces: Faces | None = None,
 ) -> Estimator:
-    """Find a package, check its licence, load it and give it to its estimator.
+    """Find a package, check licence and signature, load it and give it to its estimator.
 
     Args:
         name: Package id, or a modality for its default package.
@@ -45,6 +46,7 @@ def create_estimator(
         threads: Threads that one inference may use.
         extra_dirs: The user's own folders of packages.
         license_policy: ``any``, or ``commercial`` to refuse research-only weights.
+        signatures: Which signatures are asked for; None for one of a key that ships.
         face_detector: Package id of what finds faces; None for the default detector.
         faces: How faces are followed and who is estimated.
 
@@ -56,6 +58,7 @@ def create_estimator(
     """
     package = find_package(name, extra_dirs)
     check_license_policy(package, license_policy)
+    (signatures or Signatures()).check(package)
     refuse_detector(package)
     finder = None
     if package.modality == "face":
@@ -65,6 +68,7 @@ def create_estimator(
             threads=threads,
             extra_dirs=extra_dirs,
             license_policy=license_policy,
+            signatures=signatures,
         )
     model = load_model(package, backend=backend, threads=threads)
     return build_estimator(package, model, clock, finder, faces)
@@ -94,7 +98,7 @@ def build_estimator(
     module, _, attribute = ESTIMATORS[package.modality].partition(":")
     make = getattr(importlib.import_module(module), attribute)
     special = (finder, faces) if package.modality == "face" else ()
-    estimator: Estimator = make(package, model, clock, *special)
+    estimator: Estimator = make(package.as_run_by(model.file), model, clock, *special)
     return estimator
 
 

@@ -12,7 +12,7 @@ from edge_emo.config import Faces
 from edge_emo.errors import ConfigError, ModelError, ModelMismatchError
 from edge_emo.estimators.base import Features
 from edge_emo.estimators.face_finder import Finder
-from edge_emo.estimators.packaged import PackagedEstimator
+from edge_emo.estimators.resting import RestingEstimator
 from edge_emo.features.face import (
     FaceCrop,
     covering_checks,
@@ -32,7 +32,7 @@ from edge_emo.types import Chunk, Face, FaceBox, HeadPose, Prediction, StreamInf
 NO_FINDER = "no model package finds faces"
 
 
-class FaceEstimator(PackagedEstimator):
+class FaceEstimator(RestingEstimator):
     """Follows every face and estimates the expression of the person who counts, or of all.
 
     A frame that begins less than ``interval_s`` of the package's features after the last one
@@ -125,9 +125,13 @@ class FaceEstimator(PackagedEstimator):
 
     def clip(self, chunk: Chunk) -> Prediction:
         """Estimate one picture: a face crop, or a larger picture in which a face is searched."""
+        return self.predict(self.windows_of(chunk)[0])
+
+    def windows_of(self, chunk: Chunk) -> list[Features]:
+        """Return the features of the one face that :meth:`clip` estimates."""
         least_score = 0.0 if self._finder is None else self._finder.begin_score
         crop = read_picture(chunk.image, self._finder, self._settings, least_score)
-        return self.predict(self._features(chunk.t_ns, crop))
+        return [self._features(chunk.t_ns, crop)]
 
     def close(self) -> None:
         """Release the models; idempotent."""

@@ -17,7 +17,7 @@ from edge_emo.features.face_detector import (
     Image,
     detector_settings,
 )
-from edge_emo.manifest import ModelPackage, check_license_policy, find_detector
+from edge_emo.manifest import ModelPackage, Signatures, check_license_policy, find_detector
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.choose import load_model
 
@@ -78,8 +78,9 @@ def load_face_detector(
     threads: int = 1,
     extra_dirs: Sequence[str | Path] = (),
     license_policy: str = "any",
+    signatures: Signatures | None = None,
 ) -> PackagedDetector | None:
-    """Find the detector of faces, check its licence and load it.
+    """Find the detector of faces, check licence and signature, and load it.
 
     Args:
         name: Package id; None for the default detector.
@@ -87,6 +88,7 @@ def load_face_detector(
         threads: Threads that one inference may use.
         extra_dirs: The user's own folders of packages.
         license_policy: ``any``, or ``commercial`` to refuse research-only weights.
+        signatures: Which signatures are asked for; None for one of a key that ships.
 
     Returns:
         None when none is named and no package finds faces.
@@ -101,6 +103,7 @@ def load_face_detector(
     if package is None:
         return None
     check_license_policy(package, license_policy)
+    (signatures or Signatures()).check(package)
     return PackagedDetector(package, load_model(package, backend=backend, threads=threads))
 
 

@@ -17,7 +17,7 @@ from edge_emo.clock import Clock
 from edge_emo.errors import ConfigError, ModelMismatchError
 from edge_emo.estimators.base import Features
 from edge_emo.estimators.baseline import VALID_S, Baseline, expiry
-from edge_emo.estimators.packaged import PackagedEstimator
+from edge_emo.estimators.keeping import KeepingEstimator
 from edge_emo.manifest import ModelPackage
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.types import Chunk, Prediction
@@ -25,7 +25,7 @@ from edge_emo.types import Chunk, Prediction
 Row = npt.NDArray[np.float32]
 
 
-class PersonalEstimator(PackagedEstimator):
+class PersonalEstimator(KeepingEstimator):
     """Runs the model of one package on rows of features and, when there is one, a baseline.
 
     Args:
@@ -43,33 +43,10 @@ class PersonalEstimator(PackagedEstimator):
     def __init__(
         self, package: ModelPackage, model: LoadedModel, clock: Clock, names: Sequence[str]
     ) -> None:
-        super().__init__(package, model, clock)
+        super().__init__(package, model, clock, len(names))
         self._count = len(names)
         self._input = package.inputs[0].name
-        self._baseline: Baseline | None = None
         _check_shape(package, len(names))
-
-    @property
-    def baseline(self) -> Baseline | None:
-        """The baseline in use; None without one, and when its time is over."""
-        if self._baseline is not None and self._baseline.expired:
-            self._baseline = None
-        return self._baseline
-
-    def adopt(self, baseline: Baseline | None) -> None:
-        """Use a baseline from the next window on; None forgets the one in use.
-
-        Raises:
-            ConfigError: It was taken for another package.
-        """
-        if baseline is not None and (
-            baseline.model_id != self.model_id or len(baseline.values) != self._count
-        ):
-            raise ConfigError(
-                f"the baseline was taken for {baseline.model_id}, not for {self.model_id}",
-                hint="take a new one with this model",
-            )
-        self._baseline = baseline
 
     def rest(self, windows: Sequence[Features], valid_s: float = VALID_S) -> Baseline:
         """Return the baseline of windows in which the person rested.

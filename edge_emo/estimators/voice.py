@@ -16,7 +16,7 @@ from edge_emo.clock import Clock
 from edge_emo.errors import ClosedError, ConfigError, ModelError
 from edge_emo.estimators.base import Features
 from edge_emo.estimators.calibration import softmax
-from edge_emo.estimators.packaged import PackagedEstimator
+from edge_emo.estimators.resting import RestingEstimator
 from edge_emo.estimators.voice_utterance import Pauses, weighted_posterior
 from edge_emo.features.audio import (
     RATE_HZ,
@@ -83,7 +83,7 @@ class VoiceSettings:
         return round(seconds * self.spec.rate_hz)
 
 
-class VoiceEstimator(PackagedEstimator):
+class VoiceEstimator(RestingEstimator):
     """Estimates expressed emotion from the sound of a voice, whatever the words.
 
     Several channels are mixed to one; other rates are converted to 16 kHz. A gap in the sample
@@ -103,6 +103,7 @@ class VoiceEstimator(PackagedEstimator):
 
     modality: Modality = "voice"
     kind: Kind = "microphone"
+    personal = True
 
     def __init__(self, package: ModelPackage, model: LoadedModel, clock: Clock) -> None:
         super().__init__(package, model, clock)
@@ -156,13 +157,17 @@ class VoiceEstimator(PackagedEstimator):
         The windows are those of a live stream that are full; a clip shorter than one is one
         window, padded as the first ones live are. Windows that abstain do not count.
         """
+        predictions = [self._window(one) for one in self.windows_of(chunk)]
+        return self._mean(predictions, chunk, "shorter than one frame")
+
+    def windows_of(self, chunk: Chunk) -> list[Features]:
+        """Return the features of the windows that :meth:`clip` estimates."""
         settings = self._settings
         cutter = _Cutter(chunk.rate_hz, settings, settings.window_s)
         cut = self._cut(cutter, chunk)
         if not cut:
             cut = [self._judged(cutter, piece, chunk, 0) for piece in cutter.rest()]
-        predictions = [self._window(one) for one in cut if not _is_utterance(one)]
-        return self._mean(predictions, chunk, "shorter than one frame")
+        return [one for one in cut if not _is_utterance(one)]
 
     def _window(self, features: Features) -> Prediction:
         return super().predict(features)

@@ -19,7 +19,7 @@ from edge_emo.estimators.create import build_estimator, refuse_detector
 from edge_emo.estimators.face_finder import load_face_detector
 from edge_emo.evaluation import metrics
 from edge_emo.evaluation.report import Report
-from edge_emo.manifest import DIMENSIONS, ModelPackage, TensorSpec, is_dimensional
+from edge_emo.manifest import DIMENSIONS, ModelPackage, Signatures, TensorSpec, is_dimensional
 from edge_emo.runtime.base import LoadedModel, Tensors
 from edge_emo.runtime.choose import load_model
 from edge_emo.types import Prediction
@@ -54,6 +54,7 @@ class TimedModel(LoadedModel):
     def __init__(self, model: LoadedModel, clock: Clock) -> None:
         self._model = model
         self._clock = clock
+        self.file = model.file
         self.runs_ns: list[int] = []
 
     def run(self, inputs: Tensors) -> Tensors:
@@ -119,7 +120,8 @@ def evaluate_package(
     """Load a package, run it over clips and report.
 
     Pictures in which a face package searches for the face are searched by the default
-    detector, on the backend that is chosen for it.
+    detector, on the backend that is chosen for it. No signature is asked for: what is measured
+    need not be released.
 
     Args:
         package: The package.
@@ -145,7 +147,9 @@ def evaluate_package(
     model = TimedModel(loaded, clock)
     finder = None
     if package.modality == "face":
-        finder = load_face_detector(threads=threads, extra_dirs=folders)
+        finder = load_face_detector(
+            threads=threads, extra_dirs=folders, signatures=Signatures("off")
+        )
     estimator = build_estimator(package, model, clock, finder)
     try:
         ran = run_clips(estimator, package, clips, root, progress, baseline_split)

@@ -85,6 +85,20 @@ class Fusion(ABC):
         """Fuse what is known at ``t_ns`` (session clock); times never run backwards."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """What a pool makes of the votes at one instant.
+
+    Attributes:
+        posterior: Over all names that any vote has.
+        coherence: 0 … 1, share of the state that it is read from off the read-out basis; None
+            when there is no such state.
+    """
+
+    posterior: Posterior
+    coherence: float | None = None
+
+
 class Pool(ABC):
     """Combines the posteriors of several votes into one."""
 
@@ -98,3 +112,7 @@ class Pool(ABC):
         Returns:
             A posterior over all names that any vote has.
         """
+
+    def read(self, votes: list[Vote]) -> Pooled:
+        """Combine at least one vote, and say what else the state of the pool shows."""
+        return Pooled(self.pool(votes))

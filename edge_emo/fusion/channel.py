@@ -58,7 +58,7 @@ class ChannelPool(Pool):
         names = union(votes)
         if not is_categorical(names):
             return self._plain.pool(votes)
-        heard, said, weights = self._restricted(names, tuple(v.prediction.modality for v in votes))
+        heard, said, weights = self.tables(names, tuple(v.prediction.modality for v in votes))
         logs = np.log(shares(votes, names) @ heard)
         centred = logs - np.add.reduce(logs, 1, keepdims=True) / len(names)
         exponents = self._strength.exponents(votes, [vote.weight for vote in votes])
@@ -67,7 +67,7 @@ class ChannelPool(Pool):
         pooled = raised @ said
         return Posterior(names, tuple((pooled / np.add.reduce(pooled)).tolist()))
 
-    def _restricted(self, names: Names, modalities: tuple[Modality, ...]) -> Tables:
+    def tables(self, names: Names, modalities: tuple[Modality, ...]) -> Tables:
         """Return tables and weights for what is at hand; rows of tables sum to 1 again."""
         key = (names, modalities)
         if key not in self._tables:

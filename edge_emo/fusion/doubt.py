@@ -8,7 +8,8 @@ means over 20 s give, with V(x) = E‖x‖² − ‖E x‖² the variation of x:
 A vote that neither follows nor resembles the others is blamed if it shows a sign of its own: it
 stands still while they change, it jumps from one look to the next, or two or more others agree
 with each other against it. Disagreement without such a sign is not blamed on either: a voice and
-a face may well say different things. Only votes over the categories are compared.
+a face may well say different things. Only votes over the categories are compared; body signals
+name labels of their own, and :mod:`edge_emo.fusion.steadiness` watches each by itself.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ _AGREES = 0.7
 _CLOSE_S = 2.0
 
 _REASONS = {
+    "": "",
     "stuck": "gives the same answer while the other modalities change",
     "erratic": "jumps from one answer to the next, unlike the other modalities",
     "outvoted": "contradicts the other modalities, which agree",
@@ -91,13 +93,10 @@ class _Pair:
         return "outvoted" if peers > _AGREES else ""
 
 
-class Watch:
-    """Watches the votes of one side of the state."""
+class Doubts:
+    """Which modalities are in doubt: a sign must last before it counts, and be gone as long."""
 
     def __init__(self) -> None:
-        self._pairs: dict[Modality, _Pair] = {}
-        self._looked: dict[Modality, int] = {}
-        self._t_ns: int | None = None
         self._since: dict[Modality, int] = {}
         self._doubts: dict[Modality, str] = {}
 
@@ -112,8 +111,42 @@ class Watch:
 
     def forget(self, modality: Modality) -> None:
         """Start again with a modality whose stream is gone."""
-        for values in (self._pairs, self._looked, self._since, self._doubts):
-            values.pop(modality, None)
+        self._since.pop(modality, None)
+        self._doubts.pop(modality, None)
+
+    def look(self, votes: Sequence[Vote], t_ns: int) -> None:
+        """Take the votes of one side at an instant."""
+        raise NotImplementedError
+
+    def settle(self, modality: Modality, reason: str, t_ns: int) -> None:
+        """Take the sign of being broken that a modality shows now, in words, or nothing."""
+        if bool(reason) == (modality in self._doubts):
+            self._since.pop(modality, None)
+            return
+        since = self._since.setdefault(modality, t_ns)
+        if t_ns - since < (_BLAMED_S if reason else _CLEARED_S) * 1e9:
+            return
+        del self._since[modality]
+        if reason:
+            self._doubts[modality] = reason
+        else:
+            del self._doubts[modality]
+
+
+class Watch(Doubts):
+    """Watches votes over the categories by comparing them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pairs: dict[Modality, _Pair] = {}
+        self._looked: dict[Modality, int] = {}
+        self._t_ns: int | None = None
+
+    def forget(self, modality: Modality) -> None:
+        """Start again with a modality whose stream is gone."""
+        super().forget(modality)
+        self._pairs.pop(modality, None)
+        self._looked.pop(modality, None)
 
     def look(self, votes: Sequence[Vote], t_ns: int) -> None:
         """Compare the votes, at most twice a second."""
@@ -132,22 +165,9 @@ class Watch:
                 pair = self._pairs.setdefault(prediction.modality, _Pair())
                 others = np.delete(rows, number, axis=0)
                 pair.look(row, others.mean(axis=0), _likeness(others), t_ns)
-            self._judge(prediction.modality, t_ns)
-
-    def _judge(self, modality: Modality, t_ns: int) -> None:
-        pair = self._pairs[modality]
-        sign = pair.blame() if pair.seen_s >= _WARM_S else ""
-        if bool(sign) == (modality in self._doubts):
-            self._since.pop(modality, None)
-            return
-        since = self._since.setdefault(modality, t_ns)
-        if t_ns - since < (_BLAMED_S if sign else _CLEARED_S) * 1e9:
-            return
-        del self._since[modality]
-        if sign:
-            self._doubts[modality] = _REASONS[sign]
-        else:
-            del self._doubts[modality]
+            pair = self._pairs[prediction.modality]
+            sign = pair.blame() if pair.seen_s >= _WARM_S else ""
+            self.settle(prediction.modality, _REASONS[sign], t_ns)
 
 
 def _names(vote: Vote) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ import numpy as np
 
 from edge_emo.fusion.base import Pool, Vote
 from edge_emo.fusion.heads import (
+    FLOOR,
     Floats,
-    centred_logs,
+    Names,
     is_categorical,
     read_heads,
     shares,
@@ -39,18 +40,26 @@ class FullLogLinearPool(Pool):
         }
         self._mean: Floats = np.asarray(np.mean(list(self._matrices.values()), axis=0))
         self._plain = LogLinearPool()
+        self._stacked: dict[tuple[Names, tuple[Modality, ...]], Floats] = {}
 
     def pool(self, votes: list[Vote]) -> Posterior:
         """Combine at least one vote."""
         names = union(votes)
         if not is_categorical(names):
             return self._plain.pool(votes)
-        at = [CATEGORIES.index(name) for name in names]
+        matrix = self._matrix(names, tuple([vote.prediction.modality for vote in votes]))
         exponents = self._strength.exponents(votes, [vote.weight for vote in votes])
-        scores = np.zeros(len(names))
-        rows = centred_logs(shares(votes, names))
-        for vote, exponent, row in zip(votes, exponents, rows, strict=True):
-            matrix = self._matrices.get(vote.prediction.modality, self._mean)
-            scores += exponent * (row @ matrix[np.ix_(at, at)])
-        raised = np.exp(scores - scores.max())
-        return Posterior(names, tuple((raised / raised.sum()).tolist()))
+        logs = np.log(np.maximum(shares(votes, names), FLOOR))
+        scores = (logs * np.array(exponents)[:, None]).reshape(-1) @ matrix
+        raised = np.exp(scores - np.maximum.reduce(scores))
+        return Posterior(names, tuple((raised / np.add.reduce(raised)).tolist()))
+
+    def _matrix(self, names: Names, modalities: tuple[Modality, ...]) -> Floats:
+        """Return centring and W_m of each vote, one below the other, shape (n_votes · n, n)."""
+        key = (names, modalities)
+        if key not in self._stacked:
+            at = [CATEGORIES.index(name) for name in names]
+            centring = np.eye(len(names)) - 1.0 / len(names)
+            parts = [self._matrices.get(one, self._mean)[np.ix_(at, at)] for one in modalities]
+            self._stacked[key] = np.concatenate([centring @ part for part in parts])
+        return self._stacked[key]

@@ -15,8 +15,8 @@ Computing 2014). It knows two modalities and six categories. The rules here exte
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_emo.fusion.base import Vote
-from edge_emo.types import CATEGORIES, Modality
+from edge_emo.types import CATEGORIES, MODALITIES, Modality
 
 Floats = npt.NDArray[np.float64]
 Names = tuple[str, ...]
@@ -35,18 +35,20 @@ FLOOR = 1e-4
 """Least probability that a vote may give, so that no single model can veto a label."""
 
 
-@dataclass(frozen=True, slots=True)
 class Strength:
     """How a head weighs each modality.
 
-    Attributes:
+    Args:
         reference: Recall above chance of the raters, by modality: the reliability of a vote
             that counts as one of theirs.
         overlap: How much the evidence of a modality repeats that of the others, 0 or more.
     """
 
-    reference: Mapping[Modality, float]
-    overlap: Mapping[Modality, float]
+    def __init__(
+        self, reference: Mapping[Modality, float], overlap: Mapping[Modality, float]
+    ) -> None:
+        self._reference = {name: of_mean(reference, name) for name in MODALITIES}
+        self._overlap = {name: of_mean(overlap, name) for name in MODALITIES}
 
     def exponents(self, votes: Sequence[Vote], weights: Sequence[float]) -> list[float]:
         """Return the exponent of each vote: relative weight, less its overlap with the others.
@@ -58,18 +60,20 @@ class Strength:
         """
         modalities = [vote.prediction.modality for vote in votes]
         relative = [
-            weight / of_mean(self.reference, modality)
+            weight / self._reference[modality]
             for weight, modality in zip(weights, modalities, strict=True)
         ]
+        if len(relative) == 1:
+            return relative
         return [
-            value / (1.0 + of_mean(self.overlap, modality) * _others(relative, value))
+            value / (1.0 + self._overlap[modality] * _others(relative, value))
             for value, modality in zip(relative, modalities, strict=True)
         ]
 
 
 def _others(relative: Sequence[float], value: float) -> float:
     """Count the other votes; a lighter one as its share to the fourth, a heavier one as one."""
-    return sum(1.0 if other >= value else (other / value) ** 4 for other in relative) - 1.0
+    return sum([1.0 if other >= value else (other / value) ** 4 for other in relative]) - 1.0
 
 
 def of_mean(values: Mapping[Modality, float], modality: Modality) -> float:
@@ -118,7 +122,12 @@ def shares(votes: Sequence[Vote], names: Names) -> Floats:
 
     A name that a vote does not have gets that vote's geometric mean: neither helped nor harmed.
     """
-    return np.array([_row(vote, names) for vote in votes])
+    return np.array(rows(votes, names))
+
+
+def rows(votes: Sequence[Vote], names: Names) -> list[Sequence[float]]:
+    """Return the rows of :func:`shares`."""
+    return [_row(vote, names) for vote in votes]
 
 
 def _row(vote: Vote, names: Names) -> Sequence[float]:
@@ -126,18 +135,16 @@ def _row(vote: Vote, names: Names) -> Sequence[float]:
     assert posterior is not None
     if posterior.names == names:
         return posterior.probabilities
-    known = {name: max(p, FLOOR) for name, p in posterior.items()}
-    mean = float(np.exp(np.mean(np.log(list(known.values())))))
-    row = [known.get(name, mean) for name in names]
+    known = [p if p > FLOOR else FLOOR for p in posterior.probabilities]
+    mean = math.exp(sum([math.log(p) for p in known]) / len(known))
+    row = [mean if place is None else known[place] for place in _places(posterior.names, names)]
     total = sum(row)
     return [value / total for value in row]
 
 
-def centred_logs(rows: Floats) -> Floats:
-    """Return the centred log-ratio of each row (Aitchison, 1982); a flat row gives zeros."""
-    logs: Floats = np.log(np.maximum(rows, FLOOR))
-    logs -= np.add.reduce(logs, -1, keepdims=True) / logs.shape[-1]
-    return logs
+@cache
+def _places(given: Names, wanted: Names) -> tuple[int | None, ...]:
+    return tuple(given.index(name) if name in given else None for name in wanted)
 
 
 def is_categorical(names: Names) -> bool:

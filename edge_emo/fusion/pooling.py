@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 from edge_emo.fusion.base import LIFETIME_S, Fused, Fusion, Pool, Trust, Vote
 from edge_emo.fusion.divergence import divergence
-from edge_emo.fusion.doubt import Watch
+from edge_emo.fusion.doubt import Doubts, Watch
 from edge_emo.fusion.heads import FLOOR
+from edge_emo.fusion.signs import Signs, conflict, entropy
 from edge_emo.fusion.smoothing import AffectSmoother, Smoothing
+from edge_emo.fusion.steadiness import SteadinessWatch
 from edge_emo.types import (
     CATEGORIES,
     EXPRESSED,
     FELT,
+    MODALITIES,
     Affect,
     Modality,
     Posterior,
@@ -61,23 +65,33 @@ class LinearPool(Pool):
             Posterior over the union of names, categories first and in their order.
         """
         names = union(votes)
-        sums = dict.fromkeys(names, 0.0)
-        for vote in votes:
-            for name, share in (vote.prediction.posterior or {}).items():
-                sums[name] += vote.weight * share
-        total = sum(sums.values())
-        return Posterior(names, tuple(min(sums[name] / total, 1.0) for name in names))
+        return mixture(votes, names)
+
+
+def mixture(votes: list[Vote], names: tuple[str, ...]) -> Posterior:
+    """Return the weighted mean of the posteriors over ``names``."""
+    sums = dict.fromkeys(names, 0.0)
+    for vote in votes:
+        posterior = vote.prediction.posterior
+        assert posterior is not None
+        for name, share in zip(posterior.names, posterior.probabilities, strict=True):
+            sums[name] += vote.weight * share
+    total = sum(sums.values())
+    return Posterior(names, tuple([min(value / total, 1.0) for value in sums.values()]))
 
 
 def union(votes: list[Vote]) -> tuple[str, ...]:
     """Return every name that a vote has, categories first and in their order."""
-    posteriors = [vote.prediction.posterior for vote in votes]
-    first_posterior = posteriors[0]
-    if first_posterior is not None and all(
-        one is not None and one.names == first_posterior.names for one in posteriors
-    ):
-        return first_posterior.names
-    named = {name for vote in votes for name in vote.prediction.posterior or ()}
+    return _joined(tuple([
+        posterior.names for vote in votes if (posterior := vote.prediction.posterior) is not None
+    ]))  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _joined(given: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    if len(set(given)) == 1:
+        return given[0]
+    named = {name for names in given for name in names}
     first = [name for name in CATEGORIES if name in named]
     return (*first, *sorted(named.difference(first)))
 
@@ -113,12 +127,17 @@ class PooledFusion(Fusion):
         pool: Pool | None = None,
         smoothing: Smoothing | None = None,
     ) -> None:
-        self._trust = dict(trust or {})
+        plain = {name: Trust(lifetime_s=LIFETIME_S[name]) for name in MODALITIES}
+        self._trust = {**plain, **(trust or {})}
         self._pool = pool or LogLinearPool()
         self._newest: dict[Modality, Prediction] = {}
         self._expressed = AffectSmoother(smoothing or Smoothing())
         self._felt = AffectSmoother(smoothing or Smoothing())
-        self._watch = Watch()
+        self._watches: dict[tuple[Modality, ...], Doubts] = {
+            EXPRESSED: Watch(),
+            FELT: SteadinessWatch(),
+        }
+        self._watch_of = {one: watch for side, watch in self._watches.items() for one in side}
 
     def update(self, prediction: Prediction) -> None:
         """Take a prediction; an abstention stops its modality from counting."""
@@ -127,11 +146,11 @@ class PooledFusion(Fusion):
     def lost(self, modality: Modality) -> None:
         """Stop counting ``modality``."""
         self._newest.pop(modality, None)
-        self._watch.forget(modality)
+        self._watch_of[modality].forget(modality)
 
     def doubts(self) -> Mapping[Modality, str]:
         """Return why modalities are trusted less now."""
-        return self._watch.doubts
+        return {one: why for watch in self._watches.values() for one, why in watch.doubts.items()}
 
     def fuse(self, t_ns: int) -> Fused:
         """Return both sides at ``t_ns``."""
@@ -147,20 +166,22 @@ class PooledFusion(Fusion):
         if not votes:
             smoother.reset()
             return None
-        if modalities == EXPRESSED:
-            self._watch.look(votes, t_ns)
+        self._watches[modalities].look(votes, t_ns)
         age_ns = t_ns - max(vote.prediction.end_ns for vote in votes)
-        dimensions = {name: _mean(votes, name) for name in ("valence", "arousal", "dominance")}
-        return smoother.step(self._pool.pool(votes), dimensions, t_ns, max(age_ns, 0))
+        pooled = self._pool.read(votes)
+        doubt = entropy(pooled.posterior.probabilities)
+        signs = Signs(doubt, conflict(votes), pooled.coherence)
+        return smoother.step(pooled.posterior, _dimensions(votes), t_ns, max(age_ns, 0), signs)
 
     def _vote(self, modality: Modality, t_ns: int) -> Vote | None:
         prediction = self._newest.get(modality)
         if prediction is None or prediction.posterior is None:
             return None
-        trust = self._trust.get(modality) or Trust(lifetime_s=LIFETIME_S[modality])
+        trust = self._trust[modality]
         age = max(t_ns - prediction.end_ns, 0) / 1e9 / trust.lifetime_s
         fresh = 0.0 if age > 3.0 else math.exp(-age)
-        weight = trust.reliability * prediction.quality * self._watch.factor(modality) * fresh
+        weight = trust.reliability * prediction.quality * fresh
+        weight *= self._watch_of[modality].factor(modality)
         return Vote(prediction, weight, fresh) if weight > 0 else None
 
     def _reason(self, t_ns: int) -> str:
@@ -172,9 +193,20 @@ class PooledFusion(Fusion):
         return "; ".join(reasons) or "no evidence yet"
 
 
-def _mean(votes: list[Vote], dimension: str) -> float | None:
-    pairs = [(vote.weight, getattr(vote.prediction, dimension)) for vote in votes]
-    known = [(weight, value) for weight, value in pairs if value is not None]
-    if not known:
-        return None
-    return float(sum(w * v for w, v in known) / sum(w for w, _ in known))
+def _dimensions(votes: list[Vote]) -> dict[str, float | None]:
+    pairs = [(vote.weight, vote.prediction) for vote in votes]
+    return {
+        "valence": _mean([(weight, one.valence) for weight, one in pairs]),
+        "arousal": _mean([(weight, one.arousal) for weight, one in pairs]),
+        "dominance": _mean([(weight, one.dominance) for weight, one in pairs]),
+    }
+
+
+def _mean(pairs: list[tuple[float, float | None]]) -> float | None:
+    """Return the weighted mean of the values that are known."""
+    total = moment = 0.0
+    for weight, value in pairs:
+        if value is not None:
+            total += weight
+            moment += weight * value
+    return moment / total if total else None

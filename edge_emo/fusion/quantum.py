@@ -16,31 +16,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_emo.fusion.base import Pool, Vote
+from edge_emo.fusion.base import Pool, Pooled, Vote
 from edge_emo.fusion.heads import (
+    FLOOR,
     Floats,
     Names,
-    centred_logs,
     is_categorical,
     read_heads,
-    shares,
+    rows,
     strength,
     widened_row,
 )
 from edge_emo.fusion.pooling import union
+from edge_emo.fusion.signs import entropy
 from edge_emo.types import CATEGORIES, Modality, Posterior
 
 Complex = npt.NDArray[np.complex128]
-Bases = dict[Modality, Complex]
-Weights = dict[Modality, Floats]
 
 ORDER: tuple[Modality, ...] = ("voice", "face", "text", "physio", "eeg")
 """Order in which votes are measured."""
+
+_TURNS = {modality: turn for turn, modality in enumerate(ORDER)}
 
 _WIDEST = 60.0
 """Largest spread of an effect's logarithm; beyond it a probability is 0 in float64 anyway."""
@@ -61,6 +63,19 @@ class DensityState:
     def __init__(self, size: int) -> None:
         self.matrix: Complex = np.eye(size, dtype=np.complex128) / size
 
+    @classmethod
+    def of(cls, amplitudes: Complex) -> DensityState:
+        """Return the state A A† / tr(A A†).
+
+        Args:
+            amplitudes: Shape (size, any), not all 0.
+        """
+        state = cls.__new__(cls)
+        matrix = amplitudes @ amplitudes.conj().T
+        matrix *= 1.0 / np.vdot(amplitudes, amplitudes).real
+        state.matrix = matrix
+        return state
+
     def measure(self, evidence: Floats, basis: Complex | None = None) -> None:
         """Update by an effect that is diagonal in ``basis`` (Lüders' rule).
 
@@ -68,8 +83,7 @@ class DensityState:
             evidence: Shape (size,): logarithms of the effect, up to a constant.
             basis: Unitary, shape (size, size), a column per label; None is the read-out basis.
         """
-        shifted = np.maximum(evidence - evidence.max(), -_WIDEST)
-        root = np.exp(0.5 * shifted)
+        root = _roots(0.5 * evidence[None])[0]
         if basis is None:
             self._set(self.matrix * root[:, None] * root)
             return
@@ -94,9 +108,7 @@ class DensityState:
     @property
     def entropy(self) -> float:
         """Von Neumann entropy over its largest value: 0 (pure) … 1 (maximally mixed)."""
-        values = np.linalg.eigvalsh(self.matrix)
-        known = values[values > 0.0]
-        return float(min(max(-(known * np.log(known)).sum() / math.log(len(values)), 0.0), 1.0))
+        return entropy(np.linalg.eigvalsh(self.matrix).tolist())
 
     @property
     def coherence(self) -> float:
@@ -105,8 +117,9 @@ class DensityState:
         0 when all votes were measured in the read-out basis. With the learned bases it hardly
         tells whether modalities disagree: see ``docs/concepts/fusion.md``.
         """
-        squares = np.abs(self.matrix) ** 2
-        return float(min(max(1.0 - np.trace(squares) / squares.sum(), 0.0), 1.0))
+        diagonal = self.matrix.diagonal()
+        on = np.vdot(diagonal, diagonal).real / np.vdot(self.matrix, self.matrix).real
+        return float(min(max(1.0 - on, 0.0), 1.0))
 
     def _set(self, matrix: Complex) -> None:
         """Take an updated matrix; where little of it is left, rounding is taken out first."""
@@ -121,6 +134,10 @@ class QuantumPool(Pool):
     Staleness is a depolarising channel on the vote: its posterior is mixed with the flat one.
     Labels that are not categories, and modalities that were not learned, are measured in the
     read-out basis.
+
+    The state is worked out by its amplitudes. With R_m = diag(exp(½ e_m a_m ∘ clr(p_m))) and D the
+    product of those that commute with the read-out, ρ ∝ A A† for A = D U_f R_f (U_f† U_v) R_v: the
+    last unitary cancels, and the diagonal takes one product of matrices.
 
     Args:
         heads: Parameters by method; the packaged ones by default.
@@ -138,57 +155,152 @@ class QuantumPool(Pool):
             name: _widened_basis(labels, basis) for name, basis in mine["bases"].items()
         }
         self._learned: Names = tuple(labels)
-        self._spaces: dict[Names, tuple[Bases, Weights, Floats]] = {}
+        self._plans: dict[tuple[Names, tuple[Modality, ...]], Plan] = {}
 
     def pool(self, votes: list[Vote]) -> Posterior:
         """Combine at least one vote; see the module for the formula."""
         names = union(votes)
         space = self._space(names)
-        chances = self._measured(votes, space).probabilities
-        if space != names:
-            chances = chances[[space.index(name) for name in names]]
-            chances = chances / chances.sum()
-        return Posterior(names, tuple(chances.tolist()))
+        amplitudes = self._amplitudes(votes, space)
+        if isinstance(amplitudes, list):
+            return _named([value * value for value in amplitudes], space, names)
+        parts = amplitudes.view(np.float64)
+        return _named(np.einsum("ij,ij->i", parts, parts).tolist(), space, names)
+
+    def read(self, votes: list[Vote]) -> Pooled:
+        """Combine at least one vote; with the coherence of the state."""
+        names = union(votes)
+        space = self._space(names)
+        amplitudes = self._amplitudes(votes, space)
+        if isinstance(amplitudes, list):
+            return Pooled(_named([value * value for value in amplitudes], space, names), 0.0)
+        matrix = amplitudes @ amplitudes.conj().T
+        diagonal = matrix.diagonal().real.tolist()
+        on = sum([value * value for value in diagonal]) / float(np.vdot(matrix, matrix).real)
+        return Pooled(_named(diagonal, space, names), min(max(1.0 - on, 0.0), 1.0))
 
     def measure(self, votes: list[Vote]) -> DensityState:
         """Return the state after all votes, over the categories or the votes' own labels."""
-        return self._measured(votes, self._space(union(votes)))
+        amplitudes = self._amplitudes(votes, self._space(union(votes)))
+        return DensityState.of(
+            np.diag(amplitudes).astype(np.complex128)
+            if isinstance(amplitudes, list)
+            else amplitudes
+        )
 
     def _space(self, names: Names) -> Names:
-        if not is_categorical(names):
+        if names == CATEGORIES or not is_categorical(names):
             return names
         return self._learned if set(names).issubset(self._learned) else CATEGORIES
 
-    def _measured(self, votes: list[Vote], space: Names) -> DensityState:
-        votes = sorted(votes, key=lambda vote: ORDER.index(vote.prediction.modality))
-        fresh = np.array([[vote.fresh] for vote in votes])
-        evidence = centred_logs(fresh * shares(votes, space) + (1.0 - fresh) / len(space))
+    def _amplitudes(self, votes: list[Vote], space: Names) -> Complex | list[float]:
+        """Return A of ρ ∝ A A†, shape (n, n); its diagonal alone where it is diagonal."""
+        votes = sorted(votes, key=lambda vote: _TURNS[vote.prediction.modality])
+        given = [vote.weight / vote.fresh for vote in votes]
         if not is_categorical(space):
-            return _commuting(evidence, [vote.weight / vote.fresh for vote in votes])
-        exponents = self._strength.exponents(votes, [vote.weight / vote.fresh for vote in votes])
-        bases, weights, mean = self._restricted(space)
-        state = DensityState(len(space))
-        commuting = np.zeros(len(space))
-        for vote, exponent, row in zip(votes, exponents, evidence, strict=True):
-            modality = vote.prediction.modality
-            effect = exponent * weights.get(modality, mean) * row
-            if modality in bases:
-                state.measure(effect, bases[modality])
-            else:
-                commuting += effect
-        state.measure(commuting)
+            return _commuting(_logs(votes, space, given))
+        plan = self.plan(space, tuple([vote.prediction.modality for vote in votes]))
+        exponents = self._strength.exponents(votes, given)
+        return plan.amplitudes(_logs(votes, space, exponents))
+
+    def plan(self, space: Names, modalities: tuple[Modality, ...]) -> Plan:
+        """Return bases and weights for the categories and the votes at hand."""
+        key = (space, modalities)
+        if key not in self._plans:
+            at = [CATEGORIES.index(name) for name in space]
+            bases = [
+                self._bases[name][np.ix_(at, at)] if name in self._bases else None
+                for name in modalities
+            ]
+            rows = [self._weights.get(name, self._mean)[at] for name in modalities]
+            self._plans[key] = Plan.of(bases, rows)
+        return self._plans[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is the same whenever the same modalities vote on the same categories.
+
+    Attributes:
+        effects: Shape (n_votes · n, n_steps · n): from logarithms of the votes times their
+            exponents to half those of the effects of each step: centring, weights, and which votes
+            make up a step; the last step is of all votes that commute with the read-out.
+        turns: What leads from the basis of each step to that of the next, the last of which is
+            the read-out.
+    """
+
+    effects: Floats
+    turns: list[Complex]
+
+    @classmethod
+    def of(cls, bases: list[Complex | None], rows: list[Floats]) -> Plan:
+        """Return the plan of votes in their order, None the basis of those of the read-out."""
+        size = rows[0].size
+        own = [basis for basis in bases if basis is not None]
+        effects = np.zeros((len(rows), size, len(own) + 1, size))
+        centring = np.eye(size) - 1.0 / size
+        for number, (basis, row) in enumerate(zip(bases, rows, strict=True)):
+            before = sum(one is not None for one in bases[:number])
+            effects[number, :, len(own) if basis is None else before] = 0.5 * centring * row
+        ends = [*(basis.conj().T for basis in own[1:]), np.eye(size)][: len(own)]
+        turns = [np.asarray(end @ basis) for end, basis in zip(ends, own, strict=True)]
+        return cls(effects.reshape(len(rows) * size, -1), turns)
+
+    def amplitudes(self, evidence: list[list[float]]) -> Complex | list[float]:
+        """Return the amplitudes after all steps, shape (n, n); their diagonal without a turn.
+
+        Args:
+            evidence: Logarithms of each vote times its exponent, shape (n_votes, n).
+        """
+        flat = np.array([value for row in evidence for value in row])
+        roots = _roots((flat @ self.effects).reshape(-1, len(evidence[0])))
+        if not self.turns:
+            diagonal: list[float] = roots[0].tolist()
+            return diagonal
+        state: Complex = self.turns[0] * roots[0]
+        for turn, root in zip(self.turns[1:], roots[1:, :, None], strict=False):
+            state = turn @ (root * state)
+        state *= roots[-1, :, None]
         return state
 
-    def _restricted(self, space: Names) -> tuple[Bases, Weights, Floats]:
-        """Return bases and weights for the categories at hand."""
-        if space not in self._spaces:
-            at = [CATEGORIES.index(name) for name in space]
-            self._spaces[space] = (
-                {name: basis[np.ix_(at, at)] for name, basis in self._bases.items()},
-                {name: row[at] for name, row in self._weights.items()},
-                self._mean[at],
-            )
-        return self._spaces[space]
+
+def _logs(votes: list[Vote], space: Names, exponents: list[float]) -> list[list[float]]:
+    """Return logarithms of each vote, mixed with the flat posterior by staleness, weighed."""
+    log, result = math.log, []
+    for vote, exponent, row in zip(votes, exponents, rows(votes, space), strict=True):
+        fresh = vote.fresh
+        rest = (1.0 - fresh) / len(space)
+        result.append([
+            exponent * log(p if (p := rest + fresh * share) > FLOOR else FLOOR) for share in row
+        ])  # fmt: skip
+    return result
+
+
+def _commuting(evidence: list[list[float]]) -> list[float]:
+    """Return square roots of the product of effects that are diagonal in the read-out basis."""
+    logs = [sum(column) for column in zip(*evidence, strict=True)]
+    top = max(logs)
+    return [math.exp(0.5 * max(value - top, -_WIDEST)) for value in logs]
+
+
+def _named(row: list[float], space: Names, names: Names) -> Posterior:
+    """Return what lies on the diagonal over ``space`` as the posterior over some of its names."""
+    if space != names:
+        row = [row[space.index(name)] for name in names]
+    total = sum(row)
+    return Posterior(names, tuple([value / total for value in row]))
+
+
+def _roots(evidence: Floats) -> Floats:
+    """Return square roots of effects, the greatest of each row 1.
+
+    Args:
+        evidence: Half the logarithms of effects up to a constant, shape (n_steps, n).
+    """
+    shifted = evidence - np.maximum.reduce(evidence, 1, keepdims=True)
+    np.maximum(shifted, -0.5 * _WIDEST, out=shifted)
+    np.exp(shifted, out=shifted)
+    return shifted
 
 
 def _positive(matrix: Complex) -> Complex:
@@ -196,13 +308,6 @@ def _positive(matrix: Complex) -> Complex:
     values, vectors = np.linalg.eigh(matrix)
     kept = np.maximum(values, 0.0)
     return np.asarray((vectors * (kept / kept.sum())) @ vectors.conj().T)
-
-
-def _commuting(evidence: Floats, exponents: list[float]) -> DensityState:
-    state = DensityState(evidence.shape[1])
-    for exponent, row in zip(exponents, evidence, strict=True):
-        state.measure(exponent * row)
-    return state
 
 
 def _widened_basis(labels: list[str], basis: Mapping[str, Any]) -> Complex:

@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_emo.types import Affect, Posterior
+from edge_emo.fusion.signs import Signs
+from edge_emo.types import RESTING, Affect, Posterior
 
-RESTING = ("neutral", "rest", "baseline")
-"""Labels that mean the absence of an emotion; intensity is the distance from them."""
+_NO_SIGNS = Signs()
 
 _LEAST = 1e-6
 """Least share, of the greatest one, that a label counts with, so that it can come back."""
@@ -90,16 +90,18 @@ class ChangeFilter:
         jump = (1.0 - math.exp(-self._hazard_hz * elapsed_s)) / len(self._belief)
         stay = 1.0 - jump * len(self._belief)
         top = posterior.confidence
-        raised = [
-            (stay * held + jump) * max(share / top, _LEAST) ** looks
-            for held, share in zip(self._belief, posterior.probabilities, strict=True)
+        least = top * _LEAST
+        before = self._belief
+        raised: list[float] = [
+            (stay * held + jump) * (share / top if share > least else _LEAST) ** looks
+            for held, share in zip(before, posterior.probabilities, strict=True)
         ]
         total = sum(raised)
-        before, self._belief = self._belief, [value / total for value in raised]
-        most = max(self._belief)
-        if most - self._belief[self._names.index(self.label)] >= self._lead:
-            self.label = self._names[self._belief.index(most)]
-        return 0.5 * sum(abs(a - b) for a, b in zip(before, self._belief, strict=True))
+        self._belief = belief = [value / total for value in raised]
+        most = max(belief)
+        if most - belief[self._names.index(self.label)] >= self._lead:
+            self.label = self._names[belief.index(most)]
+        return 0.5 * sum([abs(a - b) for a, b in zip(before, belief, strict=True)])
 
 
 class AffectSmoother:
@@ -126,19 +128,18 @@ class AffectSmoother:
         dimensions: Mapping[str, float | None],
         t_ns: int,
         age_ns: int,
+        signs: Signs = _NO_SIGNS,
     ) -> Affect:
-        """Take the pooled values at ``t_ns`` and return the smoothed side."""
+        """Take the pooled values at ``t_ns`` and return the smoothed side; signs as they are."""
         elapsed_s = 0.0 if self._t_ns is None else (t_ns - self._t_ns) / 1e9
         self._t_ns = t_ns
         follows = self._settings.tracking == "change-point"
         moved = self._filter.step(posterior, elapsed_s) if follows else 0.0
         smoothed = self._blend(posterior, elapsed_s, moved)
-        self._posterior = smoothed
+        self._posterior, held = smoothed, self._dimensions
+        step = 1.0 - math.exp(-elapsed_s / self._settings.dimension_s)
         self._dimensions = {
-            name: _one_pole(
-                self._dimensions.get(name), value, elapsed_s, self._settings.dimension_s
-            )
-            for name, value in dimensions.items()
+            name: _one_pole(held.get(name), value, step) for name, value in dimensions.items()
         }
         label = self._filter.label if follows else self._hold(smoothed, t_ns)
         return Affect(
@@ -150,6 +151,9 @@ class AffectSmoother:
             dominance=self._dimensions.get("dominance"),
             intensity=_intensity(smoothed),
             age_ns=age_ns,
+            entropy=signs.entropy,
+            conflict=signs.conflict,
+            coherence=signs.coherence,
         )
 
     def _blend(self, posterior: Posterior, elapsed_s: float, moved: float) -> Posterior:
@@ -157,11 +161,11 @@ class AffectSmoother:
         if held is None or held.names != posterior.names:
             return posterior
         step = 1.0 - (1.0 - moved) * math.exp(-elapsed_s / self._settings.posterior_s)
-        mixed = [
+        mixed = [  # rounding keeps it within 0 … 1, as both ends are
             old + step * (new - old)
             for old, new in zip(held.probabilities, posterior.probabilities, strict=True)
         ]
-        return Posterior(posterior.names, tuple(min(max(p, 0.0), 1.0) for p in mixed))
+        return Posterior(posterior.names, tuple(mixed))
 
     def _hold(self, posterior: Posterior, t_ns: int) -> str:
         leader = posterior.label
@@ -178,14 +182,13 @@ class AffectSmoother:
         return self._label
 
 
-def _one_pole(
-    held: float | None, value: float | None, elapsed_s: float, constant_s: float
-) -> float | None:
+def _one_pole(held: float | None, value: float | None, step: float) -> float | None:
     if held is None or value is None:
         return value
-    return held + (1.0 - math.exp(-elapsed_s / constant_s)) * (value - held)
+    return held + step * (value - held)
 
 
 def _intensity(posterior: Posterior) -> float:
+    """Return the distance from the resting labels."""
     resting = [posterior[name] for name in RESTING if name in posterior]
     return 1.0 - max(resting) if resting else posterior.confidence

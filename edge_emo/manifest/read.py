@@ -17,6 +17,7 @@ from edge_emo.manifest.values import (
     MANIFEST,
     PRECISIONS,
     REINSTALL,
+    TARGETS,
     TASKS,
     Corpus,
     DetectionMetrics,
@@ -124,9 +125,17 @@ def _read_file(row: Table) -> ModelFile:
         precision=row.choice("precision", PRECISIONS),
         bytes=row.take("bytes", int, lambda size: size > 0),
         sha256=row.take("sha256", str, lambda s: re.fullmatch(r"[0-9a-f]{64}", s) is not None),
+        target=row.choice("target", TARGETS) if row.has("target") else "",
+        temperature=_file_temperature(row),
     )
     row.done()
     return file
+
+
+def _file_temperature(row: Table) -> float | None:
+    if not row.has("temperature"):
+        return None
+    return row.take("temperature", float, lambda t: 0 < t < math.inf)
 
 
 def _inside_folder(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ MANIFEST = "model.toml"
 FORMATS = ("tflite", "onnx", "openvino-ir", "openvino-bin")
 """``openvino-ir`` is the .xml; its weights are a file of their own of format ``openvino-bin``."""
 PRECISIONS = ("float32", "float16", "int8")
+TARGETS = ("rpi", "openvino", "jetson")
 TASKS = ("estimate", "detect")
 """``estimate``: gives labels of a modality. ``detect``: finds what an estimator then reads."""
 DTYPES = ("float32", "float16", "int8", "uint8", "int32", "int64")
@@ -63,6 +64,8 @@ class ModelFile:
         precision: One of :data:`PRECISIONS`: what the weights are stored as.
         bytes: Size in bytes.
         sha256: SHA-256 in lower-case hexadecimal.
+        target: What it was compiled for, one of :data:`TARGETS`; empty when for no one target.
+        temperature: Fitted for this file; None when the package's own holds.
     """
 
     path: str
@@ -70,6 +73,8 @@ class ModelFile:
     precision: str
     bytes: int
     sha256: str
+    target: str = ""
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +227,12 @@ class ModelPackage:
     def labels(self) -> tuple[str, ...]:
         """Label names in the order of the logits."""
         return self.categories.labels
+
+    def as_run_by(self, file: ModelFile | None) -> ModelPackage:
+        """Return the package with the temperature that belongs to one of its files."""
+        if file is None or file.temperature is None:
+            return self
+        return replace(self, temperature=file.temperature)
 
     def path(self, file: ModelFile) -> Path:
         """Return where a file of this package is."""

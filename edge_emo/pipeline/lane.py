@@ -157,7 +157,7 @@ class Lane:
 
     @property
     def knows_rest(self) -> bool:
-        """True when the stream's model reads a baseline."""
+        """True when a baseline was measured to help the stream's model."""
         return self._estimator is not None and self._estimator.personal
 
     def _muted(self, chunk: Chunk, reason: str) -> Iterator[Prediction]:

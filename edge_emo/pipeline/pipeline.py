@@ -14,6 +14,7 @@ from edge_emo.drivers.text.push import PushedText
 from edge_emo.errors import ClosedError, ConfigError, EdgeEmoError
 from edge_emo.estimators.baseline import VALID_S, Baseline, erase
 from edge_emo.pipeline import plan
+from edge_emo.pipeline.rest import results, results_of_some
 from edge_emo.pipeline.session import Session
 from edge_emo.pipeline.trace import Trace
 from edge_emo.recording import Recording
@@ -276,26 +277,33 @@ class Pipeline:
         baseline. It stays in memory until the pipeline closes, :meth:`erase_baseline` is called
         or its time is over. To keep it: ``baseline.save(path, consent=True)``.
 
+        Models of body signals read the baseline. What a model says of a voice or a face is moved
+        by half of what it says at rest, in which the person speaks evenly. It counts for
+        everybody who comes before that camera or microphone: erase it when another person does.
+
         Args:
-            modalities: Which; all whose model reads a baseline when none is named.
-            seconds: How long the person rests: 30 to 60 s for EEG, 180 s for pulse and skin.
+            modalities: Which; when none is named, all that a baseline was measured to help:
+                eeg, physio and voice. One of them that cannot be taken, such as of a voice that
+                kept silent, is logged and left out.
+            seconds: How long the person rests: 30 to 60 s, 180 s for pulse and skin.
             valid_s: Seconds until it ends; a day by default.
 
         Returns:
             The baseline of each modality.
 
         Raises:
-            ConfigError: A model reads no baseline, or no window could be used; the message says
-                why, such as electrodes that are off.
+            ConfigError: A model knows no baseline, or no window of a modality that was named, or
+                of any, could be used; the message says why, such as electrodes that are off.
             ClosedError: The streams ended before that.
         """
         session = self._live()
         chosen = modalities or tuple(session.personal())
         if not chosen or not seconds > 0:
             raise ConfigError(
-                "no stream here has a model that reads a baseline"
+                "no stream here has a model that a baseline was measured to help"
                 if seconds > 0
-                else f"a baseline cannot last {seconds} s"
+                else f"a baseline cannot last {seconds} s",
+                hint="name what to take it of, such as calibrate('face')" if seconds > 0 else "",
             )
         rests = {one: session.lane(one).take_rest(seconds, valid_s) for one in chosen}
         session.engine.start()
@@ -303,7 +311,7 @@ class Pipeline:
             while not rest.wait(0.05):
                 if session.hub.ended and not rest.wait(0.05):
                     raise ClosedError(f"{one} ended before {seconds:g} s of rest were over")
-        return {one: rest.result() for one, rest in rests.items()}
+        return results(rests) if modalities else results_of_some(rests)
 
     def use_baseline(self, baseline: Baseline | str | Path) -> None:
         """Use a baseline that was taken before, itself or from the file it was saved to.
@@ -326,7 +334,7 @@ class Pipeline:
             ConfigError: ``path`` is no baseline; it stays.
         """
         session = self._live()
-        for one in modalities or session.personal():
+        for one in modalities or session.modalities():
             session.lane(one).adopt(None)
         if path is not None:
             erase(path)

@@ -16,7 +16,7 @@ from edge_emo.fusion.base import LIFETIME_S, Fusion, Trust
 from edge_emo.fusion.methods import make_pool
 from edge_emo.fusion.pooling import PooledFusion
 from edge_emo.fusion.smoothing import Smoothing
-from edge_emo.manifest import find_package, list_packages
+from edge_emo.manifest import Signatures, find_package, list_packages
 from edge_emo.registry import DRIVERS, SINKS, Address, construct
 from edge_emo.sinks.base import Sink
 from edge_emo.sync.delivery import Policy
@@ -107,7 +107,7 @@ def make_estimator(
         The estimator; None when no package exists for its modality, which the states say.
 
     Raises:
-        ModelError: The package, its licence or its file is refused.
+        ModelError: The package, its licence, its signature or its file is refused.
     """
     modality = MODALITY_OF[kind]
     name = getattr(models, modality)
@@ -121,6 +121,7 @@ def make_estimator(
         threads=models.threads,
         extra_dirs=models.folders,
         license_policy=models.license_policy,
+        signatures=Signatures(models.signatures, models.trusted_keys),
         face_detector=models.face_detector,
         faces=faces,
     )

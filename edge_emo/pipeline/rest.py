@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from edge_emo.errors import ConfigError, EdgeEmoError
 from edge_emo.estimators.base import Estimator, Features
 from edge_emo.estimators.baseline import Baseline
+from edge_emo.types import Modality
+
+_log = logging.getLogger(__name__)
 
 
 class Rest:
@@ -72,3 +76,32 @@ class Rest:
         except ConfigError as error:
             self._error = error
         self._done.set()
+
+
+def results(rests: Mapping[Modality, Rest]) -> dict[Modality, Baseline]:
+    """Return every baseline.
+
+    Raises:
+        EdgeEmoError: One was not taken.
+    """
+    return {modality: rest.result() for modality, rest in rests.items()}
+
+
+def results_of_some(rests: Mapping[Modality, Rest]) -> dict[Modality, Baseline]:
+    """Return the baselines that were taken; the others are logged.
+
+    Raises:
+        ConfigError: None was taken.
+    """
+    taken: dict[Modality, Baseline] = {}
+    errors: list[ConfigError] = []
+    for modality, rest in rests.items():
+        try:
+            taken[modality] = rest.result()
+        except ConfigError as error:
+            errors.append(error)
+    if not taken and errors:
+        raise errors[0]
+    for left_out in errors:
+        _log.warning("%s", left_out)
+    return taken

@@ -128,8 +128,12 @@ class Session:
         )
 
     def personal(self) -> list[Modality]:
-        """Return the modalities whose model reads a person's baseline."""
+        """Return the modalities of which a baseline is taken unasked."""
         return [lane.modality for lane in self._lanes.values() if lane.knows_rest]
+
+    def modalities(self) -> list[Modality]:
+        """Return the modalities that streams give."""
+        return [lane.modality for lane in self._lanes.values()]
 
     def _open(self) -> None:
         for capture in self.captures.values():

@@ -35,6 +35,7 @@ def autotune(
     package: ModelPackage,
     *,
     threads: Sequence[int] = THREADS,
+    backend: str | None = None,
     system: Path = Path("/sys"),
     progress: Progress | None = None,
 ) -> Record:
@@ -43,6 +44,7 @@ def autotune(
     Args:
         package: The package.
         threads: Numbers of threads to try; those above the number of cores are passed over.
+        backend: Name of the one backend to measure; None for all.
         system: Root of the system's own files on heat.
         progress: Told of every series done.
 
@@ -60,7 +62,7 @@ def autotune(
     running: list[tuple[Timing, LoadedModel]] = []
     throttles = _throttles(system)
     try:
-        for candidate in candidates(package, measured_ms={}):
+        for candidate in candidates(package, backend=backend, measured_ms={}):
             for count in counts:
                 begun = _begin(package, candidate, count, inputs)
                 if isinstance(begun, Timing):

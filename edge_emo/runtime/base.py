@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edge_emo.manifest import ModelFile, ModelPackage
@@ -15,9 +16,15 @@ Tensors = Mapping[str, "npt.NDArray[Any]"]
 
 
 class LoadedModel(ABC):
-    """A model ready to run. Used by one thread at a time."""
+    """A model ready to run. Used by one thread at a time.
+
+    Attributes:
+        backend: Name of the backend.
+        file: What was loaded; None of a model that stands for none.
+    """
 
     backend: ClassVar[str]
+    file: ModelFile | None = None
 
     @abstractmethod
     def run(self, inputs: Tensors) -> Tensors:
@@ -44,10 +51,12 @@ class Backend(ABC):
     Attributes:
         name: Its name in the tables, in manifests and on the command line.
         formats: File formats that it runs, best first.
+        target: Of several files of one format, those compiled for this target come first.
     """
 
     name: ClassVar[str]
     formats: ClassVar[tuple[str, ...]]
+    target: ClassVar[str] = ""
 
     @abstractmethod
     def probe(self) -> str:
@@ -56,6 +65,24 @@ class Backend(ABC):
         Raises:
             UnavailableError: It does not work here; the hint is the command that mends it.
         """
+
+    def prepare(
+        self, package: ModelPackage, file: ModelFile, progress: Callable[[str], None]
+    ) -> Path | None:
+        """Do once per device what loading needs; most backends need nothing.
+
+        Args:
+            package: The package.
+            file: One of its files, whose hash was checked.
+            progress: Told in words what begins.
+
+        Returns:
+            What was made for this device; None when nothing is needed.
+
+        Raises:
+            ModelError: It cannot be made.
+        """
+        return None
 
     @abstractmethod
     def load(self, package: ModelPackage, file: ModelFile, *, threads: int = 1) -> LoadedModel:

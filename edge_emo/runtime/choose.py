@@ -1,9 +1,10 @@
 """Choosing a backend and a file of a package, with the reason of every rejection.
 
 A backend that the caller names is used or its error is raised: nothing else is tried. Without a
-name the order is what was measured fastest here, then LiteRT, ONNX Runtime, OpenVINO, then
-plug-ins; among the files for one backend, the order of the manifest. A damaged file, or one
-that is not the manifest's model, always ends the choice: another file must not hide it.
+name the order is what was measured fastest here, then TensorRT where there is one, LiteRT, ONNX
+Runtime, OpenVINO, then plug-ins; among the files for one backend, those compiled for its target
+come first, then the order of the manifest. A damaged file, or one that is not the manifest's
+model, always ends the choice: another file must not hide it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from edge_emo.errors import ModelError, ModelIntegrityError, ModelMismatchError, NoBackendError
-from edge_emo.manifest import ModelPackage
+from edge_emo.manifest import TARGETS, ModelPackage
 from edge_emo.registry import BACKENDS
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.measured import measured_ms as kept_ms
@@ -132,7 +133,9 @@ def load_candidate(package: ModelPackage, candidate: Candidate, threads: int = 1
     """
     file = next(file for file in package.files if file.path == candidate.path)
     package.verify(file)
-    return make_backend(candidate.backend).load(package, file, threads=threads)
+    model = make_backend(candidate.backend).load(package, file, threads=threads)
+    model.file = file
+    return model
 
 
 def explain(package: ModelPackage) -> list[dict[str, str]]:
@@ -173,12 +176,14 @@ def _ranked(
 def _pairs(
     package: ModelPackage, backend: str, precision: str | None, measured_ms: Measured
 ) -> Iterator[Candidate]:
-    formats = make_backend(backend).formats
+    made = make_backend(backend)
+    formats = made.formats
     files = [file for file in package.files if file.format in formats]
     if not files:
         have = ", ".join(sorted({file.format for file in package.files}))
         yield Candidate(backend, reason=f"reads {', '.join(formats)}; the package has {have}")
-    for file in sorted(files, key=lambda file: formats.index(file.format)):
+    order = (made.target, "", *TARGETS)
+    for file in sorted(files, key=lambda f: (formats.index(f.format), order.index(f.target))):
         unwanted = precision is not None and file.precision != precision
         yield Candidate(
             backend,

@@ -29,6 +29,7 @@ class LiteRtBackend(Backend):
 
     name = "litert"
     formats = ("tflite",)
+    target = "rpi"
 
     def probe(self) -> str:
         """Return the package and its version after constructing an interpreter with it."""

@@ -51,6 +51,7 @@ class OpenVinoBackend(Backend):
 
     name = "openvino"
     formats = ("openvino-ir", "onnx", "tflite")
+    target = "openvino"
 
     def __init__(
         self,

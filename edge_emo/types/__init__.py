@@ -22,6 +22,7 @@ from edge_emo.types.signals import FELT as FELT
 from edge_emo.types.signals import KINDS as KINDS
 from edge_emo.types.signals import MODALITIES as MODALITIES
 from edge_emo.types.signals import MODALITY_OF as MODALITY_OF
+from edge_emo.types.signals import RESTING as RESTING
 from edge_emo.types.signals import Chunk as Chunk
 from edge_emo.types.signals import Kind as Kind
 from edge_emo.types.signals import Modality as Modality

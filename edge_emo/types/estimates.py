@@ -28,7 +28,7 @@ class Posterior(Mapping[str, float]):
         """
         if len(self.names) != len(self.probabilities):
             raise ValueError(f"{len(self.names)} names for {len(self.probabilities)} probabilities")
-        if not all(0.0 <= p <= 1.0 for p in self.probabilities):
+        if not all([0.0 <= p <= 1.0 for p in self.probabilities]):  # noqa: C419  # half the time
             raise ValueError(f"probabilities outside 0 … 1: {self.probabilities}")
 
     def __getitem__(self, name: str) -> float:
@@ -181,6 +181,12 @@ class Affect:
         dominance: −1 … +1, or None.
         intensity: 0 … 1, how far the posterior is from the resting label.
         age_ns: Age of the newest evidence when the state was made.
+        entropy: 0 (certain) … 1 (flat): entropy of what was pooled at this instant, before
+            smoothing, over its largest value. None in recordings that lack it.
+        conflict: 0 (the modalities say the same) … 1 (nothing in common), or None when fewer than
+            two modalities with the same labels vote.
+        coherence: 0 … 1, share of the quantum state off the basis in which labels are read;
+            None with other methods.
     """
 
     posterior: Posterior
@@ -191,6 +197,9 @@ class Affect:
     dominance: float | None
     intensity: float
     age_ns: int
+    entropy: float | None = None
+    conflict: float | None = None
+    coherence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

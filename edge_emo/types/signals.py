@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 CATEGORIES = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 """The seven expressed-emotion categories, in the order used everywhere."""
 
+RESTING = ("neutral", "rest", "baseline")
+"""Labels that mean the absence of an emotion."""
+
 Kind = Literal["camera", "microphone", "eeg", "physio", "text"]
 """What a stream carries; a session has at most one stream of each kind."""
 

@@ -23,7 +23,14 @@ from edge_emo.evaluation.evaluate import (
 )
 from edge_emo.evaluation.report import Report
 from edge_emo.imaging import cv2
-from edge_emo.manifest import DimensionTable, Licence, ModelPackage, TensorSpec, find_package
+from edge_emo.manifest import (
+    DimensionTable,
+    Licence,
+    ModelPackage,
+    Signatures,
+    TensorSpec,
+    find_package,
+)
 from edge_emo.runtime.base import LoadedModel, Tensors
 from edge_emo.runtime.choose import load_model
 from edge_emo.types import Chunk, Posterior, Prediction, StreamInfo, abstention
@@ -225,7 +232,9 @@ def test_in_large_pictures_the_face_is_searched_by_the_detector_of_the_folder(
     reader = find_package("drawn-reader", [folder])
     cv2().imwrite(str(tmp_path / "face.png"), draw_face(backdrop(), 400, 240, 470)[..., ::-1])
     clip = Clip("face", "face", path="face.png", label="anger", valence=0.0)
-    found = create_estimator(reader.id, ManualClock(), extra_dirs=[folder])
+    found = create_estimator(
+        reader.id, ManualClock(), extra_dirs=[folder], signatures=Signatures("off")
+    )
     whole = build_estimator(reader, load_model(reader), ManualClock())
     valences = [
         run_clips(estimator, reader, [clip], tmp_path).outcomes[0].prediction.valence

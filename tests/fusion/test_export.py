@@ -2,83 +2,55 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fusion.votes import random_unitary, to_vote
-
-from edge_emo.fusion.base import Vote
-from edge_emo.fusion.channel import ChannelPool
-from edge_emo.fusion.heads import read_heads, strength
-from edge_emo.fusion.quantum import QuantumPool
-from edge_emo.types import Posterior
+from fusion.votes import random_unitary
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 SKIP = "pip install 'edge-emo[compile]'"
-torch = pytest.importorskip("torch", reason=SKIP)
-pytest.importorskip("onnxscript", reason=SKIP)
-pytest.importorskip("onnxruntime", reason=SKIP)
+NEEDED = ("torch", "onnxscript", "onnxruntime", "litert_torch")
+MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+pytestmark = [
+    pytest.mark.absent_in_ci("PyTorch and its exporters"),
+    pytest.mark.skipif(bool(MISSING), reason=SKIP),
+]
 sys.path += [str(TOOLS), str(TOOLS / "train")]
 
-import export  # noqa: E402  # a script of tools/train
-from fusion_study.modules import ChannelModule, QuantumModule, blocks  # noqa: E402
 
-HEADS = read_heads()
-LABELS = tuple(HEADS["labels"])
-CASES = {"quantum": (QuantumModule, QuantumPool), "channel": (ChannelModule, ChannelPool)}
+@pytest.mark.parametrize("method", ["channel", "quantum"])
+def test_exported_heads_agree_with_the_pools_on_any_subset(method: str, tmp_path: Path) -> None:
+    import export_fusion  # a script of tools/
 
-
-def cast(random: np.random.Generator, number: int) -> list[Vote]:
-    """Votes of voice and face, now and then one that is all on one label."""
-    result = []
-    for modality in ("voice", "face"):
-        row = random.dirichlet([0.3] * len(LABELS))
-        if modality == "voice" and number % 4 == 0:
-            row = np.eye(len(LABELS))[number % len(LABELS)]
-        posterior = Posterior(LABELS, tuple(np.clip(row, 0.0, 1.0).tolist()))
-        result.append(to_vote(posterior, random.uniform(0.05, 1.0), modality))  # type: ignore[arg-type]
-    return result
+    gaps = export_fusion.compared(method, export_fusion.write(method, tmp_path), count=40)
+    assert set(gaps) == {f"{method}.onnx", f"{method}.tflite"}
+    assert max(gaps.values()) < 1e-4
 
 
-def inputs(method: str, votes: list[Vote]) -> tuple[np.ndarray, np.ndarray]:
-    rows = [vote.prediction.posterior.probabilities for vote in votes]  # type: ignore[union-attr]
-    exponents = strength(HEADS, method).exponents(votes, [vote.weight for vote in votes])
-    return np.array([rows], np.float32), np.array([exponents], np.float32)
+def test_a_modality_that_does_not_vote_changes_nothing() -> None:
+    import export_fusion
+    import torch
+    from fusion_study import modules
 
+    from edge_emo.fusion.heads import read_heads
 
-@pytest.fixture(params=sorted(CASES))
-def case(request: pytest.FixtureRequest) -> tuple[object, list[tuple[np.ndarray, ...]], list]:  # type: ignore[type-arg]
-    random = np.random.default_rng(0)
-    votes = [cast(random, number) for number in range(20)]
-    make, pool = CASES[request.param]
-    reference = [np.log([pool(HEADS).pool(one).probabilities]) for one in votes]
-    return make(HEADS).eval(), [inputs(request.param, one) for one in votes], reference
-
-
-def test_onnx_agrees_with_the_pool(case, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    module, samples, reference = case
-    path = tmp_path / "head.onnx"
-    torch.onnx.export(
-        module, tuple(map(torch.from_numpy, samples[0])), path, dynamo=True, opset_version=18,
-        external_data=False, input_names=["shares", "exponents"], output_names=["logits"],
-        verbose=False,
-    )  # fmt: skip
-    found = export.compare(reference, export.run_onnx(path, samples), path.name)
-    assert found["posterior_difference"] < 1e-4
-
-
-def test_litert_agrees_with_the_pool(case, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    pytest.importorskip("litert_torch", reason=SKIP)
-    module, samples, reference = case
-    path = tmp_path / "head.tflite"
-    export.write_tflite(module, tuple(map(torch.from_numpy, samples[0])), path)
-    found = export.compare(reference, export.run_tflite(path, samples), path.name)
-    assert found["posterior_difference"] < 1e-4
+    for method, make in modules.MODULES.items():
+        module = make(read_heads()).eval()
+        rows, exponents = modules.inputs(read_heads(), method, export_fusion.random_votes(3))
+        silent = np.flatnonzero(exponents[0] == 0.0)
+        other = rows.copy()
+        other[0, silent] = np.eye(7)[0]
+        one, two = (module(torch.from_numpy(r), torch.from_numpy(exponents)) for r in (rows, other))
+        assert silent.size
+        assert torch.allclose(one, two, atol=1e-6)
 
 
 def test_blocks_multiply_as_complex_numbers_do() -> None:
+    from fusion_study.modules import blocks
+
     one, other = random_unitary(0, 6), random_unitary(1, 6)
     assert np.allclose(blocks(one) @ blocks(other), blocks(one @ other))
     assert np.allclose(blocks(one).T, blocks(one.conj().T))

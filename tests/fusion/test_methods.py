@@ -14,7 +14,7 @@ from edge_emo.config import FusionMethod, FusionSettings, parse_config
 from edge_emo.errors import ConfigError
 from edge_emo.fusion.base import Pool, Vote
 from edge_emo.fusion.channel import ChannelPool
-from edge_emo.fusion.heads import Strength, centred_logs, read_heads, widened_square
+from edge_emo.fusion.heads import Strength, read_heads, widened_square
 from edge_emo.fusion.methods import METHODS, make_pool
 from edge_emo.fusion.pooling import LogLinearPool
 from edge_emo.pipeline.plan import make_fusion
@@ -150,9 +150,13 @@ def test_without_tables_the_channel_is_log_linear_pooling() -> None:
 
 
 @FEW
-@given(posteriors())
-def test_centred_logs_sum_to_zero(posterior: Posterior) -> None:
-    assert centred_logs(np.array([posterior.probabilities])).sum() == pytest.approx(0.0, abs=1e-9)
+@given(votes=vote_lists())
+def test_reading_a_pool_gives_the_same_posterior(votes: list[Vote]) -> None:
+    for name, pool in POOLS.items():
+        read = pool.read(votes)
+        expected = pool.pool(votes).probabilities
+        assert read.posterior.probabilities == pytest.approx(expected, abs=1e-12)
+        assert (read.coherence is None) == (name != "quantum")
 
 
 def test_the_packaged_parameters_say_where_they_come_from() -> None:

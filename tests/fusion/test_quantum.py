@@ -6,11 +6,20 @@ import math
 
 import numpy as np
 import pytest
-from fusion.votes import FEW, posteriors, random_unitary, sharp, to_vote
+from fusion.votes import (
+    FEW,
+    centred_logs,
+    posteriors,
+    random_unitary,
+    sharp,
+    to_vote,
+    vote_lists,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_emo.fusion.heads import centred_logs, read_heads
+from edge_emo.fusion.base import Vote
+from edge_emo.fusion.heads import read_heads, strength
 from edge_emo.fusion.pooling import LogLinearPool
 from edge_emo.fusion.quantum import DensityState, QuantumPool
 from edge_emo.types import Posterior
@@ -142,3 +151,39 @@ def test_votes_that_disagree_leave_more_entropy_than_votes_that_agree() -> None:
     same = to_vote(sharp("happiness", 0.7), 0.4, "voice")
     other = to_vote(sharp("anger", 0.7), 0.4, "voice")
     assert pool.measure([face, other]).entropy > pool.measure([face, same]).entropy
+
+
+@FEW
+@given(vote_lists())
+def test_the_pool_reads_the_state_that_it_measures(votes: list[Vote]) -> None:
+    pool = QuantumPool()
+    state, read = pool.measure(votes), pool.read(votes)
+    assert is_state(state)
+    assert read.coherence == pytest.approx(state.coherence, abs=1e-9)
+    named = {name for vote in votes for name in vote.prediction.posterior or ()}
+    if len(state.probabilities) == len(read.posterior) == len(named):
+        assert read.posterior.probabilities == pytest.approx(state.probabilities, abs=1e-9)
+
+
+def test_the_pool_applies_the_measurements_one_after_another() -> None:
+    heads = read_heads()
+    own, labels = heads["quantum"], tuple(heads["labels"])
+    one, two = sharp("anger", 0.6, labels), sharp("fear", 0.7, labels)
+    votes = [to_vote(two, 0.5, "face"), to_vote(one, 0.3, "voice")]
+    exponents = strength(heads, "quantum").exponents(votes, [0.5, 0.3])
+    state = DensityState(6)
+    for modality, exponent, said in (("voice", exponents[1], one), ("face", exponents[0], two)):
+        basis = own["bases"][modality]
+        row = centred_logs(np.array(said.probabilities)) * np.array(own["weights"][modality])
+        state.measure(exponent * row, np.array(basis["real"]) + 1j * np.array(basis["imag"]))
+    assert np.allclose(QuantumPool().measure(votes).matrix, state.matrix, atol=1e-12)
+
+
+def test_votes_that_rule_each_other_out_leave_a_state() -> None:
+    votes = [
+        to_vote(sharp("anger", 1.0), 50.0, "voice"),
+        to_vote(sharp("fear", 1.0), 50.0, "face"),
+        to_vote(sharp("happiness", 1.0), 50.0, "text"),
+    ]
+    assert is_state(QuantumPool().measure(votes))
+    assert sum(QuantumPool().pool(votes).probabilities) == pytest.approx(1.0)

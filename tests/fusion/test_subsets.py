@@ -76,3 +76,31 @@ def test_eeg_stands_in_by_arousal() -> None:
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_only_calm_categories_are_paired_with_rest(category: str) -> None:
     assert (category in tool.AROUSED) == (category not in ("neutral", "sadness"))
+
+
+def test_a_cast_runs_the_default_package_over_some_clips_of_each_label() -> None:
+    said = {
+        "happiness": ("What a wonderful day!", "I am so happy for you.", "We won, hooray!"),
+        "anger": ("Leave me alone, you liar!", "I hate it when they do that.", "How dare you!"),
+    }
+    clips = [
+        Clip(f"own/{label}/{number}", "text", text=text, label=label)
+        for label, lines in said.items()
+        for number, text in enumerate(lines)
+    ]
+    found = tool.cast("text", clips, Path(), count=2)
+    assert {label: len(some) for label, some in found.outcomes.items()} == {
+        "happiness": 2,
+        "anger": 2,
+    }
+    assert found.reliability > 0
+
+
+def test_it_is_said_where_a_modality_does_harm() -> None:
+    rows = [
+        {"modalities": ["face"], "log_likelihood": -1.0},
+        {"modalities": ["voice"], "log_likelihood": -1.5},
+        {"modalities": ["face", "voice"], "log_likelihood": -1.2},
+        {"modalities": ["eeg"], "log_likelihood": None},
+    ]
+    assert tool.lowered(rows) == ["voice to face"]

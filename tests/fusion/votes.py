@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from edge_emo.fusion.base import Vote
+from edge_emo.fusion.heads import FLOOR
 from edge_emo.types import CATEGORIES, MODALITIES, Modality, Posterior, Prediction
 
 FEW = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,6 +39,12 @@ def posteriors(draw: st.DrawFn, names: tuple[str, ...] = CATEGORIES) -> Posterio
     if sum(values) < 1e-6:
         values[draw(st.integers(0, len(names) - 1))] = 1.0
     return to_posterior(values, names)
+
+
+def centred_logs(rows: np.ndarray) -> np.ndarray:
+    """The centred log-ratio of each row (Aitchison, 1982)."""
+    logs = np.log(np.maximum(rows, FLOOR))
+    return logs - logs.mean(axis=-1, keepdims=True)
 
 
 subsets = st.sets(st.sampled_from(CATEGORIES), min_size=2).map(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 from edge_emo import Pipeline
 from edge_emo.clock import ReplayClock
 from edge_emo.config import Config, States
+from edge_emo.demo import demo_streams
 from edge_emo.drivers.eeg.npz import NpzEeg
 from edge_emo.drivers.virtual_signals import body_signals
 from edge_emo.errors import ClosedError, ConfigError
 from edge_emo.features.eeg import FEATURES
+from edge_emo.types import Posterior
 
 DEMO = Path(__file__).resolve().parents[2] / "edge_emo" / "assets" / "demo_eeg.npz"
 
@@ -46,6 +49,63 @@ def test_a_stream_without_a_baseline_is_refused() -> None:
             running.calibrate(seconds=1.0)
         with pytest.raises(ConfigError, match="no stream gives eeg"):
             running.calibrate("eeg", seconds=1.0)
+
+
+WAV = DEMO.with_name("demo_voice.wav")
+
+
+def heard(running: Pipeline, count: int = 4) -> list[Posterior]:
+    """The first posteriors of the voice from now on."""
+    found: list[Posterior] = []
+    for state in running:
+        voice = state.by_modality.get("voice")
+        if voice is not None and voice.posterior is not None and voice.posterior not in found:
+            found.append(voice.posterior)
+        if len(found) == count:
+            break
+    return found
+
+
+def test_the_rest_of_a_voice_moves_what_is_said_of_it_later() -> None:
+    config = Config(states=States(join="reproducible"))
+    with Pipeline(microphone=f"wav:{WAV}?loop=true", config=config) as running:
+        baseline = running.calibrate(seconds=6.0)["voice"]
+        after = heard(running)
+        running.erase_baseline()
+        erased = heard(running)
+    with Pipeline(microphone=f"wav:{WAV}?loop=true", config=config) as running:
+        plain = heard(running, 60)
+    assert baseline.model_id == "voice-expression-small"
+    assert baseline.windows >= 3
+    assert not set(after) & set(plain)
+    assert set(erased) & set(plain)
+
+
+def test_the_rest_of_a_face_is_taken_when_it_is_named() -> None:
+    with Pipeline(camera=demo_streams().camera) as running:
+        with pytest.raises(ConfigError, match="measured to help") as refused:
+            running.calibrate(seconds=1.0)
+        baseline = running.calibrate("face", seconds=1.0)["face"]
+    assert "calibrate('face')" in refused.value.hint
+    assert baseline.modality == "face"
+    assert baseline.windows >= 3
+
+
+def test_a_voice_that_keeps_silent_does_not_spoil_the_rest_of_the_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = Config(states=States(join="reproducible"))
+    silent = tmp_path / "silent.wav"
+    with wave.open(str(silent), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(2 * 16_000 * 30))
+    streams = {"eeg": NpzEeg(str(DEMO), loop=True), "microphone": f"wav:{silent}"}
+    with Pipeline(**streams, config=config) as running:  # type: ignore[arg-type]
+        assert set(running.calibrate(seconds=12.0)) == {"eeg"}
+    assert "no usable voice window" in caplog.text
+    named = Pipeline(microphone=f"wav:{silent}", config=config)
+    with named as running, pytest.raises(ConfigError, match="no usable voice window"):
+        running.calibrate("voice", seconds=3.0)
 
 
 def test_a_wrist_band_gives_the_felt_side(tmp_path: Path) -> None:

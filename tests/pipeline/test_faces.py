@@ -11,7 +11,7 @@ from edge_emo import Config, Face, Pipeline
 from edge_emo.config import Faces, Models, Streams
 from edge_emo.errors import ClosedError, ConfigError, ModelError, ModelMismatchError
 from edge_emo.estimators.face_finder import load_face_detector
-from edge_emo.manifest import find_detector, list_packages
+from edge_emo.manifest import Signatures, find_detector, list_packages
 from edge_emo.types import EmotionState
 from tests.fakes.face_packages import write_packages, write_portrait
 
@@ -20,7 +20,7 @@ pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'edge-
 
 @pytest.fixture
 def models(tmp_path: Path) -> Models:
-    return Models(folders=(str(write_packages(tmp_path / "packages")),))
+    return Models(folders=(str(write_packages(tmp_path / "packages")),), signatures="off")
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_detector_of_another_size_is_refused(tmp_path: Path) -> None:
     manifest = folder / "drawn-finder" / "model.toml"
     manifest.write_text(manifest.read_text().replace("width_px = 160", "width_px = 320"))
     with pytest.raises(ModelMismatchError, match="320×128 px") as caught:
-        load_face_detector(extra_dirs=[folder])
+        load_face_detector(extra_dirs=[folder], signatures=Signatures("off"))
     assert "width_px" in caught.value.hint
 
 

@@ -67,6 +67,9 @@ affects = st.builds(
     dominance=signed,
     intensity=unit,
     age_ns=st.integers(0),
+    entropy=st.none() | unit,
+    conflict=st.none() | unit,
+    coherence=st.none() | unit,
 )
 healths = st.builds(
     StreamHealth,
@@ -137,6 +140,15 @@ def test_wrong_predictions_are_refused(change: dict[str, object]) -> None:
     )
     with pytest.raises(RecordingError, match="no prediction"):
         prediction_from_json({**good, **change})
+
+
+def test_a_state_of_an_older_recording_has_no_signs_of_doubt() -> None:
+    side = Affect(Posterior(("rest",), (1.0,)), "rest", 1.0, None, 0.1, None, 0.0, 5, 0.2, 0.3, 0.4)
+    written = state_to_json(EmotionState(0, 0, 0, None, side, None))
+    for key in ("entropy", "conflict", "coherence"):
+        del written["felt"][key]
+    read = state_from_json(written).felt
+    assert read == Affect(Posterior(("rest",), (1.0,)), "rest", 1.0, None, 0.1, None, 0.0, 5)
 
 
 def test_a_state_with_something_missing_is_refused() -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
+import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -60,6 +63,7 @@ sha256 = "{sha256}"
 FORMATS = {".tflite": "tflite", ".onnx": "onnx", ".xml": "openvino-ir", ".bin": "openvino-bin"}
 
 MakePackage = Callable[..., ModelPackage]
+Jetson = Callable[..., types.ModuleType]
 
 
 @pytest.fixture
@@ -109,6 +113,30 @@ def tiny_tflite() -> bytes:
 @pytest.fixture(scope="session")
 def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def cudart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compile the model of CUDA's runtime; needs gcc."""
+    library = tmp_path_factory.mktemp("cuda") / "libcudart.so"
+    source = Path(__file__).parents[1] / "fakes" / "cudart.c"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+    return library
+
+
+@pytest.fixture
+def jetson(monkeypatch: pytest.MonkeyPatch, cudart: Path) -> Jetson:
+    """Return a function that puts a TensorRT, and CUDA's runtime, where they are looked for."""
+    pytest.importorskip("onnx", reason="needs onnx: pip install onnx")
+    from tests.fakes.tensorrt_api import fake_tensorrt
+
+    def install(version: str, device: str = "orin") -> types.ModuleType:
+        module = fake_tensorrt(version, device)
+        monkeypatch.setitem(sys.modules, "tensorrt", module)
+        monkeypatch.setenv("EDGE_EMO_CUDART", str(cudart))
+        return module
+
+    return install
 
 
 @pytest.fixture(autouse=True)

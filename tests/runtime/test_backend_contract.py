@@ -10,7 +10,7 @@ import pytest
 
 from edge_emo.errors import ClosedError, ModelError, ModelMismatchError, UnavailableError
 from edge_emo.manifest import ModelPackage
-from edge_emo.runtime.base import Backend
+from edge_emo.runtime.base import Backend, LoadedModel
 from edge_emo.runtime.probe import make_backend
 
 MakePackage = Callable[..., ModelPackage]
@@ -20,6 +20,9 @@ CASES = (
     ("onnx", "tiny.onnx"),
     ("openvino", "tiny.onnx"),
     ("openvino", "tiny.tflite"),
+    ("tensorrt 8.6.1", "tiny.onnx"),
+    ("tensorrt 10.3.0", "tiny.onnx"),
+    ("tensorrt 11.0.0", "tiny.onnx"),
 )
 X = np.array([[2.0, 5.0]], np.float32)
 
@@ -27,12 +30,21 @@ X = np.array([[2.0, 5.0]], np.float32)
 @pytest.fixture(params=CASES, ids=lambda case: "-".join(case))
 def case(request: pytest.FixtureRequest) -> tuple[Backend, str, bytes]:
     name, path = request.param
+    name, _, version = name.partition(" ")
+    if name == "tensorrt":
+        request.getfixturevalue("jetson")(version)
     backend = make_backend(name)
     try:
         backend.probe()
     except UnavailableError as error:
         pytest.skip(f"needs {name}: {error.hint}")
     return backend, path, (DATA / path).read_bytes()
+
+
+def load(backend: Backend, package: ModelPackage, threads: int = 1) -> LoadedModel:
+    """Load the package's file, after its engine was built where a backend needs one."""
+    backend.prepare(package, package.files[0], print)
+    return backend.load(package, package.files[0], threads=threads)
 
 
 def test_probe_names_a_version(case: tuple[Backend, str, bytes]) -> None:
@@ -44,7 +56,7 @@ def test_outputs_have_the_manifests_names_and_the_right_values(
 ) -> None:
     backend, path, content = case
     package = make_package({path: content})
-    model = backend.load(package, package.files[0])
+    model = load(backend, package)
     outputs = model.run({"x": X})
     assert model.backend == backend.name
     assert list(outputs) == ["logits", "gap"]
@@ -58,7 +70,7 @@ def test_a_second_run_does_not_see_the_first(
 ) -> None:
     backend, path, content = case
     package = make_package({path: content})
-    model = backend.load(package, package.files[0], threads=2)
+    model = load(backend, package, threads=2)
     model.run({"x": X})
     np.testing.assert_allclose(model.run({"x": X * 0})["logits"], [[0.0, 0.0, 1.0]], atol=1e-7)
 
@@ -67,7 +79,7 @@ def test_computes_in_float32(case: tuple[Backend, str, bytes], make_package: Mak
     backend, path, content = case
     package = make_package({path: content})
     fine = np.array([[1.0009765625, 0.0]], np.float32)  # 1 + 2**-10: bfloat16 rounds it to 1
-    outputs = backend.load(package, package.files[0]).run({"x": fine})
+    outputs = load(backend, package).run({"x": fine})
     assert float(outputs["logits"][0, 0]) == 1.0009765625
 
 
@@ -89,7 +101,7 @@ def test_wrong_inputs_are_refused(
 ) -> None:
     backend, path, content = case
     package = make_package({path: content})
-    model = backend.load(package, package.files[0])
+    model = load(backend, package)
     with pytest.raises(ModelMismatchError, match=words):
         model.run(inputs)
     np.testing.assert_allclose(model.run({"x": X})["gap"], [[-3.0]])
@@ -101,7 +113,7 @@ def test_another_shape_than_declared_is_refused_at_load(
     backend, path, content = case
     package = make_package({path: content}, labels=("a", "b", "c", "d"))
     with pytest.raises(ModelMismatchError) as caught:
-        backend.load(package, package.files[0])
+        load(backend, package)
     assert "tensor logits" in caught.value.message
     assert "float32 [1, 4], found" in caught.value.message
 
@@ -112,7 +124,7 @@ def test_another_dtype_than_declared_is_refused_at_load(
     backend, path, content = case
     package = make_package({path: content}, dtype="int8")
     with pytest.raises(ModelMismatchError, match=r"expected (one )?int8"):
-        backend.load(package, package.files[0])
+        load(backend, package)
 
 
 @pytest.mark.parametrize("kept", [0.6, 0.02])
@@ -122,7 +134,7 @@ def test_a_file_that_is_no_model_is_refused(
     backend, path, content = case
     package = make_package({path: content[: int(len(content) * kept)]})
     with pytest.raises(ModelError, match="tiny") as caught:
-        backend.load(package, package.files[0])
+        load(backend, package)
     assert caught.value.hint
 
 
@@ -131,7 +143,7 @@ def test_close_is_idempotent_and_ends_the_model(
 ) -> None:
     backend, path, content = case
     package = make_package({path: content})
-    model = backend.load(package, package.files[0])
+    model = load(backend, package)
     model.close()
     model.close()
     with pytest.raises(ClosedError):

@@ -1,23 +1,52 @@
-"""The packaged heads as torch modules for export: real arithmetic, votes of face and voice.
+"""The packaged heads as torch modules for export: real arithmetic, any subset of five modalities.
 
 Complex numbers become real 2 × 2 blocks: a + bi is [[a, −b], [b, a]], so that products, conjugate
-transposes and sums of complex matrices are those of real ones twice as large. Input: shares
-(1, 2, n) of voice and face, and exponents (1, 2); output: logits, the logarithm of the posterior.
+transposes and sums of complex matrices are those of real ones twice as large.
+
+Input: shares (1, 5, 7) over the categories, and exponents (1, 5), both in :data:`ORDER`; the
+exponent of a modality that does not vote is 0, and its shares are any. Output: logits (1, 7), the
+logarithm of the posterior. :func:`inputs` makes both of votes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from fusion_study.votes import Floats
 from torch import Tensor, nn
 
-from edge_emo.fusion.heads import FLOOR
+from edge_emo.fusion.base import Vote
+from edge_emo.fusion.channel import ChannelPool
+from edge_emo.fusion.heads import FLOOR, shares, strength
+from edge_emo.fusion.quantum import ORDER, QuantumPool
+from edge_emo.types import CATEGORIES
 
-SENSES = ("voice", "face")
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+_WIDEST = 30.0
+
+
+def inputs(
+    heads: Mapping[str, Any], method: str, votes: Sequence[Vote]
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return shares and exponents of votes, as a head takes them.
+
+    The quantum head takes staleness as a mixture with the flat posterior, the noisy channel as a
+    smaller exponent.
+    """
+    own = shares(votes, CATEGORIES)
+    weights = [vote.weight for vote in votes]
+    if method == "quantum":
+        fresh = np.array([[vote.fresh] for vote in votes])
+        own = fresh * own + (1.0 - fresh) / len(CATEGORIES)
+        weights = [vote.weight / vote.fresh for vote in votes]
+    at = [ORDER.index(vote.prediction.modality) for vote in votes]
+    rows = np.full((1, len(ORDER), len(CATEGORIES)), 1.0 / len(CATEGORIES), np.float32)
+    exponents = np.zeros((1, len(ORDER)), np.float32)
+    rows[0, at] = own
+    exponents[0, at] = strength(heads, method).exponents(votes, weights)
+    return rows, exponents
 
 
 def blocks(matrix: np.ndarray[Any, np.dtype[np.complex128]]) -> Floats:
@@ -30,44 +59,42 @@ def _buffer(values: Any) -> Tensor:
 
 
 class QuantumModule(nn.Module):
-    """``edge_emo.fusion.quantum`` for fresh votes of voice and face over the learned labels.
-
-    diag(ρ) of ρ = K_f K_v K_v† K_f† needs the amplitudes A = K_f K_v alone: p_c ∝ Σ_d |A_cd|².
-    """
+    """``edge_emo.fusion.quantum``: the amplitudes A of ρ ∝ A A† alone, p_c ∝ Σ_d |A_cd|²."""
 
     def __init__(self, heads: Mapping[str, Any]) -> None:
         super().__init__()
-        head = heads["quantum"]
-        self.n = len(heads["labels"])
-        self.register_buffer("weights", _buffer([head["weights"][s] for s in SENSES])[None])
-        for sense in SENSES:
-            basis = head["bases"][sense]
-            square = blocks(np.asarray(basis["real"]) + 1j * np.asarray(basis["imag"]))
-            self.register_buffer(sense, _buffer(square))
+        plan = QuantumPool(heads).plan(CATEGORIES, ORDER)
+        self.n = len(CATEGORIES)
+        self.register_buffer("effects", _buffer(plan.effects))
+        self.turns = len(plan.turns)
+        for number, turn in enumerate(plan.turns):
+            self.register_buffer(f"turn{number}", _buffer(blocks(turn)))
 
     def forward(self, shares: Tensor, exponents: Tensor) -> Tensor:
         """Return logits, shape (1, n)."""
-        logs = shares.clamp(min=FLOOR).log()
-        logs = logs - logs.mean(-1, keepdim=True)
-        roots = (0.5 * exponents[:, :, None] * self.weights * logs).exp()
+        logs = shares.clamp(min=FLOOR).log() * exponents[:, :, None]
+        steps = (logs.reshape(1, -1) @ self.effects).reshape(1, self.turns + 1, self.n)
+        shifted = steps - steps.amax(-1, keepdim=True)
+        roots = shifted.clamp(min=-_WIDEST).exp()
         twice = torch.cat([roots, roots], -1)
-        voice = (self.voice * twice[:, 0, None, :]) @ self.voice.T
-        face = (self.face * twice[:, 1, None, :]) @ self.face.T
-        amplitudes = face @ voice
-        left = amplitudes[:, :, : self.n] ** 2  # the first column of each block holds a and b
+        state = self.turn0 * twice[:, 0, None, :]
+        for number in range(1, self.turns):
+            state = getattr(self, f"turn{number}") @ (twice[:, number, :, None] * state)
+        state = twice[:, -1, :, None] * state
+        left = state[:, :, : self.n] ** 2  # the first column of each block holds a and b
         chances = left[:, : self.n].sum(-1) + left[:, self.n :].sum(-1)
         return (chances / chances.sum(-1, keepdim=True)).log()
 
 
 class ChannelModule(nn.Module):
-    """``edge_emo.fusion.channel`` for votes of voice and face over the learned labels."""
+    """``edge_emo.fusion.channel``."""
 
     def __init__(self, heads: Mapping[str, Any]) -> None:
         super().__init__()
-        head = heads["channel"]
-        self.register_buffer("weights", _buffer([head["weights"][s] for s in SENSES])[None])
-        self.register_buffer("heard", _buffer(head["heard"]))
-        self.register_buffer("said", _buffer(head["said"]))
+        heard, said, weights = ChannelPool(heads).tables(CATEGORIES, ORDER)
+        self.register_buffer("weights", _buffer(weights)[None])
+        self.register_buffer("heard", _buffer(heard))
+        self.register_buffer("said", _buffer(said))
 
     def forward(self, shares: Tensor, exponents: Tensor) -> Tensor:
         """Return logits, shape (1, n)."""
@@ -75,3 +102,6 @@ class ChannelModule(nn.Module):
         logs = logs - logs.mean(-1, keepdim=True)
         scores = (exponents[:, :, None] * self.weights * logs).sum(1)
         return (scores.softmax(-1) @ self.said).log()
+
+
+MODULES: Mapping[str, type[nn.Module]] = {"channel": ChannelModule, "quantum": QuantumModule}

@@ -105,16 +105,33 @@ def broken(results: Results) -> str:
     return "\n".join(lines)
 
 
+def broken_body(results: Results) -> str:
+    """Return a table of how broken body signals are noticed."""
+    lines = [
+        "| signal | broken | streams | in doubt within 30 s, % | within 180 s, % | median s |",
+        "|---|---|---|---|---|---|",
+    ]
+    for modality, rows in results["body"].items():
+        for fault, row in rows.items():
+            median = "–" if row["median_s"] is None else f"{row['median_s']:.0f}"
+            shares = f"{100 * row['within_30_s']:.0f} | {100 * row['ever']:.0f}"
+            lines.append(f"| {modality} | {fault} | {row['streams']} | {shares} | {median} |")
+    return "\n".join(lines)
+
+
 def latencies(results: Results) -> str:
     """Return a table of microseconds by method."""
     found = results["latency"]
+    where = f"{found['processor']} ({found['machine']})"
     lines = [
-        f"| µs on {found['processor']} ({found['machine']}), p50 / p95 | pool | whole update |",
+        f"| µs on {where}, least / p50 / p95 | pool | whole update |",
         "|---|---|---|",
     ]
     for name, row in found["methods"].items():
         pool, update = row["pool"], row["update"]
-        cells = f"{pool['p50']} / {pool['p95']} | {update['p50']} / {update['p95']}"
+        cells = " | ".join(
+            " / ".join(str(part[key]) for key in ("least", "p50", "p95")) for part in (pool, update)
+        )
         lines.append(f"| {name} | {cells} |")
     return "\n".join(lines)
 
@@ -128,15 +145,23 @@ def monotone(results: Results) -> str:
 
 
 def signs(results: Results) -> str:
-    """Return a table of rank correlations of the state's signs."""
+    """Return a table of rank correlations of the signs of doubt."""
     words = {
-        "coherence_disagreement": "share off the read-out basis with disagreement of the senses",
-        "entropy_disagreement": "von Neumann entropy with disagreement of the senses",
-        "entropy_doubt": "von Neumann entropy with entropy of the votes of both senses",
-        "readout_doubt": "1 − largest probability with entropy of the votes of both senses",
+        "conflict": "`conflict`",
+        "entropy": "`entropy` of the default",
+        "readout": "1 − largest probability of the default",
+        "coherence": "`coherence` of the quantum state",
+        "von_neumann": "von Neumann entropy of the quantum state",
     }
-    lines = ["| rank correlation of | ρ |", "|---|---|"]
-    lines += [f"| {text} | {results['signs'][name]:.2f} |" for name, text in words.items()]
+    truths = ("disagreement", "doubt", "error")
+    lines = [
+        "| rank correlation of … with … | disagreement of the senses "
+        "| entropy of the votes of both senses | error of the default |",
+        "|---|---|---|---|",
+    ]
+    for sign, text in words.items():
+        cells = [f"{results['signs'][f'{sign}_{truth}']:.2f}" for truth in truths]
+        lines.append(f"| {text} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -182,6 +207,7 @@ def write(folder: Path, results: Results, votes: Votes) -> None:
             "monotone": monotone(results),
             "tracking": tracking(results),
             "broken": broken(results),
+            "broken-body": broken_body(results),
             "latency": latencies(results),
             "medians": medians(results),
             "signs": signs(results),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,20 @@ def _subsets(path: Path, results: Mapping[str, Any]) -> None:
     axis.set_xticks(range(len(senses)), senses)
     axis.set_ylabel("KL from the votes of both senses")
     axis.legend(frameon=False)
+    _save(figure, path)
+
+
+def packages(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a chart of every subset of the packaged models; it says that it is simulated."""
+    shown = [row for row in rows if row["accuracy"] is not None]
+    names = [" + ".join(row["modalities"]) for row in shown]
+    figure, axes = plt.subplots(1, 2, figsize=(7, 0.24 * len(shown) + 1.0), sharey=True)
+    panels = (("accuracy", "accuracy"), ("log_likelihood", "log-likelihood"))
+    for axis, (key, title) in zip(axes, panels, strict=True):
+        axis.barh(range(len(shown)), [row[key] for row in shown], color="tab:blue")
+        axis.set_title(f"{title} (simulated)")
+    axes[0].set_yticks(range(len(shown)), names)
+    axes[0].invert_yaxis()
     _save(figure, path)
 
 

@@ -1,0 +1,129 @@
+"""Compile a float model for a target, measure every candidate, and keep only what passes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from edge_emo.compile import TARGETS, Data, Figures, compile_package
+from edge_emo.compile.compiler import TIMEOUT_S
+from edge_emo.compile.targets import KINDS
+from edge_emo.errors import ConfigError
+from edge_emo.manifest import MANIFEST, find_package, read_package, read_private_key
+from edge_emo.runtime.choose import candidates
+from edge_emo.runtime.probe import make_backend
+
+HELP = "make a model package for a target out of a float model"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this verb."""
+    parser.add_argument("model", help="package id or folder, or an .onnx file beside model.toml")
+    parser.add_argument(
+        "--target", action="append", choices=(*TARGETS, "all"), help="all when none is named"
+    )
+    parser.add_argument(
+        "--manifest", metavar="FILE", help="labelled clips (.jsonl) or inputs (.npz) to judge by"
+    )
+    parser.add_argument(
+        "--calibration", metavar="FILE", help="clips or inputs that ranges are taken from"
+    )
+    parser.add_argument("--root", metavar="DIR", help="what paths of clips are relative to")
+    parser.add_argument("--split", metavar="NAME", help="judge by clips of this split only")
+    parser.add_argument("--calibration-split", metavar="NAME", help="calibrate on these only")
+    parser.add_argument("--baseline-split", metavar="NAME", help="clips of each speaker's rest")
+    parser.add_argument(
+        "--kind", action="append", choices=KINDS, help="try this candidate only; all when none"
+    )
+    parser.add_argument("--out", metavar="DIR", help="folder of packages that it goes into")
+    parser.add_argument("--folder", action="append", default=[], help="more package folders")
+    parser.add_argument("--key", metavar="FILE", help="private key that signs the package")
+    parser.add_argument(
+        "--timeout", type=float, default=TIMEOUT_S, metavar="S", help="of each step"
+    )
+    parser.add_argument(
+        "--on-device",
+        action="store_true",
+        help="instead: build the TensorRT engines of a package for this device",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the verb."""
+    return _on_device(arguments) if arguments.on_device else _compile(arguments)
+
+
+def _on_device(arguments: argparse.Namespace) -> int:
+    """Build the engine of the file that TensorRT would run first."""
+    model = Path(arguments.model)
+    is_folder = (model / MANIFEST).is_file()
+    package = read_package(model) if is_folder else find_package(str(model), arguments.folder)
+    backend = make_backend("tensorrt")
+    backend.probe()
+    first = candidates(package, backend="tensorrt", measured_ms={})[0]
+    file = next(file for file in package.files if file.path == first.path)
+    package.verify(file)
+    path = backend.prepare(package, file, _progress)
+    print(json.dumps({"engine": str(path)}) if arguments.json else path)
+    return 0
+
+
+def _compile(arguments: argparse.Namespace) -> int:
+    named = arguments.target or ["all"]
+    targets = list(TARGETS) if "all" in named else named
+    if arguments.manifest is None or arguments.out is None:
+        raise ConfigError(
+            "compile takes what candidates are judged by, and a folder for the package",
+            hint="edge-emo compile MODEL --manifest FILE --calibration FILE --out DIR",
+        )
+    root = Path(arguments.root) if arguments.root else None
+    rest = arguments.baseline_split
+    seen = arguments.calibration
+    done = compile_package(
+        arguments.model,
+        targets,
+        validation=Data(Path(arguments.manifest), root, arguments.split, rest),
+        calibration=Data(Path(seen), root, arguments.calibration_split, rest) if seen else None,
+        out=Path(arguments.out),
+        kinds=arguments.kind or KINDS,
+        folders=arguments.folder,
+        key=read_private_key(arguments.key) if arguments.key else None,
+        timeout_s=arguments.timeout,
+        progress=_progress,
+    )
+    rows = [asdict(one) for one in done.figures]
+    found = {"folder": str(done.folder), "candidates": rows}
+    print(json.dumps(found) if arguments.json else table(done.figures))
+    return 0
+
+
+def table(figures: Sequence[Figures]) -> str:
+    """Return the candidates as lines for people."""
+    return "\n".join(_line(one) for one in figures)
+
+
+def _line(one: Figures) -> str:
+    cells = [f"{'kept' if one.kept else 'rejected':<8} {one.target:<8} {one.kind:<10}"]
+    if one.bytes:
+        cells.append(f"{one.bytes / 1e3:.0f} kB")
+    if one.p50_ms is not None:
+        cells.append(f"p50 {one.p50_ms:.3f} p95 {one.p95_ms:.3f} ms")
+    for name, value in (
+        ("score", one.score),
+        ("agreement", one.agreement),
+        ("calibration error", one.calibration_error),
+    ):
+        if value is not None:
+            cells.append(f"{name} {value:.4f}")
+    if one.peak_mb is not None:
+        cells.append(f"peak {one.peak_mb:.0f} MB")
+    return ", ".join([*cells, *([one.reason] if one.reason else [])])
+
+
+def _progress(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)

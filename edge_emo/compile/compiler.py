@@ -1,0 +1,363 @@
+"""From a float model and real inputs to a package of candidates that were measured and passed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_emo.compile.child import ChildError, run_in_child
+from edge_emo.compile.gates import Answers, Figures, measure, outdone, rejection
+from edge_emo.compile.graph import write_named
+from edge_emo.compile.litert import NAMED
+from edge_emo.compile.package import rows_of, work_folder, write_package
+from edge_emo.compile.samples import LEAST, Samples, read_samples
+from edge_emo.compile.sensitivity import worst
+from edge_emo.compile.source import Source, open_source
+from edge_emo.compile.targets import KINDS, TARGETS, Target
+from edge_emo.errors import ConfigError, DatasetError, ModelError, UnavailableError
+from edge_emo.manifest import MANIFEST, PrivateKey, read_package
+from edge_emo.manifest.write import to_toml
+from edge_emo.runtime.base import LoadedModel
+from edge_emo.runtime.choose import Candidate, load_candidate
+from edge_emo.vendor import VENDORS, installed
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_S = 240.0
+"""Longest that one step of one candidate may take; the default packages take under a tenth."""
+MOST_CALIBRATION = 512
+"""Calibration inputs that are used, spread evenly over those given."""
+_HELD_OUT = 4
+"""Every fourth of them is held out."""
+_WORK = "edge_emo.compile.work:"
+
+Progress = Callable[[str], None]
+"""Told in words what begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Where representative inputs come from.
+
+    Attributes:
+        path: A manifest of clips (.jsonl) or an .npz: see ``samples.read_samples``.
+        root: Folder that the clips' paths are relative to; the manifest's own when None.
+        split: Only clips of this split; None for all.
+        baseline_split: Clips of this split are each speaker's rest.
+    """
+
+    path: Path
+    root: Path | None = None
+    split: str | None = None
+    baseline_split: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What came out.
+
+    Attributes:
+        folder: The package.
+        figures: All candidates, kept and rejected.
+    """
+
+    folder: Path
+    figures: tuple[Figures, ...]
+
+
+@dataclass
+class _Bench:
+    """What all candidates of one compilation share."""
+
+    source: Source
+    work: Path
+    named: Path
+    validation: Samples
+    held_out: int
+    progress: Progress
+    timeout_s: float
+    in_float: list[str] = field(default_factory=list)
+    reference: Answers | None = None
+
+
+def compile_package(
+    model: str,
+    targets: Sequence[str],
+    *,
+    validation: Data,
+    calibration: Data | None,
+    out: Path,
+    kinds: Sequence[str] = KINDS,
+    folders: Sequence[str | Path] = (),
+    key: PrivateKey | None = None,
+    timeout_s: float = TIMEOUT_S,
+    progress: Progress = logger.info,
+) -> Compiled:
+    """Make, measure and gate every candidate of the targets, and write the package.
+
+    Args:
+        model: Id or folder of a package, or an ONNX file beside its ``model.toml``.
+        targets: Names of targets.
+        validation: What candidates are judged on; labelled.
+        calibration: What ranges and temperatures are taken from: data that is not judged on.
+        out: Folder of packages that the new one goes into.
+        kinds: Candidates to try; float32, by which the others are judged, is always among them.
+        folders: The user's own folders of packages.
+        key: Signs the package; None leaves it unsigned.
+        timeout_s: Longest that one step of one candidate may take.
+        progress: Told what begins.
+
+    Raises:
+        ConfigError: There is no such target, or no calibration data.
+        UnavailableError: A tool is not installed; the hint is the line that installs it.
+        DatasetError: The data is wrong or too little.
+        ModelError: The model is wrong, nothing passed for a target, or the package cannot be
+            written. No half package is left.
+    """
+    _check_arguments(targets, calibration)
+    _check_tools(targets)
+    assert calibration is not None  # checked
+    with work_folder() as work:
+        source = open_source(model, work, folders)
+        progress(f"{source.package.id}: reading the inputs")
+        reader = load_candidate(
+            source.package, Candidate("onnx", source.file.path, source.file.precision)
+        )
+        seen, judged = (_read(source, data, reader, progress) for data in (calibration, validation))
+        bench = _prepared(source, work, seen, judged, progress, timeout_s)
+        tried = [kind for kind in KINDS if kind in ("float32", *kinds)]
+        figures = [one for name in targets for one in _candidates(bench, TARGETS[name], tried)]
+        _refuse_empty(source, targets, figures)
+        progress(f"{source.package.id}: writing the package")
+        return Compiled(write_package(source, figures, work, out, key), tuple(figures))
+
+
+def _check_arguments(targets: Sequence[str], calibration: Data | None) -> None:
+    unknown = [name for name in targets if name not in TARGETS]
+    if unknown or not targets:
+        raise ConfigError(
+            f"there is no target {', '.join(unknown) or 'named'}",
+            hint=f"choose from: {', '.join(TARGETS)}, all",
+        )
+    if calibration is None:
+        raise ConfigError(
+            "there is no calibration data, and int8 needs the ranges of real inputs",
+            hint="name clips or inputs that are not judged on: --calibration FILE",
+        )
+
+
+def _check_tools(targets: Sequence[str]) -> None:
+    """Refuse to begin without what makes the files; nothing is imported here."""
+    for name in targets:
+        for module in TARGETS[name].tools:
+            if not installed(module):
+                raise UnavailableError(
+                    f"compiling for {name} needs {module}", hint=VENDORS[module].install
+                )
+
+
+def _read(source: Source, data: Data, model: LoadedModel, progress: Progress) -> Samples:
+    def tell(done: int, total: int) -> None:
+        if done == total or done % 500 == 0:
+            progress(f"{data.path.name}: {done} of {total} clips")
+
+    return read_samples(
+        source.package,
+        data.path,
+        data.root,
+        model=model,
+        baseline_split=data.baseline_split,
+        split=data.split,
+        progress=tell,
+    )
+
+
+def _prepared(
+    source: Source,
+    work: Path,
+    seen: Samples,
+    judged: Samples,
+    progress: Progress,
+    timeout_s: float,
+) -> _Bench:
+    """Write the inputs for the child processes, and run the float model over them."""
+    if len(seen) < LEAST:
+        raise DatasetError(
+            f"the calibration data has {len(seen)} inputs; ranges need at least {LEAST}",
+            hint="give more clips, of all conditions that the device will meet",
+        )
+    chosen = np.unique(np.linspace(0, len(seen) - 1, MOST_CALIBRATION).round().astype(int))
+    held = chosen[::_HELD_OUT]
+    ranges = np.setdiff1d(chosen, held)
+    _save(work / "calibration.npz", _letters(seen, ranges, "a") | _letters(seen, held, "b"))
+    both = [np.concatenate([j, s[held]]) for j, s in zip(judged.inputs, seen.inputs, strict=True)]
+    _save(work / "inputs.npz", {f"a{k}": array for k, array in enumerate(both)})
+    named = work / "named.onnx"
+    write_named(source.path, named)
+    bench = _Bench(source, work, named, judged, len(held), progress, timeout_s)
+    progress(f"{source.package.id}: running the float model")
+    table = {**source.table, "files": [r for r in source.table["files"]
+                                       if r["path"] == source.file.path]}  # fmt: skip
+    folder = _package(bench, "reference", table, source.package.folder)
+    _, bench.reference = _judged(bench, folder, source.file.path, "onnx")
+    return bench
+
+
+def _save(path: Path, arrays: dict[str, Any]) -> None:
+    np.savez(path, **arrays)
+
+
+def _letters(samples: Samples, rows: Any, letter: str) -> dict[str, Any]:
+    return {f"{letter}{k}": array[rows] for k, array in enumerate(samples.inputs)}
+
+
+def _candidates(bench: _Bench, target: Target, kinds: Sequence[str]) -> list[Figures]:
+    """Return the figures of a target's candidates, gated."""
+    (bench.work / target.name).mkdir()
+    made = [_made(bench, target, kind) for kind in kinds]
+    measured = [_measured(bench, target, one) if one.kept else one for one in made]
+    timed = _timed(bench, target, measured)
+    base = timed[0]
+    gated = [base] + [
+        replace(one, reason=one.reason or rejection(one, base, timed=target.timed))
+        for one in timed[1:]
+    ]
+    passed = [one for one in gated if one.kept]
+    return [
+        replace(one, reason=one.reason or outdone(one, passed, timed=target.timed)) for one in gated
+    ]
+
+
+def _made(bench: _Bench, target: Target, kind: str) -> Figures:
+    blank = Figures(target.name, kind, target.file(kind))
+    bench.progress(f"{target.name} {kind}: making {blank.path}")
+    if kind == "int8-mixed":
+        try:
+            in_float = _layers_in_float(bench)
+        except ChildError as error:
+            return replace(blank, reason=f"its layers cannot be ranked: it {error.message}")
+        blank = replace(blank, in_float=tuple(in_float))
+    folder = bench.work / target.name
+    source = bench.named
+    if target.name == "rpi" and kind != "float32":
+        source = (folder / target.file("float32")).with_suffix(NAMED)
+    if not source.exists():
+        return replace(blank, reason="there is no float32 file to make it of")
+    calibration = str(bench.work / "calibration.npz") if kind.startswith("int8") else ""
+    try:
+        run_in_child(
+            f"{_WORK}make",
+            {
+                "target": target.name,
+                "kind": kind,
+                "source": str(source),
+                "path": str(folder / blank.path),
+                "calibration": calibration,
+                "in_float": list(blank.in_float),
+            },
+            bench.timeout_s,
+        )
+    except ChildError as error:
+        return replace(blank, reason=f"cannot be made: {error.message}")
+    return replace(blank, bytes=_size(folder / blank.path))
+
+
+def _layers_in_float(bench: _Bench) -> list[str]:
+    """Return the layers that lose most in int8: ranked once, when they are first asked for."""
+    if not bench.in_float:
+        bench.progress(f"{bench.source.package.id}: ranking the layers by their loss in int8")
+        arguments = {"source": str(bench.named), "calibration": str(bench.work / "calibration.npz")}
+        answer = run_in_child(f"{_WORK}rank", arguments, bench.timeout_s)
+        bench.in_float = worst(answer["errors"])
+    return bench.in_float
+
+
+def _measured(bench: _Bench, target: Target, one: Figures) -> Figures:
+    bench.progress(f"{target.name} {one.kind}: judging {one.path}")
+    assert bench.reference is not None  # _prepared ran
+    table = {**bench.source.table, "files": rows_of([one], bench.source, bench.work)}
+    folder = _package(bench, f"{target.name}-{one.kind}", table, bench.work / target.name)
+    try:
+        peak_mb, answers = _judged(bench, folder, one.path, target.backend)
+    except ChildError as error:
+        return replace(one, reason=f"does not run on {target.backend}: {error.message}")
+    found = measure(bench.source.package, bench.validation, bench.reference, answers, one)
+    return replace(found, peak_mb=peak_mb)
+
+
+def _judged(bench: _Bench, folder: Path, path: str, backend: str) -> tuple[float, Answers]:
+    outputs = folder.with_suffix(".npz")
+    answer = run_in_child(
+        f"{_WORK}judge",
+        {
+            "folder": str(folder),
+            "path": path,
+            "backend": backend,
+            "inputs": str(bench.work / "inputs.npz"),
+            "outputs": str(outputs),
+        },
+        bench.timeout_s,
+    )
+    with np.load(outputs) as file:
+        arrays = {name: file[name] for name in file.files}
+    outputs.unlink()
+    count = len(bench.validation)
+    judged = {name: array[:count] for name, array in arrays.items()}
+    held_out = {name: array[count:] for name, array in arrays.items()}
+    return float(answer["peak_mb"]), Answers(judged, held_out)
+
+
+def _timed(bench: _Bench, target: Target, figures: Sequence[Figures]) -> list[Figures]:
+    """Add the times, taken by turns in one process."""
+    running = [one for one in figures if one.kept]
+    if not running:
+        return list(figures)
+    bench.progress(f"{target.name}: timing {len(running)} files by turns")
+    table = {**bench.source.table, "files": rows_of(running, bench.source, bench.work)}
+    folder = _package(bench, f"{target.name}-all", table, bench.work / target.name)
+    arguments = {"folder": str(folder), "backend": target.backend}
+    try:
+        times = run_in_child(f"{_WORK}clock", arguments, bench.timeout_s)
+    except ChildError as error:
+        return [replace(one, reason=one.reason or f"cannot be timed: {error.message}")
+                for one in figures]  # fmt: skip
+    return [_with_time(one, times.get(one.path)) for one in figures]
+
+
+def _with_time(one: Figures, row: dict[str, Any] | None) -> Figures:
+    if row is None or not one.kept:
+        return one
+    return replace(one, p50_ms=row["p50_ms"], p95_ms=row["p95_ms"], reason=row["reason"])
+
+
+def _package(bench: _Bench, name: str, table: dict[str, Any], files: Path) -> Path:
+    """Return a package's folder of the working folder that has these rows of files."""
+    folder = bench.work / "packages" / name / bench.source.package.id
+    folder.mkdir(parents=True)
+    for row in table["files"]:
+        (folder / row["path"]).hardlink_to((files / row["path"]).resolve())
+    (folder / MANIFEST).write_text(to_toml(table), encoding="utf-8")
+    read_package(folder)
+    return folder
+
+
+def _size(path: Path) -> int:
+    weights = path.with_suffix(".bin")
+    return path.stat().st_size + (weights.stat().st_size if path.suffix == ".xml" else 0)
+
+
+def _refuse_empty(source: Source, targets: Sequence[str], figures: Sequence[Figures]) -> None:
+    empty = [name for name in targets if not any(f.kept for f in figures if f.target == name)]
+    if empty:
+        lines = "".join(
+            f"\n  {one.target} {one.kind}: {one.reason}" for one in figures if one.target in empty
+        )
+        raise ModelError(
+            f"no candidate of {source.package.id} passed for {', '.join(empty)}:{lines}",
+            hint="compile for the other targets, or mend what the reasons name",
+        )

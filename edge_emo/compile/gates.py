@@ -1,0 +1,264 @@
+"""Whether a candidate may enter the package: figures measured, then rules applied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_emo.compile.samples import Samples
+from edge_emo.estimators.calibration import expected_calibration_error, fit_temperature, softmax
+from edge_emo.evaluation import metrics
+from edge_emo.features.face_detector import box_overlap, decode, detector_settings
+from edge_emo.manifest import ModelPackage
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+MOST_LOST = 0.005
+"""Greatest loss of the score, 0 … 1: half a point of unweighted recall."""
+FASTER = 0.97
+"""A time counts as less below this share of the other: what repeats differ by."""
+SAME_TEMPERATURE = 0.005
+"""A refitted temperature that differs by less than this share is the former one."""
+SMALLER = 0.95
+"""A file counts as smaller below this share of the other."""
+_OVERLAP = 0.5
+
+Outputs = Mapping[str, "npt.NDArray[Any]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured of one candidate.
+
+    Attributes:
+        target: Name of the target.
+        kind: What it is: see ``targets.KINDS``.
+        path: Its file.
+        reason: Why it did not enter the package; empty when it did.
+        in_float: Nodes that were left in float32.
+        bytes: Size of its files.
+        n: Clips, or inputs of a detector, that it was judged on.
+        agreement: Share of clips whose top label, by name, is the float model's; of a
+            detector, the share of faces that both find.
+        score: Unweighted average recall of the clips with a label; of a detector, F1 of its
+            faces against the true ones, or against the float model's where none are known.
+        accuracy: Of the clips with a label; None of a detector.
+        calibration_error: Expected calibration error with ``temperature``; None of a detector.
+        temperature: Refitted; None of a detector.
+        p50_ms: Median time of one inference on one thread.
+        p95_ms: 95th percentile.
+        peak_mb: The most memory that a process with nothing but this model held.
+        worst_output_error: Root mean square error of the worst output against the float model,
+            over that output's standard deviation.
+    """
+
+    target: str
+    kind: str
+    path: str
+    reason: str = ""
+    in_float: tuple[str, ...] = ()
+    bytes: int = 0
+    n: int = 0
+    agreement: float | None = None
+    score: float | None = None
+    accuracy: float | None = None
+    calibration_error: float | None = None
+    temperature: float | None = None
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    peak_mb: float | None = None
+    worst_output_error: float | None = None
+
+    @property
+    def kept(self) -> bool:
+        """True when it is in the package."""
+        return not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Outputs of one model.
+
+    Attributes:
+        judged: For the validation inputs, by name of the output.
+        held_out: For the inputs that temperatures are fitted on.
+    """
+
+    judged: Outputs
+    held_out: Outputs
+
+
+def measure(
+    package: ModelPackage, samples: Samples, ours: Answers, theirs: Answers, blank: Figures
+) -> Figures:
+    """Compare a candidate's outputs with the float model's, and with the truth.
+
+    Args:
+        package: What both are of.
+        samples: The validation inputs.
+        ours: Of the float model.
+        theirs: Of the candidate.
+        blank: The candidate's figures so far.
+    """
+    error = max(_relative_error(ours.judged[k], theirs.judged[k]) for k in ours.judged)
+    found = replace(blank, worst_output_error=round(error, 5))
+    if package.task == "detect":
+        return _measure_detector(package, samples, ours, theirs, found)
+    name = package.categories.name
+    temperature = refitted(package.temperature, ours.held_out[name], theirs.held_out[name])
+    before = clip_posteriors(ours.judged[name], samples.clips, package.temperature)
+    after = clip_posteriors(theirs.judged[name], samples.clips, temperature)
+    return replace(
+        found,
+        n=len(after),
+        agreement=round(float((before.argmax(1) == after.argmax(1)).mean()), 5),
+        temperature=temperature,
+        **_against_labels(package.labels, samples.labels, after),
+    )
+
+
+def refitted(temperature: float, ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> float:
+    """Return the temperature under which a candidate's posteriors are nearest to the float model's.
+
+    The float model's own temperature was fitted on data that nobody trained on; calibration
+    inputs have no such standing, so its posteriors are the targets and not the labels.
+
+    Args:
+        temperature: The float model's.
+        ours: Its logits, shape (n, n_labels).
+        theirs: The candidate's.
+    """
+    fitted = fit_temperature(theirs, softmax(ours, temperature))
+    close = abs(fitted / temperature - 1.0) < SAME_TEMPERATURE
+    return temperature if close else round(fitted, 3)
+
+
+def clip_posteriors(
+    logits: npt.NDArray[Any], clips: npt.NDArray[np.int64], temperature: float
+) -> npt.NDArray[np.float64]:
+    """Return the mean posterior of each clip's inputs, shape (n_clips, n_labels)."""
+    rows = softmax(logits, temperature)
+    sums = np.zeros((int(clips.max()) + 1, rows.shape[1]))
+    np.add.at(sums, clips, rows)
+    return sums / np.bincount(clips)[:, None]
+
+
+def rejection(candidate: Figures, base: Figures, *, timed: bool) -> str:
+    """Return why a candidate may not enter beside the float32 one; empty when it may.
+
+    Args:
+        candidate: Measured.
+        base: The float32 candidate of the same target.
+        timed: Whether times say something of the device.
+    """
+    if candidate.score is None or base.score is None:
+        return "there are no labels to judge it by"
+    lost = base.score - candidate.score
+    if lost > MOST_LOST + 1e-9:
+        return f"loses {lost * 100:.2f} points of {base.score * 100:.2f}"
+    smaller = _is_smaller(candidate, base)
+    if not smaller and not (timed and _is_faster(candidate, base)):
+        return "neither faster nor smaller than float32"
+    return ""
+
+
+def outdone(candidate: Figures, others: Sequence[Figures], *, timed: bool) -> str:
+    """Return which other candidate makes this one useless; empty when none does.
+
+    That is one which is smaller and, where times count, not slower.
+    """
+    for other in others:
+        slower = timed and _is_faster(candidate, other)
+        if other.path != candidate.path and _is_smaller(other, candidate) and not slower:
+            return f"{other.path} is smaller{' and not slower' if timed else ''}"
+    return ""
+
+
+def _is_smaller(one: Figures, other: Figures) -> bool:
+    return one.bytes < SMALLER * other.bytes
+
+
+def _is_faster(one: Figures, other: Figures) -> bool:
+    return bool(one.p50_ms and other.p50_ms and one.p50_ms < FASTER * other.p50_ms)
+
+
+def _relative_error(wanted: npt.NDArray[Any], given: npt.NDArray[Any]) -> float:
+    spread = float(wanted.std()) or 1.0
+    return float(np.sqrt(((wanted.astype(np.float64) - given) ** 2).mean())) / spread
+
+
+def _against_labels(
+    names: Sequence[str], labels: Sequence[str | None], posteriors: npt.NDArray[np.float64]
+) -> dict[str, Any]:
+    known = [k for k, label in enumerate(labels) if label in names]
+    if not known:
+        return {}
+    true = [str(labels[k]) for k in known]
+    chosen = posteriors[known]
+    guessed = [names[k] for k in chosen.argmax(axis=1)]
+    right = [t == g for t, g in zip(true, guessed, strict=True)]
+    recall = metrics.unweighted_average_recall(names, true, guessed)
+    return {
+        "score": None if recall is None else round(recall, 5),
+        "accuracy": round(float(np.mean(right)), 5),
+        "calibration_error": round(expected_calibration_error(chosen.max(axis=1), right), 5),
+    }
+
+
+def _measure_detector(
+    package: ModelPackage, samples: Samples, ours: Answers, theirs: Answers, found: Figures
+) -> Figures:
+    before, after = _boxes(package, ours.judged), _boxes(package, theirs.judged)
+    truth = before if samples.faces is None else _true_boxes(samples)
+    return replace(
+        found,
+        n=len(after),
+        agreement=round(face_f1(before, after), 5),
+        score=round(face_f1(truth, after), 5),
+    )
+
+
+def _boxes(package: ModelPackage, outputs: Outputs) -> list[npt.NDArray[Any]]:
+    settings = detector_settings(package.features, package.id)
+    count = len(next(iter(outputs.values())))
+    return [
+        decode({name: maps[k : k + 1] for name, maps in outputs.items()}, settings).boxes
+        for k in range(count)
+    ]
+
+
+def _true_boxes(samples: Samples) -> list[npt.NDArray[Any]]:
+    assert samples.faces is not None  # the caller asked
+    rows = samples.faces
+    corners = np.concatenate([rows[:, 1:3], rows[:, 1:3] + rows[:, 3:5]], axis=1)
+    return [corners[rows[:, 0] == k].astype(np.float32) for k in range(len(samples))]
+
+
+def face_f1(true: Sequence[npt.NDArray[Any]], found: Sequence[npt.NDArray[Any]]) -> float:
+    """Return F1 of boxes, each matched with at most one true box by half of their union.
+
+    Args:
+        true: Boxes of each picture, shape (n, 4): left, top, right, bottom.
+        found: Likewise, the surest first.
+    """
+    hits = sum(_hits(t, f) for t, f in zip(true, found, strict=True))
+    total = sum(map(len, true)) + sum(map(len, found))
+    return 2 * hits / total if total else 1.0
+
+
+def _hits(true: npt.NDArray[Any], found: npt.NDArray[Any]) -> int:
+    if not len(true) or not len(found):
+        return 0
+    shared = box_overlap(true, found)
+    free = set(range(len(true)))
+    hits = 0
+    for column in range(len(found)):
+        best = max(free, key=lambda row: shared[row, column], default=None)
+        if best is not None and shared[best, column] >= _OVERLAP:
+            free.discard(best)
+            hits += 1
+    return hits

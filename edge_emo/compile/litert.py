@@ -1,0 +1,230 @@
+"""Files for Raspberry Pi: .tflite by litert-torch, made smaller by ai-edge-quantizer.
+
+The one place that imports both. Inputs and outputs stay float32 in every precision.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_emo.compile.as_torch import as_torch
+from edge_emo.compile.graph import Graph
+from edge_emo.errors import ModelError
+from edge_emo.vendor import load
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Sample = Sequence["npt.NDArray[Any]"]
+NAMED = ".named.tflite"
+"""Suffix of the float32 file that still has the names of layers."""
+BLENDS = (0.25, 0.5, 0.75, 1.0)
+"""Shares of the least and greatest value in the blend with a moving average, which clips."""
+
+
+def write_float(graph: Graph, path: Path) -> None:
+    """Write float32, and beside it the same with the names of layers: the source of the rest.
+
+    Raises:
+        ModelError: An operator cannot be converted.
+    """
+    torch, litert_torch = load("torch"), load("litert_torch")
+    torch.set_num_threads(1)
+    example = tuple(
+        torch.zeros(tensor.shape, dtype=getattr(torch, tensor.dtype)) for tensor in graph.inputs
+    )
+    named = path.with_suffix(NAMED)
+    litert_torch.convert(as_torch(graph), example).export(str(named))
+    shutil.copy(named, path)
+    shorten(path)
+
+
+def write_half(source: Path, path: Path) -> None:
+    """Write the weights as float16; the arithmetic stays float32."""
+    work = load("ai_edge_quantizer.quantizer").Quantizer(str(source))
+    names = load("ai_edge_quantizer.algorithm_manager").AlgorithmName
+    kinds = load("ai_edge_quantizer.qtyping")
+    work.update_quantization_recipe(
+        regex=".*",
+        operation_name=kinds.TFLOperationName.ALL_SUPPORTED,
+        algorithm_key=names.FLOAT_CASTING,
+        op_config=kinds.OpQuantizationConfig(
+            weight_tensor_config=kinds.TensorQuantizationConfig(
+                num_bits=16, dtype=kinds.TensorDataType.FLOAT
+            ),
+            compute_precision=kinds.ComputePrecision.FLOAT,
+            explicit_dequantize=True,
+        ),
+    )
+    _export(work.quantize(), path)
+    shorten(path)
+
+
+def write_int8(
+    source: Path,
+    calibration: Sequence[Sample],
+    held_out: Sequence[Sample],
+    path: Path,
+    in_float: Sequence[str] = (),
+) -> Mapping[str, float]:
+    """Write int8 with ranges from real inputs.
+
+    The ranges are a blend of least and greatest values with a moving average; the share is the
+    one whose outputs are nearest to those of the float file on inputs held out.
+
+    Args:
+        source: Float32 .tflite.
+        calibration: Inputs, in the order of the signature.
+        held_out: Others, which judge the blends.
+        path: Replaced.
+        in_float: Nodes of the graph that stay float32.
+
+    Returns:
+        The mean square error of each blend, by its share as text.
+    """
+    work = _int8_recipe(source, in_float)
+    named = _named(source, calibration)
+    means = _ranges(source, named, work, "moving_average_update")
+    extremes = _ranges(source, named, work, "min_max_update")
+    wanted = run(source, held_out)
+    errors: dict[str, float] = {}
+    best = np.inf
+    for share in BLENDS:
+        result = work.quantize(_blend(means, extremes, share))
+        part = path.with_suffix(".part")
+        _export(result, part)
+        errors[str(share)] = error = _error(wanted, run(part, held_out))
+        if error < best:
+            best = error
+            part.replace(path)
+        else:
+            part.unlink()
+    if not path.exists():
+        raise ModelError("cannot be made int8: no range gives finite outputs")
+    shorten(path)
+    return errors
+
+
+def run(path: Path, samples: Sequence[Sample]) -> list[list[npt.NDArray[Any]]]:
+    """Return all outputs of a file for each sample, in the order of the signature."""
+    runner = _interpreter(path).get_signature_runner()
+    names = _ordered(runner.get_input_details())
+    answers = []
+    for sample in samples:
+        given = runner(**dict(zip(names, sample, strict=True)))
+        answers.append([np.array(given[name]) for name in _ordered(given)])
+    return answers
+
+
+def shorten(path: Path) -> None:
+    """Shorten a file without changing what it computes.
+
+    Tensor names of the training code go, since the signature tells inputs and outputs, and
+    equal lists (the zero points of symmetric weights) are written once. Only for files whose
+    weights are inside the tables: what the quantizer puts behind them would be lost.
+    """
+    flatbuffers = load("flatbuffers")
+    schema = load("ai_edge_litert.schema_py_generated")
+
+    class Sharing(flatbuffers.Builder):  # type: ignore[misc,name-defined]  # it has no types
+        """Writes equal arrays once."""
+
+        def CreateNumpyVector(self, x: npt.NDArray[Any]) -> int:  # noqa: N802 - overrides
+            key = (x.dtype.str, x.tobytes())
+            if key not in known or x.nbytes > _SHARED_BYTES:
+                known[key] = super().CreateNumpyVector(x)
+            return known[key]
+
+    known: dict[tuple[str, bytes], int] = {}
+    content = path.read_bytes()
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    if any(buffer.offset > 1 for buffer in model.buffers):
+        return
+    for graph in model.subgraphs:
+        for number, tensor in enumerate(graph.tensors):
+            tensor.name = f"t{number}"
+    builder = Sharing(len(content))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+
+
+_SHARED_BYTES = 4096
+"""Weights are longer and lie aligned; only short lists are shared."""
+
+
+def _int8_recipe(source: Path, in_float: Sequence[str]) -> Any:
+    names = load("ai_edge_quantizer.algorithm_manager").AlgorithmName
+    kinds = load("ai_edge_quantizer.qtyping")
+    work = load("ai_edge_quantizer.quantizer").Quantizer(str(source))
+    work.load_quantization_recipe(load("ai_edge_quantizer.recipe").static_wi8_ai8())
+    for operation in (kinds.TFLOperationName.INPUT, kinds.TFLOperationName.OUTPUT):
+        work.update_quantization_recipe(
+            regex=".*", operation_name=operation, algorithm_key=names.NO_QUANTIZE
+        )
+    for name in in_float:
+        work.update_quantization_recipe(
+            regex=rf".*_{re.escape(name)};.*",
+            operation_name=kinds.TFLOperationName.ALL_SUPPORTED,
+            algorithm_key=names.NO_QUANTIZE,
+        )
+    return work
+
+
+def _ranges(source: Path, inputs: Mapping[str, Any], work: Any, update: str) -> Mapping[str, Any]:
+    calibrators = load("ai_edge_quantizer.calibrator")
+    updates = load("ai_edge_quantizer.utils.qsv_utils")
+    calibrator = calibrators.Calibrator(
+        str(source), num_threads=1, qsv_update_func=getattr(updates, update)
+    )
+    calibrator.calibrate(inputs, work._recipe_manager)
+    found: Mapping[str, Any] = calibrator.get_model_qsvs()
+    return found
+
+
+def _blend(means: Mapping[str, Any], extremes: Mapping[str, Any], share: float) -> dict[str, Any]:
+    return {
+        name: {
+            key: (1 - share) * np.asarray(means[name][key]) + share * np.asarray(value)
+            for key, value in row.items()
+        }
+        for name, row in extremes.items()
+    }
+
+
+def _named(source: Path, samples: Sequence[Sample]) -> dict[str, list[dict[str, Any]]]:
+    interpreter = _interpreter(source)
+    signature = next(iter(interpreter.get_signature_list()))
+    names = _ordered(interpreter.get_signature_runner(signature).get_input_details())
+    rows = [dict(zip(names, map(np.ascontiguousarray, s), strict=True)) for s in samples]
+    return {signature: rows}
+
+
+def _error(wanted: Sequence[Sample], given: Sequence[Sample]) -> float:
+    """Return the mean square error of the outputs, each relative to its own variance."""
+    total = 0.0
+    for column, other in zip(zip(*wanted, strict=True), zip(*given, strict=True), strict=True):
+        reference, answer = np.stack(column), np.stack(other)
+        if not np.isfinite(answer).all():
+            return float("inf")
+        total += float(((reference - answer) ** 2).mean() / (reference.var() + 1e-12))
+    return total
+
+
+def _interpreter(path: Path) -> Any:
+    return load("ai_edge_litert.interpreter").Interpreter(model_path=str(path), num_threads=1)
+
+
+def _ordered(names: Mapping[str, Any]) -> list[str]:
+    return sorted(names, key=lambda name: int(name.rpartition("_")[2]))
+
+
+def _export(result: Any, path: Path) -> None:
+    path.unlink(missing_ok=True)
+    result.export_model(str(path))
+    path.chmod(0o644)

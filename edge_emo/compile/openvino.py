@@ -1,0 +1,77 @@
+"""Files for OpenVINO: IR, made int8 by NNCF. The one place that imports nncf.
+
+NNCF compiles the network while it quantizes it, so it can hang as OpenVINO itself can: it runs
+in a child process with a time-out, as every candidate does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_emo.errors import ModelError
+from edge_emo.vendor import load
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Sample = Sequence["npt.NDArray[Any]"]
+
+
+def write_float(source: Path, path: Path, *, half: bool = False) -> None:
+    """Write ``path`` (.xml) and its weights (.bin) beside it.
+
+    Args:
+        source: Float32 ONNX.
+        path: Replaced.
+        half: Store the weights as float16; the arithmetic stays float32 on a CPU.
+
+    Raises:
+        ModelError: OpenVINO cannot convert an operator.
+    """
+    openvino = load("openvino")
+    openvino.save_model(_converted(openvino, source), str(path), compress_to_fp16=half)
+
+
+def write_int8(
+    source: Path, calibration: Sequence[Sample], path: Path, in_float: Sequence[str] = ()
+) -> None:
+    """Write int8 with ranges from real inputs.
+
+    Args:
+        source: Float32 ONNX, its nodes named.
+        calibration: Inputs, in the order of the network's.
+        path: The .xml, replaced, and its weights.
+        in_float: Nodes that stay float32.
+
+    Raises:
+        ModelError: OpenVINO cannot convert an operator.
+    """
+    os.environ.setdefault("CI", "true")  # keeps OpenVINO's telemetry from sending anything
+    openvino, nncf = load("openvino"), load("nncf")
+    model = _converted(openvino, source)
+    ignored = nncf.IgnoredScope(names=_friendly(model, in_float)) if in_float else None
+    quantized = nncf.quantize(
+        model,
+        nncf.Dataset([tuple(sample) for sample in calibration]),
+        subset_size=len(calibration),
+        ignored_scope=ignored,
+    )
+    openvino.save_model(quantized, str(path), compress_to_fp16=False)
+
+
+def _converted(openvino: Any, source: Path) -> Any:
+    try:
+        return openvino.convert_model(str(source))
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise ModelError(f"OpenVINO cannot convert it: {lines[-1]}") from error
+
+
+def _friendly(model: Any, nodes: Sequence[str]) -> list[str]:
+    """Return OpenVINO's names of the operations that multiply for these nodes."""
+    kinds = ("Convolution", "GroupConvolution", "MatMul")
+    names = [op.get_friendly_name() for op in model.get_ops() if op.get_type_name() in kinds]
+    return [name for name in names if name.partition("/")[0] in nodes]

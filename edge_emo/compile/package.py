@@ -1,0 +1,154 @@
+"""The package that comes out: written beside, then put in place by one rename."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edge_emo.compile.gates import Figures
+from edge_emo.compile.source import Source, target_of
+from edge_emo.compile.targets import TARGETS, precision_of
+from edge_emo.errors import ModelError
+from edge_emo.manifest import MANIFEST, PrivateKey, read_package, sign_package
+from edge_emo.manifest.write import file_entry, to_toml
+
+METRICS = "metrics.json"
+COMPILED = "compiled"
+"""Key of the table of candidates in metrics.json."""
+
+
+def write_package(
+    source: Source,
+    figures: Sequence[Figures],
+    files: Path,
+    out: Path,
+    key: PrivateKey | None = None,
+) -> Path:
+    """Write the package with the candidates that were kept.
+
+    Files of targets that were not compiled, the card and the float file stay. A former package
+    of that name is replaced once the new one is complete.
+
+    Args:
+        source: What was compiled.
+        figures: All candidates, kept and rejected.
+        files: Folder of a folder per target that holds the candidates' files.
+        out: The folder of packages; made when absent.
+        key: Signs the package; None leaves it unsigned.
+
+    Returns:
+        The package's folder.
+
+    Raises:
+        ModelError: It cannot be written: the disk is full, the folder is not writable.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".compile-", dir=out) as folder:
+            made = Path(folder) / source.package.id
+            made.mkdir()
+            _fill(source, figures, files, made)
+            if key is not None:
+                sign_package(made, key)
+            read_package(made)
+            return _put_in_place(made, out / source.package.id)
+    except OSError as error:
+        raise ModelError(
+            f"the package cannot be written to {out}: {error.strerror}",
+            hint="make room or name another folder; nothing of it was left behind",
+        ) from error
+
+
+def rows_of(figures: Sequence[Figures], source: Source, files: Path) -> list[dict[str, Any]]:
+    """Return the rows of ``[[files]]`` for the candidates that were kept, the fastest first."""
+    kept = sorted(
+        (one for one in figures if one.kept), key=lambda one: (one.target, one.p50_ms or 0.0)
+    )
+    return [row for one in kept for row in _rows(one, source, files / one.target)]
+
+
+def _rows(one: Figures, source: Source, folder: Path) -> Iterator[dict[str, Any]]:
+    target = TARGETS[one.target]
+    precision = precision_of(one.kind, source.file.precision)
+    fitted = source.package.temperature
+    extra: dict[str, Any] = {"target": one.target}
+    if one.temperature is not None and one.temperature != fitted:
+        extra["temperature"] = one.temperature
+    yield {**file_entry(folder / one.path, target.format, precision), **extra}
+    if target.format == "openvino-ir":
+        weights = (folder / one.path).with_suffix(".bin")
+        yield {**file_entry(weights, "openvino-bin", precision), "target": one.target}
+
+
+def read_figures(folder: Path) -> list[dict[str, Any]]:
+    """Return the table of candidates that a package keeps; empty when it was never compiled."""
+    try:
+        content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    found: list[dict[str, Any]] = content.get(COMPILED, {}).get("candidates", [])
+    return found
+
+
+def _fill(source: Source, figures: Sequence[Figures], files: Path, made: Path) -> None:
+    targets = {one.target for one in figures}
+    old = source.package.folder
+    table = dict(source.table)
+    stay = [f for f in source.package.files if target_of(f) not in targets]
+    names = {file.path for file in stay}
+    rows = rows_of(figures, source, files)
+    for name in (*sorted(names), "card.md"):
+        with suppress(FileNotFoundError):
+            shutil.copy(old / name, made / name)
+    for row in rows:
+        shutil.copy(files / row["target"] / row["path"], made / row["path"])
+    kept = [row for row in table["files"] if row["path"] in names]
+    table["files"] = [*rows, *kept]
+    (made / METRICS).write_text(_metrics(old, figures, targets), encoding="utf-8")
+    (made / MANIFEST).write_text(to_toml(table), encoding="utf-8")
+
+
+def _metrics(old: Path, figures: Sequence[Figures], targets: set[str]) -> str:
+    content: dict[str, Any] = {}
+    with suppress(FileNotFoundError):
+        content = json.loads((old / METRICS).read_text(encoding="utf-8"))
+    others = [row for row in read_figures(old) if row["target"] not in targets]
+    rows = [*others, *(_plain(one) for one in figures)]
+    content[COMPILED] = {"note": NOTE, "candidates": rows}
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+NOTE = (
+    "Times of one inference on one thread of the machine that compiled, candidates of a target "
+    "by turns; of jetson, by ONNX Runtime on its CPU: they say nothing of a Jetson."
+)
+
+
+def _plain(one: Figures) -> Mapping[str, Any]:
+    return {key: value for key, value in asdict(one).items() if value not in (None, (), "")}
+
+
+def _put_in_place(made: Path, place: Path) -> Path:
+    former = made.with_name("former")
+    if place.exists():
+        place.rename(former)
+    try:
+        made.rename(place)
+    except OSError:
+        with suppress(OSError):
+            former.rename(place)
+        raise
+    return place
+
+
+@contextmanager
+def work_folder() -> Iterator[Path]:
+    """Give a folder that is gone afterwards, whatever happens."""
+    with tempfile.TemporaryDirectory(prefix="edge-emo-compile-") as folder:
+        yield Path(folder)

@@ -1,0 +1,195 @@
+"""Representative inputs: what ranges are taken from, and what candidates are judged on.
+
+Two sources: a manifest of clips (.jsonl), which the package's own estimator turns into model
+inputs, as on the device; or an .npz whose arrays are the inputs themselves.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_emo.clock import MonotonicClock
+from edge_emo.datasets.clips import read_clips
+from edge_emo.errors import DatasetError
+from edge_emo.estimators.create import build_estimator
+from edge_emo.estimators.face_finder import load_face_detector
+from edge_emo.evaluation.evaluate import Progress, run_clips
+from edge_emo.manifest import ModelPackage, Signatures, TensorSpec
+from edge_emo.runtime.base import LoadedModel, Tensors
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+LABELS, CLIPS, FACES = "labels", "clips", "faces"
+LEAST = 32
+"""Fewer calibration inputs than this say too little of the ranges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Model inputs, and what is known of them.
+
+    Attributes:
+        inputs: One array per input of the manifest, in its order, shape (n, …) without the
+            batch axis of 1.
+        clips: Shape (n,): the number of the clip that each belongs to, from 0, rising.
+        labels: The true label of each clip; None where it is not known. Empty of a detector.
+        faces: Of a detector, shape (m, 5): number of the sample, then x, y, width and height of
+            a true face in pixels of the input; None when they are not known.
+    """
+
+    inputs: tuple[npt.NDArray[Any], ...]
+    clips: npt.NDArray[np.int64]
+    labels: tuple[str | None, ...]
+    faces: npt.NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        """Return the number of inputs."""
+        return len(self.clips)
+
+    def rows(self, chosen: Sequence[int] | None = None) -> list[list[npt.NDArray[Any]]]:
+        """Return inputs ready to be run, batch axis included."""
+        numbers = range(len(self)) if chosen is None else chosen
+        return [[array[k : k + 1] for array in self.inputs] for k in numbers]
+
+    def save(self, path: Path, package: ModelPackage) -> None:
+        """Write an .npz that :func:`read_samples` reads."""
+        named: dict[str, Any] = {
+            spec.name: array for spec, array in zip(package.inputs, self.inputs, strict=True)
+        }
+        named[CLIPS] = self.clips
+        if self.labels:
+            named[LABELS] = np.array([label or "" for label in self.labels])[self.clips]
+        if self.faces is not None:
+            named[FACES] = self.faces
+        np.savez(path, **named)
+
+
+def read_samples(
+    package: ModelPackage,
+    path: Path,
+    root: Path | None = None,
+    *,
+    model: LoadedModel | None = None,
+    baseline_split: str | None = None,
+    split: str | None = None,
+    progress: Progress | None = None,
+) -> Samples:
+    """Read representative inputs.
+
+    Args:
+        package: Says what the model reads.
+        path: A manifest of clips (.jsonl), or an .npz: an array for each input of the package,
+            of shape (n, …); for judging, ``labels`` of shape (n,), and ``clips`` of shape (n,)
+            where several inputs are of one clip.
+        root: Folder that the clips' paths are relative to; the manifest's own when None.
+        model: The float model: it runs over the clips. Not needed for an .npz.
+        baseline_split: See :func:`edge_emo.evaluation.evaluate.run_clips`.
+        split: Only clips of this split; None for all.
+        progress: Told of every clip done.
+
+    Raises:
+        DatasetError: The file is wrong, or its arrays are not of the package's shapes.
+    """
+    if path.suffix == ".npz":
+        return _from_arrays(package, path)
+    if model is None:
+        raise DatasetError(f"{path} holds clips, and there is no model to run on them")
+    recorder = _Recorder(package, model)
+    finder = None
+    if package.modality == "face":
+        finder = load_face_detector(signatures=Signatures("off"))
+    estimator = build_estimator(package, recorder, MonotonicClock(), finder)
+    clips = [
+        clip for clip in read_clips(path) if split is None or clip.split in (split, baseline_split)
+    ]
+    ends: list[int] = []
+
+    def note(done: int, total: int) -> None:
+        ends.append(len(recorder.seen))
+        if progress is not None:
+            progress(done, total)
+
+    ran = run_clips(estimator, package, clips, root or path.parent, note, baseline_split)
+    counts = np.diff([0, *ends])
+    heard = [outcome for outcome, n in zip(ran.outcomes, counts, strict=True) if n]
+    labels = tuple(one.clip.label for one in heard)
+    numbers = np.repeat(np.arange(len(heard)), counts[counts > 0])
+    if not len(numbers):
+        raise DatasetError(f"{path}: the estimator abstained from every clip")
+    return Samples(recorder.stacked(), numbers, labels)
+
+
+class _Recorder(LoadedModel):
+    """Passes every run on and keeps its inputs."""
+
+    backend = "recorder"
+
+    def __init__(self, package: ModelPackage, model: LoadedModel) -> None:
+        self._names = [spec.name for spec in package.inputs]
+        self._model = model
+        self.seen: list[list[npt.NDArray[Any]]] = []
+
+    def run(self, inputs: Tensors) -> Tensors:
+        self.seen.append([np.array(inputs[name]) for name in self._names])
+        return self._model.run(inputs)
+
+    def close(self) -> None:
+        self._model.close()
+
+    def stacked(self) -> tuple[npt.NDArray[Any], ...]:
+        """Return what was seen, one array per input, without the batch axis."""
+        return tuple(np.concatenate(column) for column in zip(*self.seen, strict=True))
+
+
+def _from_arrays(package: ModelPackage, path: Path) -> Samples:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DatasetError(f"{path} is no .npz of plain arrays: {error}") from error
+    inputs = tuple(_input(path, spec, arrays) for spec in package.inputs)
+    count = len(inputs[0])
+    for name in (*(spec.name for spec in package.inputs), LABELS, CLIPS):
+        if name in arrays and len(arrays[name]) != count:
+            raise DatasetError(f"{path}: {name} has {len(arrays[name])} rows, others {count}")
+    given = arrays.get(CLIPS, np.arange(count))
+    _, first, clips = np.unique(given, return_index=True, return_inverse=True)
+    labels = tuple(str(arrays[LABELS][k]) or None for k in first) if LABELS in arrays else ()
+    unknown = sorted({label for label in labels if label} - set(_labels(package)))
+    if unknown:
+        raise DatasetError(
+            f"{path}: {unknown[0]!r} is no label of {package.id}",
+            hint=f"its labels: {', '.join(_labels(package))}",
+        )
+    return Samples(inputs, clips.astype(np.int64), labels, arrays.get(FACES))
+
+
+def _labels(package: ModelPackage) -> tuple[str, ...]:
+    return package.labels if package.task == "estimate" else ()
+
+
+def _input(path: Path, spec: TensorSpec, arrays: dict[str, Any]) -> npt.NDArray[Any]:
+    if spec.name not in arrays:
+        raise DatasetError(
+            f"{path} has no array {spec.name!r}",
+            hint=f"it has {', '.join(arrays) or 'none'}; name arrays as the inputs of model.toml",
+        )
+    array = arrays[spec.name]
+    if array.shape[1:] != spec.shape[1:] or not len(array):
+        turned = sorted(array.shape[1:]) == sorted(spec.shape[1:])
+        raise DatasetError(
+            f"{path}: {spec.name} has the shape {list(array.shape)}, "
+            f"expected [n, {', '.join(map(str, spec.shape[1:]))}]",
+            hint=f"the layout is {spec.layout}: transpose the array" if turned else
+            "one row per input, without the batch axis of 1",
+        )  # fmt: skip
+    if array.dtype.kind not in "fiu" or (array.dtype.kind == "f" and not np.isfinite(array).all()):
+        raise DatasetError(f"{path}: {spec.name} holds what is no finite number")
+    return np.ascontiguousarray(array, dtype=spec.dtype)

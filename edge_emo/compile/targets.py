@@ -1,0 +1,59 @@
+"""The targets, and the candidates that are tried for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KINDS = ("float32", "float16", "int8", "int8-mixed")
+"""Precisions that are tried: the last one leaves the layers that lose most in float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A sort of device.
+
+    Attributes:
+        name: Its name.
+        format: Format of its files: see ``manifest.FORMATS``.
+        suffix: Of a file's name.
+        backend: What runs and measures its files on the machine that compiles.
+        tools: Packages that make its files.
+        timed: False when times of that backend say nothing of the device: then a candidate
+            counts by its size alone.
+    """
+
+    name: str
+    format: str
+    suffix: str
+    backend: str
+    tools: tuple[str, ...]
+    timed: bool = True
+
+    def file(self, kind: str) -> str:
+        """Return the name of a candidate's file."""
+        return f"{self._stem}{'' if kind == 'float32' else f'.{kind}'}{self.suffix}"
+
+    @property
+    def _stem(self) -> str:
+        return "model.trt" if self.name == "jetson" else "model"
+
+
+_RPI = ("onnx", "torch", "litert_torch", "ai_edge_quantizer", "ai_edge_litert")
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("rpi", "tflite", ".tflite", "litert", _RPI),
+        Target("openvino", "openvino-ir", ".xml", "openvino", ("onnx", "openvino", "nncf")),
+        Target("jetson", "onnx", ".onnx", "onnx", ("onnx", "onnxruntime"), timed=False),
+    )
+}
+
+
+def precision_of(kind: str, source: str) -> str:
+    """Return what a manifest calls a kind.
+
+    Args:
+        kind: One of :data:`KINDS`.
+        source: Precision that the float file stores most of its weights as.
+    """
+    return source if kind == "float32" else kind.partition("-")[0]

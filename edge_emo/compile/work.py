@@ -1,0 +1,166 @@
+"""What child processes do: make a candidate, run it over inputs, time several by turns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_emo.compile.graph import read_graph
+from edge_emo.compile.lint import problems
+from edge_emo.errors import ModelError
+from edge_emo.manifest import ModelPackage, read_package
+from edge_emo.runtime.autotune import autotune
+from edge_emo.runtime.base import LoadedModel
+from edge_emo.runtime.choose import Candidate, load_candidate
+
+Arrays = Mapping[str, Any]
+
+
+def make(
+    target: str, kind: str, source: str, path: str, calibration: str, in_float: list[str]
+) -> dict[str, Any]:
+    """Make one candidate.
+
+    Args:
+        target: A row of ``targets.TARGETS``.
+        kind: One of its kinds.
+        source: The float ONNX, its nodes named; of rpi's smaller kinds, the float32 .tflite.
+        path: What to write.
+        calibration: .npz of the calibration inputs ``a0``, ``a1`` … and of those held out,
+            ``b0``, ``b1`` …; empty when the kind needs none.
+        in_float: Nodes that stay float32.
+
+    Returns:
+        What is worth telling of how it was made.
+
+    Raises:
+        ModelError: It cannot be made.
+    """
+    makers = {"rpi": _make_rpi, "openvino": _make_openvino, "jetson": _make_jetson}
+    seen = _arrays(Path(calibration)) if calibration else {}
+    return makers[target](kind, Path(source), Path(path), seen, in_float)
+
+
+def rank(source: str, calibration: str) -> dict[str, Any]:
+    """Return the nodes that lose most in int8, the worst first, with the error of each."""
+    from edge_emo.compile.sensitivity import rank_nodes
+
+    seen = _arrays(Path(calibration))
+    return {"errors": rank_nodes(Path(source), _rows(seen, "a"), _rows(seen, "b"))}
+
+
+def judge(folder: str, path: str, backend: str, inputs: str, outputs: str) -> dict[str, Any]:
+    """Run one file of a package over inputs.
+
+    Args:
+        folder: The package.
+        path: The file's path in it.
+        backend: What runs it.
+        inputs: .npz of arrays ``a0``, ``a1`` … in the order of the manifest's inputs.
+        outputs: .npz to write: arrays by the names of the manifest's outputs.
+
+    Returns:
+        ``peak_mb``: the most memory that the process held after the first inference, before
+        the inputs were read.
+
+    Raises:
+        ModelError: The backend cannot run it, or an output is not finite.
+    """
+    package = read_package(folder)
+    file = next(file for file in package.files if file.path == path)
+    model = load_candidate(package, Candidate(backend, file.path, file.precision))
+    model.run({spec.name: np.zeros(spec.shape, spec.dtype) for spec in package.inputs})
+    peak_mb = _peak_mb()
+    answers = _run(package, model, _rows(_arrays(Path(inputs)), "a"))
+    np.savez(outputs, **answers)
+    return {"peak_mb": peak_mb}
+
+
+def clock(folder: str, backend: str) -> dict[str, Any]:
+    """Time every file of a package on one backend and one thread, by turns.
+
+    Returns:
+        By path: ``p50_ms`` and ``p95_ms``, or ``reason``.
+    """
+    record = autotune(read_package(folder), threads=(1,), backend=backend)
+    return {
+        row.path: {"p50_ms": row.p50_ms, "p95_ms": row.p95_ms, "reason": row.reason}
+        for row in record.rows
+    }
+
+
+def _make_rpi(
+    kind: str, source: Path, path: Path, seen: Arrays, in_float: Sequence[str]
+) -> dict[str, Any]:
+    from edge_emo.compile import litert
+
+    if kind == "float32":
+        litert.write_float(read_graph(source), path)
+    elif kind == "float16":
+        litert.write_half(source, path)
+    else:
+        errors = litert.write_int8(source, _rows(seen, "a"), _rows(seen, "b"), path, in_float)
+        return {"error_of_blends": dict(errors)}
+    return {}
+
+
+def _make_openvino(
+    kind: str, source: Path, path: Path, seen: Arrays, in_float: Sequence[str]
+) -> dict[str, Any]:
+    from edge_emo.compile import openvino
+
+    if kind.startswith("int8"):
+        openvino.write_int8(source, _rows(seen, "a"), path, in_float)
+    else:
+        openvino.write_float(source, path, half=kind == "float16")
+    return {}
+
+
+def _make_jetson(
+    kind: str, source: Path, path: Path, seen: Arrays, in_float: Sequence[str]
+) -> dict[str, Any]:
+    from edge_emo.compile import qdq
+
+    if kind.startswith("int8"):
+        names = [tensor.name for tensor in read_graph(source).inputs]
+        qdq.write_int8(source, names, _rows(seen, "a"), path, in_float)
+    else:
+        qdq.write_float(source, path, half=kind == "float16")
+    if found := problems(read_graph(path)):
+        raise ModelError(f"TensorRT would not take it: {'; '.join(found[:3])}")
+    return {}
+
+
+def _run(
+    package: ModelPackage, model: LoadedModel, rows: Sequence[Sequence[Any]]
+) -> dict[str, Any]:
+    names = [spec.name for spec in package.inputs]
+    answers: dict[str, list[Any]] = {spec.name: [] for spec in package.outputs}
+    for row in rows:
+        outputs = model.run(dict(zip(names, row, strict=True)))
+        for name, kept in answers.items():
+            kept.append(np.array(outputs[name]))
+    stacked = {name: np.concatenate(kept) for name, kept in answers.items()}
+    for name, values in stacked.items():
+        if not np.isfinite(values).all():
+            raise ModelError(f"output {name} is not finite")
+    return stacked
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _rows(arrays: Arrays, letter: str) -> list[list[Any]]:
+    columns = [arrays[name] for name in sorted(arrays) if name.startswith(letter)]
+    return [[column[k : k + 1] for column in columns] for k in range(len(columns[0]))]
+
+
+def _peak_mb() -> float:
+    import resource
+
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

@@ -1,0 +1,48 @@
+"""Estimators that keep a baseline until its time is over."""
+
+from __future__ import annotations
+
+from edge_emo.clock import Clock
+from edge_emo.errors import ConfigError
+from edge_emo.estimators.baseline import Baseline
+from edge_emo.estimators.packaged import PackagedEstimator
+from edge_emo.manifest import ModelPackage
+from edge_emo.runtime.base import LoadedModel
+
+
+class KeepingEstimator(PackagedEstimator):
+    """Runs the model of one package and keeps one baseline.
+
+    Args:
+        package: The package.
+        model: Its model, loaded.
+        clock: The session clock, which times the inference.
+        size: How many values a baseline of this package has.
+    """
+
+    def __init__(self, package: ModelPackage, model: LoadedModel, clock: Clock, size: int) -> None:
+        super().__init__(package, model, clock)
+        self._size = size
+        self._baseline: Baseline | None = None
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """The baseline in use; None without one, and when its time is over."""
+        if self._baseline is not None and self._baseline.expired:
+            self._baseline = None
+        return self._baseline
+
+    def adopt(self, baseline: Baseline | None) -> None:
+        """Use a baseline from the next window on; None forgets the one in use.
+
+        Raises:
+            ConfigError: It was taken for another package.
+        """
+        if baseline is not None and (
+            baseline.model_id != self.model_id or len(baseline.values) != self._size
+        ):
+            raise ConfigError(
+                f"the baseline was taken for {baseline.model_id}, not for {self.model_id}",
+                hint="take a new one with this model",
+            )
+        self._baseline = baseline

@@ -1,0 +1,9 @@
+edge_emo package signature 1
+package eeg-load-small
+sha256 5f443c4abb2fd16d4a5546b2d86e9fb41b22ac9b8a9ee774f11857d0476de6bf  card.md
+sha256 993b9d5030980bd2422e7a1d92790a93f2a4b232ba43491c8520c7cb0dbfe0af  metrics.json
+sha256 c767b13e71c394d4efa14c390bfa16e437143d86f0562212a6d1986ba21aea05  model.onnx
+sha256 f4ce0376e6d49d45989613465120e143e4c5be0be61741235781b3b443a823ff  model.tflite
+sha256 8ddce85a6f34a76d5366d11e3cfd4bc8cf824b33ccfbb3e4fc55c74ad38ea491  model.toml
+key 7c86cf232e27d770
+signature qUlGUGG+EmIqcnpjjTaDObueZCZXL0gs5EjrFGyAV7O0t39UzylqL4BCmG4VPAImA/hbgXRL9EBUT4H1enVYCw==

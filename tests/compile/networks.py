@@ -1,0 +1,143 @@
+"""Small networks as ONNX, and packages around them, for the tests of the compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+LABELS = ("rest", "load")
+MANIFEST = """
+id = "{id}"
+version = "1.0.0"
+modality = "eeg"
+summary = "for tests"
+
+[licence]
+weights = "CC0-1.0"
+commercial = true
+corpora = [{{ name = "numbers", licence = "CC0-1.0" }}]
+
+[calibration]
+temperature = {temperature}
+
+[dimensions]
+source = "mapping"
+
+[fusion]
+reliability = 0.5
+
+[[inputs]]
+name = "features"
+shape = {shape}
+layout = "{layout}"
+dtype = "float32"
+
+[[outputs]]
+name = "logits"
+shape = [1, 2]
+layout = "NC"
+dtype = "float32"
+labels = ["rest", "load"]
+"""
+
+
+def model_bytes(
+    nodes: Sequence[Any],
+    weights: Mapping[str, Any],
+    shape: Sequence[int | str],
+    *,
+    opset: int = 18,
+    outputs: Mapping[str, Sequence[int]] | None = None,
+) -> bytes:
+    """Return a network from ``features`` to ``logits``."""
+    given = outputs or {"logits": (1, 2)}
+    graph = helper.make_graph(
+        list(nodes),
+        "net",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in given.items()],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in weights.items()],
+    )
+    sets = [helper.make_opsetid("", opset), helper.make_opsetid("com.mine", 1)]
+    used = sets if any(node.domain for node in nodes) else sets[:1]
+    model = helper.make_model(graph, opset_imports=used, ir_version=10)
+    return bytes(model.SerializeToString())
+
+
+def dense(size: int = 16, hidden: int = 256, seed: int = 0) -> bytes:
+    """Return two layers that tell the sign of the first feature."""
+    rng = np.random.default_rng(seed)
+    first = rng.normal(0, 0.2, (hidden, size)).astype(np.float32)
+    first[:, 0] = np.sign(first[:, 0])
+    second = np.stack([-np.sign(first[:, 0]), np.sign(first[:, 0])]).astype(np.float32) / hidden
+    return model_bytes(
+        [
+            helper.make_node("Gemm", ["features", "w1", "b1"], ["h"], transB=1),
+            helper.make_node("Relu", ["h"], ["r"]),
+            helper.make_node("Gemm", ["r", "w2", "b2"], ["logits"], transB=1),
+        ],
+        {
+            "w1": first,
+            "b1": np.zeros(hidden, np.float32),
+            "w2": second,
+            "b2": np.zeros(2, np.float32),
+        },
+        (1, size),
+    )
+
+
+def convolution(seed: int = 0) -> bytes:
+    """Return convolutions on a picture of 8 by 8, with a mean as opset 18 writes it."""
+    rng = np.random.default_rng(seed)
+    return model_bytes(
+        [
+            helper.make_node("Conv", ["features", "w1", "b1"], ["c"], pads=[1, 1, 1, 1]),
+            helper.make_node("Relu", ["c"], ["r"]),
+            helper.make_node(
+                "Conv", ["r", "w2"], ["d"], group=32, strides=[2, 2], pads=[0, 0, 1, 1]
+            ),
+            helper.make_node("Elu", ["d"], ["e"]),
+            helper.make_node("ReduceMean", ["e", "axes"], ["m"], keepdims=0),
+            helper.make_node("Gemm", ["m", "w3", "b3"], ["logits"], transB=1),
+        ],
+        {
+            "w1": rng.normal(0, 0.4, (32, 1, 3, 3)).astype(np.float32),
+            "b1": np.zeros(32, np.float32),
+            "w2": rng.normal(0, 0.4, (32, 1, 3, 3)).astype(np.float32),
+            "axes": np.array([2, 3]),
+            "w3": rng.normal(0, 0.4, (2, 32)).astype(np.float32),
+            "b3": np.zeros(2, np.float32),
+        },
+        (1, 1, 8, 8),
+    )  # fmt: skip
+
+
+def write_model(
+    folder: Path,
+    content: bytes,
+    shape: Sequence[int] = (1, 16),
+    layout: str = "NC",
+    name: str = "mine",
+    temperature: float = 1.0,
+) -> Path:
+    """Write an ONNX file with its manifest beside it; return the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = MANIFEST.format(id=name, shape=list(shape), layout=layout, temperature=temperature)
+    (folder / "model.toml").write_text(text, encoding="utf-8")
+    path = folder / "net.onnx"
+    path.write_bytes(content)
+    return path
+
+
+def write_data(path: Path, shape: Sequence[int], n: int, seed: int, noise: float = 0.1) -> Path:
+    """Write inputs whose label is the sign of their first number, some labels turned."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(n, *shape[1:])).astype(np.float32)
+    truth = (features.reshape(n, -1)[:, 0] > 0) ^ (rng.random(n) < noise)
+    labels = np.array(LABELS)[truth.astype(int)]
+    np.savez(path, features=features, labels=labels)
+    return path

@@ -1,0 +1,433 @@
+"""Compiling for a Jetson, which needs no tool that CI has not: candidates, gates, the package."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from edge_emo.cli.app import main
+from edge_emo.compile import Data, compile_package, read_figures
+from edge_emo.compile.targets import KINDS
+from edge_emo.errors import ConfigError, DatasetError, ModelError, ModelMismatchError
+from edge_emo.manifest import find_package, read_package, read_private_key, write_key_pair
+from edge_emo.manifest.signature import Signatures
+from edge_emo.runtime.choose import load_model
+from tests.compile.networks import LABELS, convolution, dense, model_bytes, write_data, write_model
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    folder = tmp_path_factory.mktemp("data")
+    return {
+        "seen": write_data(folder / "seen.npz", (1, 16), 128, 1),
+        "judged": write_data(folder / "judged.npz", (1, 16), 400, 2),
+    }
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory, data: Mapping[str, Path]) -> Path:
+    """Return the folder of packages that holds one compiled for a Jetson."""
+    folder = tmp_path_factory.mktemp("compiled")
+    model = write_model(folder / "source", dense())
+    compile_for(model, folder / "out", data, kinds=KINDS)
+    return folder / "out"
+
+
+def compile_for(model: Path, out: Path, data: Mapping[str, Path], **more: Any) -> Any:
+    return compile_package(
+        str(model),
+        more.pop("targets", ["jetson"]),
+        validation=Data(more.pop("judged", data["judged"])),
+        calibration=Data(more.pop("seen", data["seen"])),
+        out=out,
+        kinds=more.pop("kinds", ["int8"]),
+        **more,
+    )
+
+
+def test_the_package_holds_the_smallest_candidate_that_passed(compiled: Path) -> None:
+    package = read_package(compiled / "mine")
+    assert [(f.path, f.precision, f.target) for f in package.files] == [
+        ("model.trt.int8.onnx", "int8", "jetson"),
+        ("model.onnx", "float32", ""),
+    ]
+    for file in package.files:
+        package.verify(file)
+
+
+def test_every_candidate_keeps_its_figures_and_its_reason(compiled: Path) -> None:
+    rows = {row["kind"]: row for row in read_figures(compiled / "mine")}
+    assert list(rows) == ["float32", "float16", "int8", "int8-mixed"]
+    kept = rows.pop("int8")
+    assert "reason" not in kept
+    assert kept["bytes"] < 0.5 * rows["float32"]["bytes"]
+    assert abs(kept["score"] - rows["float32"]["score"]) <= 0.005
+    assert 0.85 < kept["accuracy"] < 0.95  # a tenth of the labels is turned
+    assert rows["float32"]["agreement"] == 1.0
+    assert rows["float16"]["reason"] == "model.trt.int8.onnx is smaller"
+    assert rows["int8-mixed"]["in_float"]
+    assert all(row["p50_ms"] > 0 and row["peak_mb"] > 10 for row in rows.values())
+
+
+def test_the_table_is_shown(compiled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "show", str(compiled / "mine")]) == 0
+    shown = capsys.readouterr().out
+    assert "compiled: jetson int8, path model.trt.int8.onnx" in shown
+    assert "rejected: jetson float16" in shown
+    assert "reason model.trt.int8.onnx is smaller" in shown
+
+
+def test_what_was_compiled_estimates_as_the_float_model_does(
+    compiled: Path, data: Mapping[str, Path]
+) -> None:
+    package = read_package(compiled / "mine")
+    models = [load_model(package, backend="onnx", precision=p) for p in ("float32", "int8")]
+    with np.load(data["judged"]) as file:
+        rows = file["features"][:200]
+    answers = [
+        [LABELS[int(np.argmax(model.run({"features": row[None]})["logits"]))] for row in rows]
+        for model in models
+    ]
+    same = np.mean([a == b for a, b in zip(*answers, strict=True)])
+    assert same >= 0.97
+
+
+def test_the_same_inputs_give_the_same_files(
+    compiled: Path, tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    compile_for(write_model(tmp_path / "source", dense()), tmp_path / "out", data)
+    for name in ("model.trt.int8.onnx", "model.onnx", "model.toml"):
+        digests = [
+            hashlib.sha256((out / "mine" / name).read_bytes()).hexdigest()
+            for out in (compiled, tmp_path / "out")
+        ]
+        assert digests[0] == digests[1], name
+
+
+def test_a_package_is_compiled_in_place_and_signed(
+    tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    source = write_model(tmp_path / "source", dense())
+    public = write_key_pair(tmp_path / "key")
+    out = tmp_path / "out"
+    compile_for(source, out, data, key=read_private_key(tmp_path / "key"))
+    (out / "mine" / "card.md").write_text("a card")
+    again = compile_for(out / "mine", out, data, key=read_private_key(tmp_path / "key"))
+    package = read_package(again.folder)
+    assert {file.path for file in package.files} == {"model.trt.int8.onnx", "model.onnx"}
+    assert (again.folder / "card.md").read_text() == "a card"
+    Signatures("required", (str(public.source),)).check(package)
+    assert [path.name for path in out.iterdir()] == ["mine"]
+
+
+def test_convolutions_are_written_as_an_old_parser_reads_them(
+    tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    shape = (1, 1, 8, 8)
+    model = write_model(tmp_path / "source", convolution(), shape, "NCHW")
+    judged = _own_labels(tmp_path / "judged.npz", convolution(), shape)
+    seen = write_data(tmp_path / "seen.npz", shape, 64, 3)
+    done = compile_for(model, tmp_path / "out", data, seen=seen, judged=judged)
+    rows = {one.kind: one for one in done.figures}
+    assert rows["int8"].agreement is not None
+    assert rows["int8"].agreement > 0.97
+    kept = next(one for one in done.figures if one.kept)
+    written = onnx.load(str(done.folder / kept.path))
+    assert written.opset_import[0].version == 17
+    mean = next(node for node in written.graph.node if node.op_type == "ReduceMean")
+    assert [attribute.name for attribute in mean.attribute if attribute.ints] == ["axes"]
+
+
+def _own_labels(path: Path, content: bytes, shape: tuple[int, ...]) -> Path:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(content)
+    rows = np.random.default_rng(4).normal(size=(300, *shape[1:])).astype(np.float32)
+    chosen = [int(session.run(None, {"features": row[None]})[0].argmax()) for row in rows]
+    np.savez(path, features=rows, labels=np.array(LABELS)[chosen])
+    return path
+
+
+def test_a_candidate_that_loses_too_much_is_rejected_with_the_loss(
+    tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    """One input ruins the range, so that int8 tells nothing of the others."""
+    with np.load(data["seen"]) as file:
+        features, labels = file["features"].copy(), file["labels"]
+    features[1, 1:] = 1e5
+    np.savez(tmp_path / "wild.npz", features=features, labels=labels)
+    model = write_model(tmp_path / "source", dense())
+    done = compile_for(model, tmp_path / "out", data, seen=tmp_path / "wild.npz")
+    rows = {one.kind: one for one in done.figures}
+    assert rows["int8"].reason.startswith("loses ")
+    assert rows["float32"].kept
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"targets": []}, ConfigError, "there is no target named"),
+        ({"targets": ["toaster"]}, ConfigError, "no target toaster"),
+    ],
+)
+def test_a_target_must_be_known(
+    tmp_path: Path,
+    data: Mapping[str, Path],
+    change: dict[str, Any],
+    error: type[Exception],
+    words: str,
+) -> None:
+    model = write_model(tmp_path / "source", dense())
+    with pytest.raises(error, match=words):
+        compile_for(model, tmp_path / "out", data, **change)
+
+
+def test_without_calibration_data_nothing_begins(tmp_path: Path, data: Mapping[str, Path]) -> None:
+    model = write_model(tmp_path / "source", dense())
+    with pytest.raises(ConfigError, match="no calibration data") as caught:
+        compile_package(
+            str(model), ["jetson"], validation=Data(data["judged"]), calibration=None, out=tmp_path
+        )
+    assert "--calibration FILE" in caught.value.hint
+
+
+def changed(path: Path, source: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
+    with np.load(source) as file:
+        arrays = dict(file)
+    change(arrays)
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "hint"),
+    [
+        (lambda a: a.update({k: v[:31] for k, v in a.items()}), "31 inputs; .* at least 32", ""),
+        (lambda a: a.update(features=a["features"][:, 8:]), r"\[128, 8\], expected \[n, 16\]", ""),
+        (lambda a: a.update(features=a["features"].T), r"16 rows, others|expected \[n, 16\]", ""),
+        (lambda a: a.update(features=a["features"] * np.nan), "no finite number", ""),
+        (lambda a: a.update(labels=a["labels"][:5]), "labels has 5 rows, others 128", ""),
+        (lambda a: a.update(labels=np.full(128, "angry")), "'angry' is no label", "rest, load"),
+        (lambda a: a.update(x=a.pop("features")), "has no array 'features'", "it has labels, x"),
+    ],
+)  # fmt: skip
+def test_wrong_data_is_named(
+    tmp_path: Path,
+    data: Mapping[str, Path],
+    change: Callable[[dict[str, Any]], Any],
+    words: str,
+    hint: str,
+) -> None:
+    model = write_model(tmp_path / "source", dense())
+    bad = changed(tmp_path / "bad.npz", data["seen"], change)
+    with pytest.raises(DatasetError, match=words) as caught:
+        compile_for(model, tmp_path / "out", data, seen=bad)
+    assert hint in caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_transposed_input_is_told_from_another_one(
+    tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    model = write_model(tmp_path / "source", convolution(), (1, 1, 8, 8), "NCHW")
+    turned = write_data(tmp_path / "turned.npz", (1, 8, 8, 1), 64, 1)
+    with pytest.raises(DatasetError, match="expected") as caught:
+        compile_for(model, tmp_path / "out", data, seen=turned)
+    assert caught.value.hint == "the layout is NCHW: transpose the array"
+
+
+def test_what_is_no_array_file_is_refused(tmp_path: Path, data: Mapping[str, Path]) -> None:
+    model = write_model(tmp_path / "source", dense())
+    (tmp_path / "text.npz").write_text("no arrays")
+    with pytest.raises(DatasetError, match=r"text\.npz is no \.npz of plain arrays"):
+        compile_for(model, tmp_path / "out", data, seen=tmp_path / "text.npz")
+
+
+def linear(shape: tuple[int | str, ...] = (1, 16), op: str = "Gemm", **attributes: Any) -> bytes:
+    node = helper.make_node(op, ["features", "w"], ["logits"], **attributes)
+    return model_bytes([node], {"w": np.ones((16, 2), np.float32)}, shape)
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "words", "hint"),
+    [
+        (linear(("batch", 16)), ModelMismatchError, "dynamic shape", "static shapes"),
+        (linear(op="Strange", domain="com.mine"), ModelError, "Strange is of domain", "own"),
+        (b"no network", ModelError, "no sound ONNX file", "export it again"),
+        (b"\x08", ModelError, "no sound ONNX file", "export it again"),
+        (convolution(), ModelMismatchError, r"expected float32 \[1, 16\]", "model.toml"),
+    ],
+)
+def test_a_wrong_network_is_named(
+    tmp_path: Path,
+    data: Mapping[str, Path],
+    content: bytes,
+    error: type[Exception],
+    words: str,
+    hint: str,
+) -> None:
+    model = write_model(tmp_path / "source", content)
+    with pytest.raises(error, match=words) as caught:
+        compile_for(model, tmp_path / "out", data)
+    assert hint in caught.value.hint  # type: ignore[attr-defined]  # all are ours
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_layout_than_declared_is_asked_about(
+    tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    model = write_model(tmp_path / "source", convolution(), (1, 8, 8, 1), "NHWC")
+    with pytest.raises(ModelMismatchError) as caught:
+        compile_for(model, tmp_path / "out", data)
+    assert "is the layout another" in caught.value.hint
+
+
+def test_a_file_without_its_manifest_is_named(tmp_path: Path, data: Mapping[str, Path]) -> None:
+    model = write_model(tmp_path / "source", dense())
+    model.with_name("model.toml").unlink()
+    with pytest.raises(ModelError, match=r"model\.toml does not exist") as caught:
+        compile_for(model, tmp_path / "out", data)
+    assert "own-model.md" in caught.value.hint
+
+
+def test_a_package_without_its_float_file_is_named(
+    compiled: Path, tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    manifest = (compiled / "mine" / "model.toml").read_text()
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    row = 'path = "model.onnx"'
+    (folder / "model.toml").write_text(manifest.replace(row, f'{row}\ntarget = "jetson"'))
+    with pytest.raises(ModelError, match="no float ONNX file to compile"):
+        compile_for(folder, tmp_path / "out", data)
+
+
+def test_an_operator_that_a_target_lacks_rejects_every_candidate(
+    tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    nodes = [
+        helper.make_node("Det", ["square"], ["d"]),
+        helper.make_node("Reshape", ["features", "four"], ["square"]),
+        helper.make_node("Unsqueeze", ["d", "axis"], ["u"]),
+        helper.make_node("Concat", ["u", "u"], ["logits"], axis=1),
+    ]
+    weights = {"four": np.array([1, 4, 4]), "axis": np.array([1])}
+    content = model_bytes([nodes[1], nodes[0], *nodes[2:]], weights, (1, 16))
+    model = write_model(tmp_path / "source", content)
+    with pytest.raises(ModelError, match="no candidate of mine passed for jetson") as caught:
+        compile_for(model, tmp_path / "out", data)
+    assert "operator Det is not known to its parser" in caught.value.message
+    assert not (tmp_path / "out").exists()
+
+
+def test_steps_that_do_not_end_are_cut_off(tmp_path: Path, data: Mapping[str, Path]) -> None:
+    model = write_model(tmp_path / "source", dense())
+    with pytest.raises(ModelError, match=r"did not end within 0\.05 s"):
+        compile_for(model, tmp_path / "out", data, timeout_s=0.05)
+    assert not (tmp_path / "out").exists()
+
+
+COMMAND = """
+import sys; sys.path[:0] = {path!r}
+from edge_emo.cli.app import main
+sys.exit(main(["compile", {model!r}, "--target", "jetson", "--manifest", {judged!r},
+               "--calibration", {seen!r}, "--out", {out!r}]))
+"""
+
+
+def command(tmp_path: Path, data: Mapping[str, Path]) -> list[str]:
+    code = COMMAND.format(
+        path=sys.path,
+        model=str(write_model(tmp_path / "source", dense())),
+        judged=str(data["judged"]),
+        seen=str(data["seen"]),
+        out=str(tmp_path / "out"),
+    )
+    return [sys.executable, "-c", code]
+
+
+def test_an_interrupted_compilation_leaves_nothing(
+    tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+    child = subprocess.Popen(
+        command(tmp_path, data), stderr=subprocess.PIPE, text=True, env=environment
+    )
+    assert child.stderr is not None
+    with child:
+        said = next(line for line in child.stderr if "judging" in line)
+        child.send_signal(signal.SIGINT)
+        child.stderr.read()
+    assert "judging" in said
+    assert child.returncode == 130
+    assert not (tmp_path / "out").exists()
+    assert list((tmp_path / "tmp").glob("edge-emo*")) == []
+
+
+def test_a_disk_that_is_full_leaves_no_half_package(
+    tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    """A limit on the size of files stands for the full disk: a write fails half-way."""
+    model = write_model(tmp_path / "source", dense(hidden=4096))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    def limit(words: str) -> None:
+        if "writing the package" in words:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+
+    try:
+        with pytest.raises(ModelError, match="the package cannot be written") as caught:
+            compile_for(model, tmp_path / "out", data, progress=limit)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, previous)
+    assert "make room" in caught.value.hint
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_tampered_file_is_refused_when_it_is_compiled_again(
+    compiled: Path, tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(compiled / "mine", folder)
+    (folder / "model.onnx").write_bytes(dense(seed=7))
+    with pytest.raises(ModelError, match="is not the file that mine"):
+        compile_for(folder, tmp_path / "out", data)
+
+
+def test_the_command_line_compiles_and_tells(
+    tmp_path: Path, data: Mapping[str, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model(tmp_path / "source", dense())
+    words = ["compile", str(model), "--target", "jetson", "--out", str(tmp_path / "out")]
+    files = ["--manifest", str(data["judged"]), "--calibration", str(data["seen"])]
+    assert main([*words, *files, "--kind", "int8", "--json"]) == 0
+    said = capfd.readouterr()
+    found = json.loads(said.out)
+    assert [row["kind"] for row in found["candidates"] if not row["reason"]] == ["int8"]
+    assert "jetson int8: making model.trt.int8.onnx" in said.err
+    assert find_package("mine", [tmp_path / "out"]).id == "mine"
+
+
+@pytest.mark.parametrize("missing", ["--manifest", "--out"])
+def test_half_a_command_is_wrong_usage(missing: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = {"--manifest": "a.npz", "--calibration": "b.npz", "--out": "c"}
+    del words[missing]
+    assert main(["compile", "eeg", *(word for pair in words.items() for word in pair)]) == 2
+    assert "hint: edge-emo compile MODEL" in capsys.readouterr().err
