@@ -37,9 +37,10 @@ DEVICES = {
     **DOCTOR,
     "camera": "modprobe vivid n_devs=1 node_types=0x1 input_types=0x0 && python3 camera.py",
     "sound": "modprobe snd-aloop pcm_substreams=1 && python3 sound.py",
-    "voice": "for n in 1 2 3 4 5 6; do aplay -q -D hw:Loopback,0 golden/voice.wav; done & "
-    f"{CLI} run --microphone '{MICROPHONE}' --rate 1 --seconds 40 --json; kill $!",
-    "demo": f"{CLI} demo --rate 1 --seconds 20 --json",
+    "voice": "for n in 1 2 3 4 5; do aplay -q -D hw:Loopback,0 golden/voice.wav; done & "
+    f"{CLI} run --microphone '{MICROPHONE}' --rate 1 --seconds 25 --json; "
+    "code=$?; kill $! 2> /dev/null; exit $code",
+    "demo": f"{CLI} demo --rate 1 --seconds 15 --json",
     "replay": f"{CLI} replay session --json",
 }
 SAID = "estimate.py golden --backend"
