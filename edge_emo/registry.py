@@ -142,6 +142,8 @@ BACKENDS = Table(
         "litert": "edge_emo.runtime.litert:LiteRtBackend",
         "onnx": "edge_emo.runtime.onnx:OnnxBackend",
         "openvino": "edge_emo.runtime.openvino:OpenVinoBackend",
+        "openvino-gpu": "edge_emo.runtime.openvino:OpenVinoGpuBackend",
+        "openvino-npu": "edge_emo.runtime.openvino:OpenVinoNpuBackend",
     },
 )
 

@@ -95,6 +95,7 @@ def compile_package(
     kinds: Sequence[str] = KINDS,
     folders: Sequence[str | Path] = (),
     key: PrivateKey | None = None,
+    judged_on: str = "",
     timeout_s: float = TIMEOUT_S,
     progress: Progress = logger.info,
 ) -> Compiled:
@@ -109,6 +110,7 @@ def compile_package(
         kinds: Candidates to try; float32, by which the others are judged, is always among them.
         folders: The user's own folders of packages.
         key: Signs the package; None leaves it unsigned.
+        judged_on: The validation data in words, for the package's metrics.
         timeout_s: Longest that one step of one candidate may take.
         progress: Told what begins.
 
@@ -134,7 +136,7 @@ def compile_package(
         figures = [one for name in targets for one in _candidates(bench, TARGETS[name], tried)]
         _refuse_empty(source, targets, figures)
         progress(f"{source.package.id}: writing the package")
-        return Compiled(write_package(source, figures, work, out, key), tuple(figures))
+        return Compiled(write_package(source, figures, work, out, key, judged_on), tuple(figures))
 
 
 def _check_arguments(targets: Sequence[str], calibration: Data | None) -> None:
@@ -332,7 +334,7 @@ def _timed(bench: _Bench, target: Target, figures: Sequence[Figures]) -> list[Fi
 def _with_time(one: Figures, row: dict[str, Any] | None) -> Figures:
     if row is None or not one.kept:
         return one
-    return replace(one, p50_ms=row["p50_ms"], p95_ms=row["p95_ms"], reason=row["reason"])
+    return replace(one, **row)
 
 
 def _package(bench: _Bench, name: str, table: dict[str, Any], files: Path) -> Path:

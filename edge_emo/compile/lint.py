@@ -76,8 +76,8 @@ def _pair_problems(graph: Graph, node: Node) -> Iterator[str]:
 def _product_problems(graph: Graph, node: Node, makers: Mapping[str, Node]) -> Iterator[str]:
     data, weights = (makers.get(name) for name in node.inputs[:2])
     pairs = [one is not None and one.op == "DequantizeLinear" for one in (data, weights)]
-    if any(pairs) and not all(pairs):
-        yield f"{node.name}: only one of its inputs is quantized"
+    if pairs == [False, True]:
+        yield f"{node.name}: its weights are quantized, and what it multiplies is not"
     if not all(pairs) or weights is None or weights.inputs[0] not in graph.weights:
         return
     scale, axis = graph.weights.get(weights.inputs[1]), _channel_axis(node)

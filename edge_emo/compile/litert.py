@@ -72,6 +72,7 @@ def write_int8(
     held_out: Sequence[Sample],
     path: Path,
     in_float: Sequence[str] = (),
+    shares: Sequence[float] = BLENDS,
 ) -> Mapping[str, float]:
     """Write int8 with ranges from real inputs.
 
@@ -84,6 +85,7 @@ def write_int8(
         held_out: Others, which judge the blends.
         path: Replaced.
         in_float: Nodes of the graph that stay float32.
+        shares: Blends to try.
 
     Returns:
         The mean square error of each blend, by its share as text.
@@ -95,7 +97,7 @@ def write_int8(
     wanted = run(source, held_out)
     errors: dict[str, float] = {}
     best = np.inf
-    for share in BLENDS:
+    for share in shares:
         result = work.quantize(_blend(means, extremes, share))
         part = path.with_suffix(".part")
         _export(result, part)

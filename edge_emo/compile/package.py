@@ -29,6 +29,7 @@ def write_package(
     files: Path,
     out: Path,
     key: PrivateKey | None = None,
+    judged_on: str = "",
 ) -> Path:
     """Write the package with the candidates that were kept.
 
@@ -41,6 +42,7 @@ def write_package(
         files: Folder of a folder per target that holds the candidates' files.
         out: The folder of packages; made when absent.
         key: Signs the package; None leaves it unsigned.
+        judged_on: The validation data in words; empty for its former ones.
 
     Returns:
         The package's folder.
@@ -54,6 +56,7 @@ def write_package(
             made = Path(folder) / source.package.id
             made.mkdir()
             _fill(source, figures, files, made)
+            _write_metrics(source.package.folder, figures, judged_on, made)
             if key is not None:
                 sign_package(made, key)
             read_package(made)
@@ -68,7 +71,7 @@ def write_package(
 def rows_of(figures: Sequence[Figures], source: Source, files: Path) -> list[dict[str, Any]]:
     """Return the rows of ``[[files]]`` for the candidates that were kept, the fastest first."""
     kept = sorted(
-        (one for one in figures if one.kept), key=lambda one: (one.target, one.p50_ms or 0.0)
+        (one for one in figures if one.kept), key=lambda one: (one.target, one.least_ms or 0.0)
     )
     return [row for one in kept for row in _rows(one, source, files / one.target)]
 
@@ -110,18 +113,20 @@ def _fill(source: Source, figures: Sequence[Figures], files: Path, made: Path) -
         shutil.copy(files / row["target"] / row["path"], made / row["path"])
     kept = [row for row in table["files"] if row["path"] in names]
     table["files"] = [*rows, *kept]
-    (made / METRICS).write_text(_metrics(old, figures, targets), encoding="utf-8")
     (made / MANIFEST).write_text(to_toml(table), encoding="utf-8")
 
 
-def _metrics(old: Path, figures: Sequence[Figures], targets: set[str]) -> str:
+def _write_metrics(old: Path, figures: Sequence[Figures], judged_on: str, made: Path) -> None:
+    targets = {one.target for one in figures}
     content: dict[str, Any] = {}
     with suppress(FileNotFoundError):
         content = json.loads((old / METRICS).read_text(encoding="utf-8"))
     others = [row for row in read_figures(old) if row["target"] not in targets]
     rows = [*others, *(_plain(one) for one in figures)]
-    content[COMPILED] = {"note": NOTE, "candidates": rows}
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    words = judged_on or content.get(COMPILED, {}).get("judged_on", "")
+    content[COMPILED] = {"note": NOTE, "judged_on": words, "candidates": rows}
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    (made / METRICS).write_text(text, encoding="utf-8")
 
 
 NOTE = (

@@ -23,7 +23,7 @@ class LoadedModel(ABC):
         file: What was loaded; None of a model that stands for none.
     """
 
-    backend: ClassVar[str]
+    backend: str
     file: ModelFile | None = None
 
     @abstractmethod

@@ -37,6 +37,7 @@ class Timing:
         threads: Threads of one inference.
         p50_ms: Median time of one inference; 0 when there is a reason.
         p95_ms: 95th percentile.
+        least_ms: The least median of a short series: what it takes while nothing else runs.
         load_ms: Time from nothing to the first answer.
         reason: Why it was not measured; empty when it was.
     """
@@ -47,6 +48,7 @@ class Timing:
     threads: int
     p50_ms: float = 0.0
     p95_ms: float = 0.0
+    least_ms: float = 0.0
     load_ms: float = 0.0
     reason: str = ""
 

@@ -1,4 +1,4 @@
-"""OpenVINO: IR, .onnx and .tflite files on Intel (and other x86-64 or Arm) CPUs.
+"""OpenVINO: IR, .onnx and .tflite files on Intel (and other x86-64 or Arm) CPUs, GPUs and NPUs.
 
 Two traps of its CPU plug-in shape this file. Without a hint it computes in bfloat16 where the
 CPU can, so that results differ between machines: float32 is always asked for. And compiling
@@ -11,15 +11,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import platform
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from edge_emo.errors import ClosedError, ModelError
+from edge_emo.errors import ClosedError, ModelError, UnavailableError
 from edge_emo.manifest import ModelFile, ModelPackage, TensorSpec
 from edge_emo.runtime.base import Backend, LoadedModel, Tensors
 from edge_emo.runtime.cache import cpu_line, user_cache_dir
@@ -32,26 +33,34 @@ if TYPE_CHECKING:
 TRIAL_TIMEOUT_S = 30.0
 """Far above what a model of this project takes (under 1 s on x86), far below for ever."""
 
+_DRIVERS = {
+    "GPU": "sudo apt-get install intel-opencl-icd, and let the user into the group render",
+    "NPU": "install Intel's NPU driver: https://github.com/intel/linux-npu-driver",
+}
+
 # The child gets the parent's import path: it may run from a checkout, and this folder holds
 # modules named as vendor packages are, so it must not become the child's first entry.
 _CHILD = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from edge_emo.runtime.openvino import try_compile; try_compile(sys.argv[2])"
+    "from edge_emo.runtime.openvino import try_compile; try_compile(*sys.argv[2:])"
 )
 
 
 class OpenVinoBackend(Backend):
     """Runs files with OpenVINO's CPU plug-in, in float32.
 
+    What was compiled is kept in the cache folder, so that the next start reads it there.
+
     Args:
         trial: Command that compiles a file and ends with 0; the file's path is appended.
         timeout_s: Longest that it may take.
-        cache_dir: Where successes are remembered; None for the user's cache folder.
+        cache_dir: Where successes and compiled models are kept; None for the user's cache folder.
     """
 
     name = "openvino"
     formats = ("openvino-ir", "onnx", "tflite")
     target = "openvino"
+    device: ClassVar[str] = "CPU"
 
     def __init__(
         self,
@@ -66,7 +75,12 @@ class OpenVinoBackend(Backend):
     def probe(self) -> str:
         """Return OpenVINO's version after making a core with it."""
         openvino = load("openvino")
-        openvino.Core()
+        devices = openvino.Core().available_devices
+        if not any(name.partition(".")[0] == self.device for name in devices):
+            raise UnavailableError(
+                f"OpenVINO finds no {self.device} here, only {', '.join(devices) or 'nothing'}",
+                hint=_DRIVERS.get(self.device, ""),
+            )
         return f"openvino {openvino.__version__.partition('-')[0]}"
 
     def load(self, package: ModelPackage, file: ModelFile, *, threads: int = 1) -> LoadedModel:
@@ -75,16 +89,26 @@ class OpenVinoBackend(Backend):
         path = package.path(file)
         self._try_once(package, file, openvino.__version__)
         try:
-            compiled = _compile(openvino, path, threads)
+            compiled = _compile(openvino, path, threads, self.device, self._blobs())
         except RuntimeError as error:
             raise _refused(path, _last_line(str(error))) from error
-        return _OpenVinoModel(package, file, compiled)
+        return _OpenVinoModel(self.name, package, file, compiled)
+
+    def _blobs(self) -> Path | None:
+        """Return the folder of compiled models; None where none can be written."""
+        if self._cache_dir is None:
+            return None
+        place = self._cache_dir / "blobs"
+        with contextlib.suppress(OSError):  # a read-only home costs a compilation at every start
+            place.mkdir(parents=True, exist_ok=True)
+            return place if os.access(place, os.W_OK) else None
+        return None
 
     def _try_once(self, package: ModelPackage, file: ModelFile, version: str) -> None:
         if self._cache_dir is None:
             self._try_in_child(package.path(file))
             return
-        mark = self._cache_dir / _trial_key(package, file, version)
+        mark = self._cache_dir / _trial_key(package, file, version, self.device)
         if mark.exists():
             return
         self._try_in_child(package.path(file))
@@ -95,7 +119,7 @@ class OpenVinoBackend(Backend):
     def _try_in_child(self, path: Path) -> None:
         try:
             child = subprocess.run(
-                [*self._trial, str(path)],
+                [*self._trial, str(path), *([] if self.device == "CPU" else [self.device])],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=self._timeout_s,
@@ -111,10 +135,23 @@ class OpenVinoBackend(Backend):
             raise _refused(path, _last_line(child.stderr.decode(errors="replace")))
 
 
-class _OpenVinoModel(LoadedModel):
-    backend = "openvino"
+class OpenVinoGpuBackend(OpenVinoBackend):
+    """Runs files with OpenVINO's GPU plug-in, in the precision that it prefers."""
 
-    def __init__(self, package: ModelPackage, file: ModelFile, compiled: Any) -> None:
+    name = "openvino-gpu"
+    device = "GPU"
+
+
+class OpenVinoNpuBackend(OpenVinoBackend):
+    """Runs files with OpenVINO's NPU plug-in, in the precision that it prefers."""
+
+    name = "openvino-npu"
+    device = "NPU"
+
+
+class _OpenVinoModel(LoadedModel):
+    def __init__(self, backend: str, package: ModelPackage, file: ModelFile, compiled: Any) -> None:
+        self.backend = backend
         wanted_in = {spec.name for spec in package.inputs}
         wanted_out = {spec.name for spec in package.outputs}
         found_in = [_found(i, port, wanted_in) for i, port in enumerate(compiled.inputs)]
@@ -143,19 +180,19 @@ class _OpenVinoModel(LoadedModel):
         self._request = None
 
 
-def try_compile(path: str) -> None:
+def try_compile(path: str, device: str = "CPU") -> None:
     """Compile a file and throw the result away: what the child process does."""
-    _compile(load("openvino"), Path(path), threads=1)
+    _compile(load("openvino"), Path(path), 1, device, None)
 
 
-def _compile(openvino: Any, path: Path, threads: int) -> Any:
+def _compile(openvino: Any, path: Path, threads: int, device: str, cache: Path | None) -> Any:
     core = openvino.Core()
-    settings = {
-        "INFERENCE_PRECISION_HINT": "f32",
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-    }
-    return core.compile_model(core.read_model(str(path)), "CPU", settings)
+    settings: dict[str, Any] = {"NUM_STREAMS": 1}
+    if device == "CPU":
+        settings |= {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    if cache is not None:
+        settings["CACHE_DIR"] = str(cache)
+    return core.compile_model(str(path), device, settings)
 
 
 def _found(index: int, port: Any, wanted: set[str]) -> FoundTensor[int]:
@@ -178,11 +215,11 @@ def _last_line(text: str) -> str:
     return lines[-1] if lines else "it gave no reason"
 
 
-def _trial_key(package: ModelPackage, file: ModelFile, version: str) -> str:
+def _trial_key(package: ModelPackage, file: ModelFile, version: str, device: str) -> str:
     """Name what a success holds for: these bytes, this OpenVINO, this CPU."""
     weights = str(PurePosixPath(file.path).with_suffix(".bin"))
     hashes = [one.sha256 for one in package.files if one.path in (file.path, weights)]
-    facts = [*hashes, version, platform.machine(), cpu_line("flags", "Features")]
+    facts = [*hashes, version, device, platform.machine(), cpu_line("flags", "Features")]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 

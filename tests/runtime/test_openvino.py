@@ -9,7 +9,11 @@ import pytest
 
 from edge_emo.errors import ModelError, UnavailableError
 from edge_emo.manifest import ModelPackage
-from edge_emo.runtime.openvino import OpenVinoBackend
+from edge_emo.runtime.openvino import (
+    OpenVinoBackend,
+    OpenVinoGpuBackend,
+    OpenVinoNpuBackend,
+)
 from edge_emo.vendor import load
 
 MakePackage = Callable[..., ModelPackage]
@@ -88,3 +92,28 @@ def test_reads_intermediate_representation_and_its_weights(
     model = OpenVinoBackend().load(package, package.files[0])
     outputs = model.run({"x": np.array([[2.0, 5.0]], np.float32)})
     np.testing.assert_allclose(outputs["logits"], [[2.0, 5.0, 8.0]], rtol=1e-6)
+
+
+def test_what_was_compiled_is_kept_for_the_next_start(
+    make_package: MakePackage, tiny_onnx: bytes, tmp_path: Path
+) -> None:
+    package = make_package({"tiny.onnx": tiny_onnx})
+    x = {"x": np.array([[2.0, 5.0]], np.float32)}
+    first = OpenVinoBackend(cache_dir=tmp_path / "c").load(package, package.files[0]).run(x)
+    blobs = list((tmp_path / "c" / "blobs").iterdir())
+    again = OpenVinoBackend(cache_dir=tmp_path / "c").load(package, package.files[0]).run(x)
+    assert blobs
+    assert list((tmp_path / "c" / "blobs").iterdir()) == blobs
+    np.testing.assert_array_equal(again["logits"], first["logits"])
+
+
+@pytest.mark.parametrize("kind", [OpenVinoGpuBackend, OpenVinoNpuBackend])
+def test_a_device_that_is_not_there_is_named(kind: type[OpenVinoBackend]) -> None:
+    """Where there is one, the probe gives a version instead."""
+    try:
+        found = kind().probe()
+    except UnavailableError as error:
+        found = f"{error.message}: {error.hint}"
+    expected = f"finds no {kind.device} here, only CPU: "
+    assert expected in found or found.startswith("openvino ")
+    assert not found.endswith(": ")

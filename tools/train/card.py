@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import card_compiled
+
 try:
     import tomllib
 except ModuleNotFoundError:
@@ -64,6 +66,7 @@ def write_card(folder: Path) -> None:
         _section("Valence, arousal, dominance", [*_dimensions(model), *_list(metrics, "affect")]),
         _section("Limits", _texts(words.get("limits"))),
         _section("Files", _files(model, metrics)),
+        _section("Compiled", card_compiled.section(metrics)),
         _section("Time", _latency(metrics)),
         _section("Training", _training(metrics)),
         _section("What was tried", _tried(metrics)),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import card_compiled
 from card import _licences, _number, _section, _table, _tensors, _texts, _training, _tried
 
 try:
@@ -76,6 +77,7 @@ def write_card(folder: Path) -> None:
         _section("By kind of face", _kinds(metrics)),
         _section("Limits", _texts(words["limits"])),
         _section("Files", _files(model, metrics)),
+        _section("Compiled", card_compiled.section(metrics)),
         _section("Training", _training(metrics)),
         _section("What was tried", _tried(metrics)),
     ]

@@ -6,7 +6,6 @@ and then :func:`measure` for each manifest of clips; the card follows from what 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ import quantize
 import torch
 
 from edge_emo.estimators.calibration import softmax
+from edge_emo.manifest.write import file_entry, to_toml
 
 try:
     import tomllib
@@ -144,7 +144,7 @@ def add_int8(folder: Path, calibration: Sequence[Sample], held_out: Sequence[Sam
     """
     path = folder / INT8
     arrays = [sample[0] for sample in calibration]
-    quantize.write_int8(folder / "model.tflite", arrays, path, shorten=False)
+    quantize.write_int8(folder / "model.tflite", arrays, path)
     table = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
     kept = [row for row in table["files"] if row["path"] != INT8]
     write_toml(folder, {**table, "files": [*kept, file_entry(path, "tflite", "int8")]})
@@ -304,11 +304,6 @@ def differences(
     return {"file": name, "n": len(ours), "same_label": same, "posterior_difference": gap}
 
 
-def toml(table: Mapping[str, Any]) -> str:
-    """Return a table as TOML: scalars, lists, nested tables, lists of tables at the top."""
-    return "\n".join(_lines(table, "")).strip() + "\n"
-
-
 def _torch_logits(module: torch.nn.Module, sample: Sample) -> npt.NDArray[np.float32]:
     with torch.no_grad():
         answer = module(*(torch.from_numpy(array) for array in sample))
@@ -343,18 +338,6 @@ def manifest(package: Package, files: Sequence[Mapping[str, Any]]) -> dict[str, 
     }
 
 
-def file_entry(path: Path, kind: str, precision: str = "float32") -> dict[str, Any]:
-    """Return the row of a file for ``[[files]]`` of model.toml."""
-    content = path.read_bytes()
-    return {
-        "path": path.name,
-        "format": kind,
-        "precision": precision,
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
-
-
 def tensor_entry(tensor: Tensor) -> dict[str, Any]:
     """Return the row of a tensor for ``[[inputs]]`` or ``[[outputs]]``."""
     return {key: value for key, value in asdict(tensor).items() if value not in (None, ())}
@@ -362,7 +345,7 @@ def tensor_entry(tensor: Tensor) -> dict[str, Any]:
 
 def write_toml(folder: Path, table: Mapping[str, Any]) -> None:
     """Write ``model.toml``."""
-    _replace(folder / "model.toml", toml(table))
+    _replace(folder / "model.toml", to_toml(table))
 
 
 def write_json(folder: Path, table: Mapping[str, Any]) -> None:
@@ -378,39 +361,3 @@ def _replace(path: Path, text: str) -> None:
         part.write(text)
     Path(part.name).chmod(0o644)
     Path(part.name).replace(path)
-
-
-def _lines(table: Mapping[str, Any], prefix: str) -> list[str]:
-    flat, tables, lists = [], [], []
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            tables.append((key, value))
-        elif not prefix and isinstance(value, (list, tuple)) and value and _all_tables(value):
-            lists.append((key, value))
-        else:
-            flat.append(f"{_key(key)} = {_value(value)}")
-    for key, value in tables:
-        flat += ["", f"[{prefix}{_key(key)}]", *_lines(value, f"{prefix}{_key(key)}.")]
-    for key, rows in lists:
-        for row in rows:
-            flat += ["", f"[[{_key(key)}]]", *_lines(row, f"{_key(key)}.")]
-    return flat
-
-
-def _all_tables(values: Sequence[Any]) -> bool:
-    return all(isinstance(value, Mapping) for value in values)
-
-
-def _key(key: str) -> str:
-    bare = key.replace("_", "").replace("-", "").isalnum() and key.isascii()
-    return key if bare else json.dumps(key, ensure_ascii=False)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + " }"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_value(v) for v in value) + "]"
-    if isinstance(value, (np.integer, np.floating)):
-        return _value(value.item())
-    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,232 @@
+"""Compile a shipped package for all targets, with the corpora that it was trained on.
+
+    python tools/train/compile_models.py voice --data DIR
+    python tools/train/compile_models.py eeg --data eegmat_128hz.npz
+    python tools/train/compile_models.py physio --data stress_predict_e4.npz
+
+The package below ``--models`` is replaced by one with the candidates that passed. What they are
+judged on is what the package was not trained on, where such data is left: a part of the corpora
+for face, detector, voice and text. EEG and body signals are trained on everybody, so there the
+candidates are compared on data that the float model knows too; that tells what int8 loses, and
+not how good the model is. Sign afterwards: ``python tools/sign_models.py --key FILE``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import card
+import detector_card
+import numpy as np
+
+from edge_emo.cli.compile import table
+from edge_emo.compile import TARGETS, Data, compile_package
+from edge_emo.compile.samples import Samples, read_samples
+from edge_emo.datasets.clips import Clip, write_clips
+from edge_emo.features.face import standardise
+from edge_emo.features.face_detector import detector_settings, fit
+from edge_emo.manifest import ModelPackage, read_package
+from edge_emo.runtime.choose import load_model
+from edge_emo.types import CATEGORIES
+
+CALIBRATION = 512
+"""Inputs, or clips, that ranges are taken from."""
+EEG_CLIPS, PHYSIO_CLIPS = "load-10s-19ch.jsonl", "stress-60s.jsonl"
+Pair = tuple[Data, Data]
+
+
+def main() -> None:
+    """Prepare the data, then compile."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("model", choices=PREPARE)
+    parser.add_argument("--data", type=Path, required=True, help="the unpacked corpora")
+    parser.add_argument("--models", type=Path, default=Path("models"))
+    parser.add_argument("--target", action="append", choices=tuple(TARGETS))
+    given = parser.parse_args()
+    name, prepare = PREPARE[given.model]
+    package = read_package(given.models / name)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as place:
+        judged, seen = prepare(package, given.data, Path(place))
+        ready = time.monotonic()
+        done = compile_package(
+            str(given.models / name),
+            given.target or list(TARGETS),
+            validation=judged,
+            calibration=seen,
+            out=given.models,
+            judged_on=f"{(prepare.__doc__ or '').splitlines()[0]} {about(judged)}",
+            progress=lambda words: print(words, file=sys.stderr, flush=True),
+        )
+    writer = detector_card if package.task == "detect" else card
+    writer.write_card(done.folder)
+    print(table(done.figures))
+    print(f"{ready - began:.0f} s to prepare, {time.monotonic() - ready:.0f} s to compile")
+
+
+def about(judged: Data) -> str:
+    """Return the number of inputs or clips in words."""
+    if judged.path.suffix == ".npz":
+        with np.load(judged.path) as file:
+            return f"{len(file[file.files[0]])} inputs."
+    return f"{len(judged.path.read_text(encoding='utf-8').splitlines())} clips."
+
+
+def prepare_face(package: ModelPackage, data: Path, place: Path) -> Pair:
+    """Judged on the pictures kept back for validation, calibrated on those trained on."""
+    import face_data
+    import face_pool
+
+    parts = face_pool.load(data)
+    published = package.id == "face-fer2013-small"
+    valid: face_data.Faces = parts.valid_published if published else parts.valid
+    labels = [CATEGORIES[k] if k >= 0 else "" for k in valid.labels]
+    training = parts.train["fer"].images
+    drawn = np.random.default_rng(0).choice(len(training), CALIBRATION, False)
+    name = package.inputs[0].name
+    np.savez(place / "judged.npz", **{name: _pictures(valid.images)}, labels=np.array(labels))
+    np.savez(place / "seen.npz", **{name: _pictures(training[drawn])})
+    return Data(place / "judged.npz"), Data(place / "seen.npz")
+
+
+def prepare_detector(package: ModelPackage, data: Path, place: Path) -> Pair:
+    """Judged on validation scenes and crops with their boxes, calibrated on those trained on."""
+    import detector
+    import detector_data
+
+    settings = detector_settings(package.features, package.id)
+    size = (settings.width_px, settings.height_px)
+    parts = detector_data.load(data, detector.SPLIT_SEED)
+    name = package.inputs[0].name
+    valid = parts["scenes"]["valid"] + parts["crops"]["valid"]
+    inputs, faces = [], []
+    for number, picture in enumerate(valid):
+        frame = np.zeros((size[1], size[0], 3), np.uint8)
+        scale = fit(picture.pixels, frame)
+        inputs.append(frame.astype(np.float32) - np.float32(127.5))
+        boxes = picture.faces.boxes / scale
+        corner, extent = boxes[:, :2], boxes[:, 2:] - boxes[:, :2]
+        faces.append(np.hstack([np.full((len(boxes), 1), number), corner, extent]))
+    np.savez(place / "judged.npz", **{name: np.stack(inputs)}, faces=np.vstack(faces))
+    seen = detector._inputs(parts["scenes"]["train"], size)
+    np.savez(place / "seen.npz", **{name: np.concatenate(seen)})
+    return Data(place / "judged.npz"), Data(place / "seen.npz")
+
+
+def prepare_voice(package: ModelPackage, data: Path, place: Path) -> Pair:
+    """Judged on the speakers that its temperature was fitted on, calibrated on the others."""
+    import voice
+    import voice_score
+
+    run = "commercial" if package.licence.commercial else "research"
+    sounds = voice_score.all_sounds(data)
+    unseen = voice_score.unseen(run, sounds, voice.TARGETS)
+    names = {sound.name for sound in unseen}
+    others = [s for s in sounds if s.name not in names and s.label in package.labels]
+    _write(place / "judged.jsonl", map(voice_score.manifest_clip, unseen))
+    _write(place / "seen.jsonl", map(voice_score.manifest_clip, _spread(others)))
+    return Data(place / "judged.jsonl", data), Data(place / "seen.jsonl", data)
+
+
+def prepare_text(package: ModelPackage, data: Path, place: Path) -> Pair:
+    """Judged on dev sentences with one category, calibrated on training sentences."""
+    import text_data
+
+    sentences = text_data.read_corpora(data, package.licence.commercial)
+    context = package.features["context_s"] > 0
+    for name, split in (("judged", "dev"), ("seen", "train")):
+        chosen = [one for one in sentences if one.split == split]
+        clips = text_data.clips(chosen, "label", context=context)
+        _write(place / f"{name}.jsonl", clips if name == "judged" else _spread(clips))
+    return Data(place / "judged.jsonl"), Data(place / "seen.jsonl")
+
+
+def prepare_eeg(package: ModelPackage, data: Path, place: Path) -> Pair:
+    """Judged on every second subject, calibrated on the others, without and with a baseline."""
+    import eeg
+
+    eeg.run_manifest(Namespace(data=data, out=place))
+    return _by_speaker(package, place / EEG_CLIPS, eeg.BASELINE)
+
+
+def prepare_physio(package: ModelPackage, data: Path, place: Path) -> Pair:
+    """Judged on every second subject, calibrated on the others, without and with a baseline."""
+    import physio
+
+    physio.run_manifest(Namespace(data=data, out=place))
+    return _by_speaker(package, place / PHYSIO_CLIPS, physio.BASELINE)
+
+
+PREPARE: Mapping[str, tuple[str, Callable[[ModelPackage, Path, Path], Pair]]] = {
+    "face": ("face-expression-small", prepare_face),
+    "face-fer2013": ("face-fer2013-small", prepare_face),
+    "detector": ("face-detector-small", prepare_detector),
+    "voice": ("voice-expression-small", prepare_voice),
+    "voice-commercial": ("voice-expression-commercial", prepare_voice),
+    "text": ("text-expression-small", prepare_text),
+    "text-commercial": ("text-expression-commercial", prepare_text),
+    "eeg": ("eeg-load-small", prepare_eeg),
+    "physio": ("physio-stress-small", prepare_physio),
+}
+
+
+def _by_speaker(package: ModelPackage, manifest: Path, baseline: str) -> Pair:
+    model = load_model(package, backend="onnx")
+    rows = manifest.read_text(encoding="utf-8").splitlines()
+    speakers = sorted({_speaker(row) for row in rows})
+    for number, name in enumerate(("judged", "seen")):
+        chosen = set(speakers[number::2])
+        part = manifest.with_name(f"{name}.jsonl")
+        part.write_text("\n".join(r for r in rows if _speaker(r) in chosen) + "\n", "utf-8")
+        plain = _without(part, baseline)
+        found = [
+            read_samples(package, plain, model=model),
+            read_samples(package, part, model=model, baseline_split=baseline),
+        ]
+        _joined(found).save(manifest.with_name(f"{name}.npz"), package)
+    return Data(manifest.with_name("judged.npz")), Data(manifest.with_name("seen.npz"))
+
+
+def _without(manifest: Path, split: str) -> Path:
+    """Write the manifest without the clips of rest, which have no label."""
+    path = manifest.with_name(f"plain-{manifest.name}")
+    rows = manifest.read_text(encoding="utf-8").splitlines()
+    kept = [row for row in rows if json.loads(row)["split"] != split]
+    path.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    return path
+
+
+def _speaker(row: str) -> str:
+    return str(json.loads(row)["speaker"])
+
+
+def _joined(parts: Sequence[Samples]) -> Samples:
+    first, second = parts
+    inputs = [np.concatenate(pair) for pair in zip(first.inputs, second.inputs, strict=True)]
+    clips = np.concatenate([first.clips, second.clips + int(first.clips.max()) + 1])
+    return Samples(tuple(inputs), clips, (*first.labels, *second.labels))
+
+
+def _pictures(images: np.ndarray) -> np.ndarray:
+    return np.asarray(standardise(images)[:, np.newaxis])
+
+
+def _spread(things: Sequence[object]) -> list:  # type: ignore[type-arg]  # of what was given
+    """Return at most ``CALIBRATION`` things, spread evenly."""
+    places = np.unique(np.linspace(0, len(things) - 1, CALIBRATION).round().astype(int))
+    return [things[k] for k in places]
+
+
+def _write(path: Path, clips: Iterable[Clip]) -> None:
+    write_clips(path, clips)
+
+
+if __name__ == "__main__":
+    main()
