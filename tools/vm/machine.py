@@ -40,6 +40,7 @@ class Board:
         disk: The disk's node in the guest.
         console: The kernel's name of the serial line, and other words for its command line.
         options: Options of QEMU that make it.
+        drive: How QEMU attaches the disk.
         needs_tree: True when QEMU must be given the Pi's device tree.
     """
 
@@ -84,11 +85,34 @@ def run_job(
         files: A folder, with a folder ``site`` that holds the wheel.
         timeout_s: The machine is switched off after so long.
     """
+    with started(image, board, steps, files, timeout_s, ("-monitor", "none")) as lines:
+        return _read_steps(lines)
+
+
+@contextlib.contextmanager
+def started(
+    image: Image,
+    board: Board,
+    steps: Mapping[str, str],
+    files: Path,
+    timeout_s: float,
+    options: Sequence[str],
+) -> Iterator[Iterator[str]]:
+    """Start a machine as :func:`run_job` does; yield the lines of its console.
+
+    Args:
+        image: What the machine is made of.
+        board: Which machine.
+        steps: Shell commands by name.
+        files: A folder for the machine.
+        timeout_s: The machine is switched off after so long.
+        options: More options of QEMU.
+    """
     with tempfile.TemporaryDirectory() as name:
         initrd = Path(name) / "initrd"
         _append_job(image, steps, files, initrd)
-        with _started(_command(image, board, initrd), timeout_s) as lines:
-            return _read_steps(lines)
+        with _console([*_command(image, board, initrd), *options], timeout_s) as lines:
+            yield lines
 
 
 def _append_job(image: Image, steps: Mapping[str, str], files: Path, initrd: Path) -> None:
@@ -111,13 +135,13 @@ def _command(image: Image, board: Board, initrd: Path) -> list[str]:
         "-kernel", str(image.kernel), "-initrd", str(initrd),
         "-append", f"{board.console} disk={board.disk} {_QUIET}",
         "-drive", f"file={image.disk},{board.drive},format=raw,snapshot=on",
-        "-nic", "none", "-display", "none", "-monitor", "none", "-no-reboot",
+        "-nic", "none", "-display", "none", "-no-reboot",
         *(("-serial", "null") if board.needs_tree else ()), "-serial", "stdio",
     ]  # fmt: skip
 
 
 @contextlib.contextmanager
-def _started(command: Sequence[str], timeout_s: float) -> Iterator[Iterator[str]]:
+def _console(command: Sequence[str], timeout_s: float) -> Iterator[Iterator[str]]:
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace"
     ) as process:
