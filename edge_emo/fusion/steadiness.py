@@ -19,6 +19,7 @@ from edge_emo.types import Modality, Prediction
 UNSTEADY = 0.15
 """Mean change of arousal from one window to the next above which a signal is in doubt."""
 
+_LOOK_NS = 500_000_000
 _OVERLAP = 4.0  # windows at least so many times as long as the time between them
 _SAME = 1e-9
 _SPAN = 12.0  # looks
@@ -62,6 +63,7 @@ class SteadinessWatch(Doubts):
     def __init__(self) -> None:
         super().__init__()
         self._steps: dict[Modality, _Steps] = {}
+        self._t_ns: int | None = None
 
     def forget(self, modality: Modality) -> None:
         """Start again with a modality whose stream is gone."""
@@ -69,7 +71,10 @@ class SteadinessWatch(Doubts):
         self._steps.pop(modality, None)
 
     def look(self, votes: Sequence[Vote], t_ns: int) -> None:
-        """Take the votes of one side at an instant."""
+        """Take the votes of one side at an instant, at most twice a second."""
+        if self._t_ns is not None and t_ns - self._t_ns < _LOOK_NS:
+            return
+        self._t_ns = t_ns
         for vote in votes:
             prediction = vote.prediction
             arousal = prediction.arousal

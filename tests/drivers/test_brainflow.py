@@ -13,7 +13,8 @@ from lab.cyton_board import CytonBoard
 
 from edge_emo.clock import ManualClock, MonotonicClock
 from edge_emo.drivers.base import Driver
-from edge_emo.drivers.eeg.brainflow import BrainFlowEeg, SampleAges
+from edge_emo.drivers.eeg.ages import SampleAges
+from edge_emo.drivers.eeg.brainflow import BrainFlowEeg
 from edge_emo.errors import (
     ClosedError,
     ConfigError,

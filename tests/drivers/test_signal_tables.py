@@ -105,7 +105,8 @@ def test_mind_monitor_at_one_sample_a_second_is_refused(tmp_path: Path) -> None:
 
 def edf(path: Path, data_uv: npt.NDArray[np.float64], labels: list[str]) -> Path:
     library = pytest.importorskip("pyedflib", reason="pip install 'edge-emo[files]'")
-    writer = library.EdfWriter(str(path), len(labels), file_type=library.FILETYPE_EDF)
+    bits = library.FILETYPE_BDF if path.suffix == ".bdf" else library.FILETYPE_EDF
+    writer = library.EdfWriter(str(path), len(labels), file_type=bits)
     writer.setSignalHeaders(
         [
             {
@@ -127,8 +128,9 @@ def edf(path: Path, data_uv: npt.NDArray[np.float64], labels: list[str]) -> Path
     return path
 
 
-def test_edf_is_read_in_microvolts(tmp_path: Path) -> None:
-    path = edf(tmp_path / "a.edf", ramp(2), ["EEG Fp1-REF", "EEG Cz"])
+@pytest.mark.parametrize("name", ["a.edf", "a.bdf"])
+def test_edf_is_read_in_microvolts(tmp_path: Path, name: str) -> None:
+    path = edf(tmp_path / name, ramp(2), ["EEG Fp1-REF", "EEG Cz"])
     info, data, _ = play(EdfEeg(str(path)))
     assert (info.channels, info.rate_hz) == (("EEG Fp1-REF", "EEG Cz"), 128.0)
     np.testing.assert_allclose(data[:, 0], ramp(2)[:, 0], atol=0.04)

@@ -22,6 +22,19 @@ from edge_emo.types import Chunk, StreamInfo
 
 CYTON = ("Fp1", "Fp2", "C3", "C4", "P7", "P8", "O1", "O2")
 MUSE = ("TP9", "AF7", "AF8", "TP10")
+EPOC = (
+    *("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6"),
+    *("F4", "F8", "AF4"),
+)
+CAP_19 = (
+    *("Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "T3", "C3", "Cz", "C4"),
+    *("T4", "T5", "P3", "Pz", "P4", "T6", "O1", "O2"),
+)
+CAP_32 = (
+    *("Fp1", "Fp2", "AF3", "AF4", "F7", "F3", "Fz", "F4", "F8", "FC5", "FC1"),
+    *("FC2", "FC6", "T7", "C3", "Cz", "C4", "T8", "CP5", "CP1", "CP2", "CP6"),
+    *("P7", "P3", "Pz", "P4", "P8", "PO3", "PO4", "O1", "Oz", "O2"),
+)
 
 
 def info(rate_hz: float = 250.0, channels: Sequence[str] = CYTON, unit: str = "uv") -> StreamInfo:
@@ -140,6 +153,32 @@ def test_other_units_are_refused(estimator: EegEstimator) -> None:
 def test_names_without_a_place_are_refused(estimator: EegEstimator) -> None:
     with pytest.raises(ConfigError, match="ch1, ch2"):
         estimator.start(info(channels=("ch1", "ch2")))
+
+
+@pytest.mark.parametrize("names", [MUSE, CYTON, EPOC, CAP_19, CAP_32], ids=len)
+def test_any_headset_feeds_the_same_model(estimator: EegEstimator, names: tuple[str, ...]) -> None:
+    estimator.start(info(channels=names))
+    data = signal(10.0, channels=len(names))
+    features = estimator.windows_of(Chunk("eeg", 0, 0, 250.0, data))[0]
+    prediction = estimator.predict(features)
+    assert prediction.abstained is None
+    assert tuple(prediction.channels) == names
+    assert row(features).shape == (1, 4 * len(FEATURES))
+    known = row(features)[0, len(FEATURES) : 2 * len(FEATURES)]
+    assert known.all() == (len(names) >= 19)
+    assert known.any()
+
+
+def test_eight_bad_channels_of_32_are_masked(estimator: EegEstimator) -> None:
+    data = signal(10.0, channels=32)
+    data[:, :8] = np.nan
+    estimator.start(info(channels=CAP_32))
+    features = estimator.windows_of(Chunk("eeg", 0, 0, 250.0, data))[0]
+    assert features.quality == pytest.approx(24 / 32, abs=0.01)
+    assert [name for name, score in features.channels.items() if score == 0.0] == list(CAP_32[:8])
+    assert np.isfinite(row(features)).all()
+    assert row(features)[0, len(FEATURES) + FEATURES.index("prefrontal/slope")] == 0.0
+    assert estimator.predict(features).abstained is None
 
 
 def test_a_headband_and_a_stream_with_an_ecg_are_served(estimator: EegEstimator) -> None:

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from edge_emo import vendor
 from edge_emo.clock import Clock
 from edge_emo.drivers.base import DeviceEntry, Driver
+from edge_emo.drivers.eeg.ages import SampleAges
 from edge_emo.drivers.eeg.chunker import Chunker
 from edge_emo.errors import (
     ClosedError,
@@ -44,7 +45,6 @@ _BUILD = "https://brainflow.readthedocs.io/en/stable/BuildBrainFlow.html"
 _BLOCK_S = 0.04
 _BUFFER_S = 60
 _POLL_S = 0.002
-_PLAUSIBLE_AGE_S = 5.0
 _NUMBERED = {"SYNTHETIC_BOARD", "CYTON_BOARD"}
 """Boards whose packet number counts every sample and wraps at 256. The others number radio
 packets of several samples, or wrap elsewhere: their losses cannot be counted by it."""
@@ -221,7 +221,7 @@ class BrainFlowEeg(Driver):
     def _begin(self, clock: Clock, board: Board) -> None:
         self._clock = clock
         self._block = max(1, round(_BLOCK_S * board.rate_hz))
-        self._chunker = Chunker(board.rate_hz, self._block)
+        self._chunker = Chunker(board.rate_hz, self._block, stream=self.kind)
         self._ready: deque[Chunk] = deque()
         self._waiting = 0
         self._ages = SampleAges()
@@ -252,8 +252,11 @@ class BrainFlowEeg(Driver):
         stamps_ns = self._heard_ns - self._ages.of(rows[board.stamp_row], _unix_s())
         counted = board.numbered and not self._loop
         numbers = rows[board.number_row].astype(np.int64) if counted else None
-        data = rows[list(board.rows)].T.astype(np.float32, order="C")
-        self._ready.extend(self._chunker.cut(data, stamps_ns, numbers))
+        self._ready.extend(self._chunker.cut(self._samples(rows), stamps_ns, numbers))
+
+    def _samples(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        """Return the samples (n, n_channels) of what was taken, shape (rows of the board, n)."""
+        return np.ascontiguousarray(rows[list(self._board.rows)].T, dtype=np.float32)
 
     def _until_block_s(self) -> float:
         return (self._block - self._waiting) / self._board.rate_hz
@@ -265,26 +268,6 @@ class BrainFlowEeg(Driver):
             f"the board {self._target!r} delivered nothing for {self._lost_after_s} s",
             hint="check its power, its cable or its distance",
         )
-
-
-class SampleAges:
-    """Turns BrainFlow's stamps into ages, which the session clock can be reckoned back by.
-
-    The stamps are unix time of the host, but a streaming board's are of its sender, whose clock
-    may be elsewhere: if the first ones are implausible, the newest of them counts as new.
-    """
-
-    def __init__(self) -> None:
-        self._skew_s: float | None = None
-
-    def of(self, unix_s: npt.NDArray[np.float64], now_unix_s: float) -> npt.NDArray[np.int64]:
-        """Return the age of each sample in nanoseconds, never below 0; shape (n,) as given."""
-        ages_s = now_unix_s - unix_s
-        if self._skew_s is None:
-            newest_s = float(ages_s[-1])
-            self._skew_s = 0.0 if abs(newest_s) < _PLAUSIBLE_AGE_S else newest_s
-        ages: npt.NDArray[np.int64] = np.rint((ages_s - self._skew_s) * 1e9).astype(np.int64)
-        return ages.clip(min=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,13 +329,14 @@ class _Session:
         """Send a text command to the board."""
         self._call("config_board", command)
 
-    def count(self) -> int:
-        """Return how many samples wait."""
-        return int(self._call("get_board_data_count", self._preset))
+    def count(self, preset: int | None = None) -> int:
+        """Return how many samples of a preset wait; of the board's own one without a number."""
+        return int(self._call("get_board_data_count", self._preset if preset is None else preset))
 
-    def take(self, count: int) -> npt.NDArray[np.float64]:
-        """Take samples away: shape (rows of the board, count)."""
-        rows: npt.NDArray[np.float64] = self._call("get_board_data", count, self._preset)
+    def take(self, count: int, preset: int | None = None) -> npt.NDArray[np.float64]:
+        """Take samples away: shape (rows of the preset, count)."""
+        number = self._preset if preset is None else preset
+        rows: npt.NDArray[np.float64] = self._call("get_board_data", count, number)
         return rows
 
     def _call(self, method: str, *arguments: object) -> Any:

@@ -19,13 +19,15 @@ class Chunker:
         rate_hz: Samples per second.
         block: Most samples in a chunk.
         modulus: The packet number wraps to 0 here.
+        stream: Name of the stream that its chunks belong to.
     """
 
-    def __init__(self, rate_hz: float, block: int, modulus: int = 256) -> None:
+    def __init__(self, rate_hz: float, block: int, modulus: int = 256, stream: str = "eeg") -> None:
         self.dropped = 0
         self._rate_hz = rate_hz
         self._block = block
         self._modulus = modulus
+        self._stream = stream
         self._seq = 0
         self._last: tuple[int, int] | None = None
         self._floor_ns = 0
@@ -57,7 +59,7 @@ class Chunker:
 
     def _chunk(self, data: npt.NDArray[np.float32], place: int, t_ns: int) -> Chunk:
         self._floor_ns = max(self._floor_ns, t_ns)
-        return Chunk("eeg", self._seq + place, self._floor_ns, self._rate_hz, data)
+        return Chunk(self._stream, self._seq + place, self._floor_ns, self._rate_hz, data)
 
     def _lost_before(self, numbers: Stamps | None, last_ns: int, count: int) -> Stamps:
         lost = np.zeros(count, dtype=np.int64)
