@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def run_job(
         timeout_s: The machine is switched off after so long.
     """
     with started(image, board, steps, files, timeout_s, ("-monitor", "none")) as lines:
-        return _read_steps(lines)
+        return read_steps(lines)
 
 
 @contextlib.contextmanager
@@ -113,6 +113,29 @@ def started(
         _append_job(image, steps, files, initrd)
         with _console([*_command(image, board, initrd), *options], timeout_s) as lines:
             yield lines
+
+
+def read_steps(lines: Iterable[str]) -> dict[str, Step]:
+    """Return what each step did, from the lines of the console.
+
+    The step at which the machine stopped has no exit status; the kernel's own lines go to stderr.
+    """
+    steps: dict[str, Step] = {}
+    name, out, err = "console", [], []
+    for line in lines:
+        kind, _, rest = line.rstrip("\r\n").partition(" ")
+        if kind == "@@begin":
+            name, out, err = rest, [], []
+        elif kind == "@@out":
+            out.append(rest)
+        elif kind == "@@end":
+            steps[name] = Step(int(rest), "\n".join(out), "\n".join(err))
+        elif kind == "@@done":
+            return steps
+        else:
+            err.append(rest if kind == "@@err" else line.rstrip())
+    steps[name] = Step(None, "\n".join(out), "\n".join(err))
+    return steps
 
 
 def _append_job(image: Image, steps: Mapping[str, str], files: Path, initrd: Path) -> None:
@@ -153,22 +176,3 @@ def _console(command: Sequence[str], timeout_s: float) -> Iterator[Iterator[str]
         finally:
             timer.cancel()
             process.kill()
-
-
-def _read_steps(lines: Iterator[str]) -> dict[str, Step]:
-    steps: dict[str, Step] = {}
-    name, out, err = "console", [], []
-    for line in lines:
-        kind, _, rest = line.rstrip("\r\n").partition(" ")
-        if kind == "@@begin":
-            name, out, err = rest, [], []
-        elif kind == "@@out":
-            out.append(rest)
-        elif kind == "@@end":
-            steps[name] = Step(int(rest), "\n".join(out), "\n".join(err))
-        elif kind == "@@done":
-            return steps
-        else:
-            err.append(rest if kind == "@@err" else line.rstrip())
-    steps[name] = Step(None, "\n".join(out), "\n".join(err))
-    return steps
