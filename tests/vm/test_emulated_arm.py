@@ -31,16 +31,18 @@ pytestmark = [
 
 CLI = "python3 -m edge_emo.cli"
 MICROPHONE = "portaudio:hw:0,1?open_timeout_s=60&block_s=0.1"
+FIRST = """grep -m 1 '"posterior": {"'"""
+"""Ends the command before it with the first state that holds an estimate."""
 GUEST = image.HERE / "guest"
 DOCTOR = {"doctor": f"{CLI} doctor --json"}
 DEVICES = {
     **DOCTOR,
     "camera": "modprobe vivid n_devs=1 node_types=0x1 input_types=0x0 && python3 camera.py",
     "sound": "modprobe snd-aloop pcm_substreams=1 && python3 sound.py",
-    "voice": "for n in 1 2 3 4 5; do aplay -q -D hw:Loopback,0 golden/voice.wav; done & "
-    f"{CLI} run --microphone '{MICROPHONE}' --rate 1 --seconds 25 --json; "
+    "voice": "while aplay -q -D hw:Loopback,0 golden/voice.wav; do :; done & "
+    f"timeout 240 {CLI} run --microphone '{MICROPHONE}' --rate 1 --json | {FIRST}; "
     "code=$?; kill $! 2> /dev/null; exit $code",
-    "demo": f"{CLI} demo --rate 1 --seconds 15 --json",
+    "demo": f"timeout 240 {CLI} demo --rate 1 --json | {FIRST}",
     "replay": f"{CLI} replay session --json",
 }
 SAID = "estimate.py golden --backend"
@@ -146,8 +148,8 @@ def test_the_camera_gives_its_picture_in_rgb_and_its_loss_is_noticed(
     assert said["found"] == ["opencv:0"]
     assert "vivid" in said["device"]
     assert said["size"] == [360, 640, 3]
-    assert said["seq"] == list(range(len(said["seq"])))
-    assert said["t_ns"] == sorted(set(said["t_ns"]))
+    assert said["seq"] == sorted(set(said["seq"]))
+    assert said["t_ns"] == sorted(said["t_ns"])
     shown = [COLOURS[tuple(int(value > 95) for value in bar)] for bar in said["bars"]]
     assert shown == BARS
     assert said["lost"] == "DeviceLostError"
@@ -165,18 +167,17 @@ def test_every_sample_of_the_sound_card_arrives_as_it_was_played(devices: dict[s
 
 
 def test_the_voice_is_estimated_from_the_sound_card(devices: dict[str, Step]) -> None:
-    states = lines(out(devices, "voice"))
-    voices = [s["by_modality"]["voice"] for s in states if "voice" in s["by_modality"]]
-    assert {voice["model_id"] for voice in voices} == {find_package("voice").id}
-    assert any(voice["posterior"] for voice in voices)
+    state = json.loads(out(devices, "voice"))
+    voice = state["by_modality"]["voice"]
+    assert voice["model_id"] == find_package("voice").id
+    assert sum(voice["posterior"].values()) == pytest.approx(1.0)
+    assert state["health"]["microphone"]["valid"]
 
 
 def test_the_demonstration_runs_live(devices: dict[str, Step]) -> None:
-    states = lines(out(devices, "demo"))
-    estimated = {name for state in states for name in state["by_modality"]}
-    assert {"camera", "microphone", "eeg"} == set(states[-1]["health"])
-    assert estimated
-    assert [state["seq"] for state in states] == list(range(len(states)))
+    state = json.loads(out(devices, "demo"))
+    assert set(state["health"]) == {"camera", "microphone", "eeg"}
+    assert set(state["by_modality"]) & {"face", "voice", "eeg"}
 
 
 def test_the_recorded_demonstration_gives_the_states_of_this_machine(
@@ -188,7 +189,7 @@ def test_the_recorded_demonstration_gives_the_states_of_this_machine(
     apart = [unlike(one, other) for one, other in zip(ours, theirs, strict=True)]
     assert {name for state in ours for name in state["by_modality"]} == {"face", "voice", "eeg"}
     assert max(apart) <= TOLERANCE
-    tell(f"replay of the demonstration: {len(ours)} states, widest difference {max(apart):.6f}")
+    tell(f"replay of the demonstration: {len(ours)} states, widest difference {max(apart):.1e}")
 
 
 def unlike(one: Json, other: Json) -> float:

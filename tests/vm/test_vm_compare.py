@@ -58,4 +58,4 @@ def test_a_clip_that_one_machine_left_out_is_named() -> None:
 
 def test_figures_give_the_widest_difference_of_each_file() -> None:
     (line,) = figures(rows(SAID), rows(posterior(0.71)))
-    assert line == "voice litert model.tflite: 1 clips, widest difference 0.010000"
+    assert line == "voice litert model.tflite: 1 clips, widest difference 1.0e-02"

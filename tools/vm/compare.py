@@ -40,8 +40,8 @@ def figures(here: Rows, there: Rows) -> Iterator[str]:
     for key in here.keys() & there.keys():
         if "reason" not in here[key]:
             widest.setdefault(key[:3], []).append(_distance(here[key], there[key]))
-    for key, values in sorted(widest.items()):
-        yield f"{' '.join(key)}: {len(values)} clips, widest difference {max(values):.6f}"
+    for names, values in sorted(widest.items()):
+        yield f"{' '.join(names)}: {len(values)} clips, widest difference {max(values):.1e}"
 
 
 def _problem(here: Row, there: Row) -> str:

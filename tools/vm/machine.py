@@ -121,7 +121,9 @@ def read_steps(lines: Iterable[str]) -> dict[str, Step]:
     The step at which the machine stopped has no exit status; the kernel's own lines go to stderr.
     """
     steps: dict[str, Step] = {}
-    name, out, err = "console", [], []
+    name = "console"
+    out: list[str] = []
+    err: list[str] = []
     for line in lines:
         kind, _, rest = line.rstrip("\r\n").partition(" ")
         if kind == "@@begin":

@@ -35,14 +35,14 @@ def main(rounds: int, target: str) -> None:
     threading.Thread(target=_send_states, args=(sink, clock), daemon=True).start()
     for _ in range(rounds):
         _round(driver, clock, heard)
-    _say("samples:", driver.read(5.0).n_samples, "on", *_ports())
+    _say("samples:", _samples(driver), "on", *_ports())
     _say("reconnects:", sink.status.reconnects)
     _say("done")
 
 
 def _round(driver: BridgePhysio, clock: Clock, heard: Heard) -> None:
     _next(heard, lambda event: isinstance(event, Acknowledged))
-    _say("samples:", driver.read(5.0).n_samples, "on", *_ports())
+    _say("samples:", _samples(driver), "on", *_ports())
     _say("unplug")
     _next(heard, lambda event: isinstance(event, LinkChange) and not event.up)
     _say("lost:", _error_of(driver))
@@ -54,6 +54,11 @@ def _round(driver: BridgePhysio, clock: Clock, heard: Heard) -> None:
     _next(heard, lambda event: isinstance(event, Acknowledged))
     _say(f"states flow {(clock.now_ns() - back_ns) / 1e9:.2f} s after the port is back")
     driver.open(clock)
+
+
+def _samples(driver: BridgePhysio) -> int:
+    chunk = driver.read(5.0)
+    return chunk.n_samples if chunk else 0
 
 
 def _error_of(driver: BridgePhysio) -> str:
