@@ -18,6 +18,7 @@ from edge_emo.manifest import (
     find_package,
     is_covering,
     list_packages,
+    open_package,
     read_package,
 )
 
@@ -379,3 +380,36 @@ def test_of_several_detectors_the_default_one_is_found(tmp_path: Path) -> None:
 def test_a_wrong_detector_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
     with pytest.raises(ModelError, match=words):
         read_package(write(tmp_path, DETECTOR.replace(old, new), "finder"))
+
+
+def test_a_manifest_of_a_later_form_asks_for_a_later_version(tmp_path: Path) -> None:
+    package = read_package(write(tmp_path / "now", "manifest = 1\n" + GOOD))
+    assert package.version == "1.2.3"
+    with pytest.raises(ModelError, match="manifest = 2, and this edge_emo reads 1") as caught:
+        read_package(write(tmp_path / "later", "manifest = 2\n" + GOOD))
+    assert "pip install --upgrade" in caught.value.hint
+
+
+def test_a_file_may_have_a_target_and_a_temperature_of_its_own(tmp_path: Path) -> None:
+    text = GOOD.replace("sha256 =", 'target = "rpi"\ntemperature = 1.25\nsha256 =', 1)
+    package = read_package(write(tmp_path, text))
+    assert (package.files[0].target, package.files[0].temperature) == ("rpi", 1.25)
+    assert package.as_run_by(package.files[0]).temperature == 1.25
+    assert package.as_run_by(package.files[-1]).temperature in (1.25, package.temperature)
+    assert package.as_run_by(None) == package
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [('target = "toaster"', "target = 'toaster' is unknown"), ("temperature = 0.0", "not allowed")],
+)
+def test_a_wrong_target_or_temperature_is_named(tmp_path: Path, key: str, words: str) -> None:
+    text = GOOD.replace("sha256 =", f"{key}\nsha256 =", 1)
+    with pytest.raises(ModelError, match=words):
+        read_package(write(tmp_path, text))
+
+
+def test_a_package_is_opened_by_its_folder_too(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    assert open_package(str(folder)) == read_package(folder)
+    assert open_package("rest-load", [tmp_path]).id == "rest-load"

@@ -11,7 +11,7 @@ from edge_emo.bench import run_bench
 from edge_emo.cli import session
 from edge_emo.config import Streams
 from edge_emo.demo import demo_streams
-from edge_emo.manifest import find_package, list_packages
+from edge_emo.manifest import list_packages, open_package
 from edge_emo.recording import Recording
 from edge_emo.runtime.autotune import autotune
 from edge_emo.runtime.measured import Record, read_record, write_record
@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure every backend, file and number of threads of the models instead, and keep "
         "the times: later sessions on this device take the fastest",
     )
-    parser.add_argument("--model", action="append", default=[], help="measure this package only")
+    parser.add_argument(
+        "--model", action="append", default=[], help="measure this package, or folder, only"
+    )
     parser.add_argument("--force", action="store_true", help="measure again what is known")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -54,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _autotune(arguments: argparse.Namespace) -> int:
-    packages = [find_package(name) for name in arguments.model] or [
+    packages = [open_package(name) for name in arguments.model] or [
         package for package in list_packages() if package.default
     ]
     for package in packages:

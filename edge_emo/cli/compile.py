@@ -13,7 +13,7 @@ from edge_emo.compile import TARGETS, Data, Figures, compile_package
 from edge_emo.compile.compiler import TIMEOUT_S
 from edge_emo.compile.targets import KINDS
 from edge_emo.errors import ConfigError
-from edge_emo.manifest import MANIFEST, find_package, read_package, read_private_key
+from edge_emo.manifest import open_package, read_private_key
 from edge_emo.runtime.choose import candidates
 from edge_emo.runtime.probe import make_backend
 
@@ -60,9 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _on_device(arguments: argparse.Namespace) -> int:
     """Build the engine of the file that TensorRT would run first."""
-    model = Path(arguments.model)
-    is_folder = (model / MANIFEST).is_file()
-    package = read_package(model) if is_folder else find_package(str(model), arguments.folder)
+    package = open_package(arguments.model, arguments.folder)
     backend = make_backend("tensorrt")
     backend.probe()
     first = candidates(package, backend="tensorrt", measured_ms={})[0]

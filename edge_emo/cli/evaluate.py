@@ -9,14 +9,14 @@ from pathlib import Path
 
 from edge_emo.datasets.clips import read_clips
 from edge_emo.evaluation.evaluate import evaluate_package
-from edge_emo.manifest import find_package
+from edge_emo.manifest import open_package
 
 HELP = "measure a model package on labelled clips"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
-    parser.add_argument("model", help="package id, or face, voice, text, eeg, physio")
+    parser.add_argument("model", help="package id or folder, or face, voice, text, eeg, physio")
     parser.add_argument(
         "--manifest", required=True, metavar="FILE", help="JSON lines, one clip each"
     )
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     manifest = Path(arguments.manifest)
     root = Path(arguments.root) if arguments.root else manifest.parent
     report = evaluate_package(
-        find_package(arguments.model, arguments.folder),
+        open_package(arguments.model, arguments.folder),
         read_clips(manifest),
         root,
         asked=arguments.model,

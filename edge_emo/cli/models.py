@@ -16,12 +16,10 @@ from typing import Any
 from edge_emo.compile import read_figures
 from edge_emo.errors import ConfigError
 from edge_emo.manifest import (
-    MANIFEST,
     ModelPackage,
-    find_package,
     list_packages,
+    open_package,
     read_keys,
-    read_package,
     read_private_key,
     shipped_keys,
     sign_package,
@@ -110,12 +108,8 @@ _ACTIONS: Mapping[str, Callable[[argparse.Namespace, Sequence[str]], None]] = {
 
 def _packages(arguments: argparse.Namespace, names: Sequence[str]) -> list[ModelPackage]:
     """Return the packages of the names, each an id, a modality or a folder; of none, all."""
-    return [_package(name, arguments.folder) for name in names] or list_packages(arguments.folder)
-
-
-def _package(name: str, folders: Sequence[str]) -> ModelPackage:
-    is_folder = (Path(name) / MANIFEST).is_file()
-    return read_package(name) if is_folder else find_package(name, folders)
+    named = [open_package(name, arguments.folder) for name in names]
+    return named or list_packages(arguments.folder)
 
 
 def _line(package: ModelPackage) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -82,6 +83,7 @@ class _Bench:
     progress: Progress
     timeout_s: float
     in_float: list[str] = field(default_factory=list)
+    unranked: str = ""
     reference: Answers | None = None
 
 
@@ -236,20 +238,22 @@ def _candidates(bench: _Bench, target: Target, kinds: Sequence[str]) -> list[Fig
 
 
 def _made(bench: _Bench, target: Target, kind: str) -> Figures:
-    blank = Figures(target.name, kind, target.file(kind))
+    blank = Figures(target.name, kind, target.file(kind, bench.source.file.path))
     bench.progress(f"{target.name} {kind}: making {blank.path}")
     if kind == "int8-mixed":
-        try:
-            in_float = _layers_in_float(bench)
-        except ChildError as error:
-            return replace(blank, reason=f"its layers cannot be ranked: it {error.message}")
-        blank = replace(blank, in_float=tuple(in_float))
+        _rank(bench)
+        blank = replace(blank, in_float=tuple(bench.in_float), reason=bench.unranked)
+    if not blank.kept:
+        return blank
     folder = bench.work / target.name
     source = bench.named
     if target.name == "rpi" and kind != "float32":
-        source = (folder / target.file("float32")).with_suffix(NAMED)
+        source = (folder / target.file("float32", "")).with_suffix(NAMED)
     if not source.exists():
         return replace(blank, reason="there is no float32 file to make it of")
+    if blank.path == bench.source.file.path:
+        shutil.copy(bench.source.path, folder / blank.path)
+        return replace(blank, bytes=bench.source.file.bytes)
     calibration = str(bench.work / "calibration.npz") if kind.startswith("int8") else ""
     try:
         run_in_child(
@@ -269,14 +273,19 @@ def _made(bench: _Bench, target: Target, kind: str) -> Figures:
     return replace(blank, bytes=_size(folder / blank.path))
 
 
-def _layers_in_float(bench: _Bench) -> list[str]:
-    """Return the layers that lose most in int8: ranked once, when they are first asked for."""
-    if not bench.in_float:
-        bench.progress(f"{bench.source.package.id}: ranking the layers by their loss in int8")
-        arguments = {"source": str(bench.named), "calibration": str(bench.work / "calibration.npz")}
+def _rank(bench: _Bench) -> None:
+    """Find the layers that lose most in int8: once, when they are first asked for."""
+    if bench.in_float or bench.unranked:
+        return
+    bench.progress(f"{bench.source.package.id}: ranking the layers by their loss in int8")
+    arguments = {"source": str(bench.named), "calibration": str(bench.work / "calibration.npz")}
+    try:
         answer = run_in_child(f"{_WORK}rank", arguments, bench.timeout_s)
+    except ChildError as error:
+        bench.unranked = f"its layers cannot be ranked: {error.message}"
+    else:
         bench.in_float = worst(answer["errors"])
-    return bench.in_float
+        bench.unranked = "" if bench.in_float else "it has no layer to leave in float32"
 
 
 def _measured(bench: _Bench, target: Target, one: Figures) -> Figures:

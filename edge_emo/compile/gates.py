@@ -25,7 +25,7 @@ SAME_TEMPERATURE = 0.005
 """A refitted temperature that differs by less than this share is the former one."""
 SMALLER, SAVED_BYTES = 0.95, 4096
 """A file counts as smaller below this share of the other, and when it saves so much."""
-_OVERLAP = 0.5
+_OVERLAP = 0.4
 
 Outputs = Mapping[str, "npt.NDArray[Any]"]
 
@@ -242,7 +242,7 @@ def _true_boxes(samples: Samples) -> list[npt.NDArray[Any]]:
 
 
 def face_f1(true: Sequence[npt.NDArray[Any]], found: Sequence[npt.NDArray[Any]]) -> float:
-    """Return F1 of boxes, each matched with at most one true box by half of their union.
+    """Return F1 of boxes, each matched with at most one true box by 0.4 of their union.
 
     Args:
         true: Boxes of each picture, shape (n, 4): left, top, right, bottom.

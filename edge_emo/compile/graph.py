@@ -170,15 +170,26 @@ def _sort(graph: Any) -> None:
 
 def _lower(onnx: Any, weights: Mapping[str, Any], node: Any) -> None:
     """Write the forms that came with opset 18 as opset 17 has them."""
-    if node.op_type.startswith("Reduce") and node.op_type != "ReduceSum" and len(node.input) > 1:
+    reduces = node.op_type.startswith("Reduce") and node.op_type != "ReduceSum"
+    if reduces and len(node.input) > 1:
         axes = onnx.numpy_helper.to_array(weights[node.input[1]]).tolist()
         del node.input[1:]
         node.attribute.append(onnx.helper.make_attribute("axes", axes))
-    dropped = {"Split": "num_outputs", "Resize": "antialias"}.get(node.op_type)
-    for attribute in [one for one in node.attribute if one.name == dropped]:
-        if node.op_type == "Resize" and attribute.i:
-            raise ModelError(f"{node.name} resizes with antialias, which opset {OPSET} has not")
+    newer = _NEWER.get("Reduce" if reduces else node.op_type, ())
+    for attribute in [one for one in node.attribute if one.name in newer]:
+        plain = attribute.i == 0 and attribute.s in (b"", b"stretch")
+        if not plain and node.op_type != "Split":
+            words = f"{node.name} has {attribute.name}, which opset {OPSET} does not know"
+            raise ModelError(words, hint="export it without")
         node.attribute.remove(attribute)
+
+
+_NEWER = {
+    "Split": ("num_outputs",),
+    "Resize": ("antialias", "keep_aspect_ratio_policy"),
+    "Reduce": ("noop_with_empty_axes",),
+}
+"""Attributes that came with opset 18."""
 
 
 def _dequantize_table(onnx: Any, graph: Any, weights: dict[str, Any], node: Any) -> None:

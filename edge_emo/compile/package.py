@@ -79,6 +79,9 @@ def rows_of(figures: Sequence[Figures], source: Source, files: Path) -> list[dic
 def _rows(one: Figures, source: Source, folder: Path) -> Iterator[dict[str, Any]]:
     target = TARGETS[one.target]
     precision = precision_of(one.kind, source.file.precision)
+    if one.path == source.file.path:
+        yield file_entry(folder / one.path, source.file.format, precision)
+        return
     fitted = source.package.temperature
     extra: dict[str, Any] = {"target": one.target}
     if one.temperature is not None and one.temperature != fitted:
@@ -105,7 +108,7 @@ def _fill(source: Source, figures: Sequence[Figures], files: Path, made: Path) -
     table = dict(source.table)
     stay = [f for f in source.package.files if target_of(f) not in targets]
     names = {file.path for file in stay}
-    rows = rows_of(figures, source, files)
+    rows = [row for row in rows_of(figures, source, files) if row["path"] != source.file.path]
     for name in (*sorted(names), "card.md"):
         with suppress(FileNotFoundError):
             shutil.copy(old / name, made / name)

@@ -11,7 +11,7 @@ from typing import Any
 from edge_emo.compile.graph import Graph, check_source
 from edge_emo.compile.targets import TARGETS
 from edge_emo.errors import ModelError
-from edge_emo.manifest import MANIFEST, ModelFile, ModelPackage, find_package, read_package
+from edge_emo.manifest import MANIFEST, ModelFile, ModelPackage, open_package, read_package
 from edge_emo.manifest.write import file_entry, read_table, to_toml
 
 
@@ -53,10 +53,8 @@ def open_source(model: str, work: Path, folders: Sequence[str | Path] = ()) -> S
     path = Path(model)
     if path.suffix == ".onnx":
         package = read_package(_package_around(path, work))
-    elif (path / MANIFEST).is_file():
-        package = read_package(path)
     else:
-        package = find_package(model, folders)
+        package = open_package(model, folders)
     file = float_file(package)
     return Source(
         package, file, check_source(package, package.verify(file)), read_table(package.folder)

@@ -18,6 +18,8 @@ class Target:
         suffix: Of a file's name.
         backend: What runs and measures its files on the machine that compiles.
         tools: Packages that make its files.
+        reads_source: True when the backend runs the float ONNX file itself: then that is the
+            float32 candidate, and no other file is made of it.
         timed: False when times of that backend say nothing of the device: then a candidate
             counts by its size alone.
     """
@@ -27,10 +29,13 @@ class Target:
     suffix: str
     backend: str
     tools: tuple[str, ...]
+    reads_source: bool = False
     timed: bool = True
 
-    def file(self, kind: str) -> str:
-        """Return the name of a candidate's file."""
+    def file(self, kind: str, source: str) -> str:
+        """Return the name of a candidate's file; ``source`` is that of the float ONNX file."""
+        if self.reads_source and kind == "float32":
+            return source
         return f"{self._stem}{'' if kind == 'float32' else f'.{kind}'}{self.suffix}"
 
     @property
@@ -43,7 +48,7 @@ TARGETS = {
     target.name: target
     for target in (
         Target("rpi", "tflite", ".tflite", "litert", _RPI),
-        Target("openvino", "openvino-ir", ".xml", "openvino", ("onnx", "openvino", "nncf")),
+        Target("openvino", "openvino-ir", ".xml", "openvino", ("onnx", "openvino", "nncf"), True),
         Target("jetson", "onnx", ".onnx", "onnx", ("onnx", "onnxruntime"), timed=False),
     )
 }

@@ -12,8 +12,27 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
+from edge_emo.features.physio_signal import (
+    Array,
+    Places,
+    average,
+    band_pass,
+    detrended,
+    fitted_slope,
+    log10_of,
+    runs,
+)
+from edge_emo.features.physio_skin import SKIN_FEATURES, skin_features
+
+AMPLITUDE_BANDS_HZ: Mapping[str, tuple[float, float]] = {
+    "log-amplitude-vasomotion": (0.04, 0.1),
+    "log-amplitude-pressure": (0.1, 0.15),
+    "log-amplitude-slow-breath": (0.15, 0.25),
+    "log-amplitude-breath": (0.25, 0.4),
+    "log-amplitude-fast-breath": (0.4, 0.7),
+}
+"""Rates at which the height of the pulse wave waxes and wanes: vessels, blood pressure (Mayer
+waves), breathing at up to 42 breaths per minute."""
 
 PULSE_FEATURES = (
     "heart-rate",
@@ -26,31 +45,11 @@ PULSE_FEATURES = (
     "respiration-rate",
     "log-respiratory-arrhythmia",
     "steadiness",
+    *AMPLITUDE_BANDS_HZ,
 )
 """Of the pulse: beats per minute, three times log10 of seconds, beats per minute per minute, log10
-of the sensor's unit, share, breaths per minute, log10 of seconds, share of plausible intervals."""
-
-SKIN_FEATURES = (
-    "log-tonic-level",
-    "tonic-slope",
-    "response-rate",
-    "log-response-amplitude",
-    "log-rise",
-    "log-fall",
-    "log-relative-rise",
-    "log-deviation",
-    "log-relative-deviation",
-    "log-sympathetic-power",
-    "log-relative-sympathetic-power",
-    "log-fast-power",
-    "log-rising-share",
-    "log-range",
-    "trend",
-)
-"""Of the skin: log10 of µS, share of the level per minute, responses per minute, then log10 of µS,
-µS/s, of the same relative to the level, of µS² at 0.045 … 0.25 Hz (Posada-Quintero et al., Annals
-of Biomedical Engineering 44, 2016) and at 0.25 … 1 Hz, of shares, and the change over the window
-relative to the level."""
+of the sensor's unit, share, breaths per minute, log10 of seconds, share of plausible intervals, and
+log10 of the power of the heights relative to their median."""
 
 FEATURES = (*PULSE_FEATURES, *SKIN_FEATURES)
 """Names of the features, in order."""
@@ -77,13 +76,6 @@ _CLEARLY = 0.15
 _TWICE = 1.6
 _FEWEST_SHARE = 0.5
 _STEADY_SHARE = 0.8
-_SKIN_HZ = 4.0
-_SKIN_BANDS_HZ = ((0.045, 0.25), (0.25, 1.0))
-_LEAST_LEVEL_US = 0.05
-_RISING_US_PER_S = 0.002
-_END_S = 10.0
-_SMALLEST_RESPONSE_US = 0.01
-_SLOWEST_RISE_S = 6.0
 _RESPIRATION_HZ = (0.1, 0.6)
 _RESPIRATION_LEAST_S = 25.0
 _PEAK_OVER_MEAN = 3.0
@@ -164,8 +156,8 @@ def find_beats(pulse: npt.NDArray[np.floating], rate_hz: float) -> Beats:
 def _places(wave: Array, rate_hz: float) -> Array:
     """Return the places of the peaks in samples, refined by a parabola, shape (n,)."""
     energy = np.maximum(wave, 0.0) ** 2
-    threshold = _average(energy, _BEAT_S * rate_hz) + 0.02 * energy.mean()
-    first, last = _runs(_average(energy, _PEAK_S * rate_hz) > threshold)
+    threshold = average(energy, _BEAT_S * rate_hz) + 0.02 * energy.mean()
+    first, last = runs(average(energy, _PEAK_S * rate_hz) > threshold)
     long_enough = last - first >= _PEAK_S * rate_hz
     first, last = first[long_enough], last[long_enough]
     tops = np.flatnonzero((wave[1:-1] > wave[:-2]) & (wave[1:-1] >= wave[2:])) + 1
@@ -196,7 +188,7 @@ def respiration(beats: Beats) -> tuple[float, float]:
     grid = np.arange(times[0], times[-1], 0.25)
     if len(grid) < 4 * _RESPIRATION_LEAST_S * 0.8:
         return unknown, unknown
-    series = _detrended(np.interp(grid, times, beats.intervals_s))
+    series = detrended(np.interp(grid, times, beats.intervals_s))
     density = np.abs(np.fft.rfft(series * np.hanning(len(series)), 1024)) ** 2
     frequency_hz = np.fft.rfftfreq(1024, 0.25)
     used = (frequency_hz >= _RESPIRATION_HZ[0]) & (frequency_hz <= _RESPIRATION_HZ[1])
@@ -205,53 +197,6 @@ def respiration(beats: Beats) -> tuple[float, float]:
     stands_out = strength.max() > _PEAK_OVER_MEAN * strength.mean()
     share = strength.sum() / max(density[1:].sum(), 1e-30)
     return (rate if stands_out else unknown), float(np.std(series) * np.sqrt(share))
-
-
-@dataclass(frozen=True, slots=True)
-class Skin:
-    """Level and responses of the skin conductance of one window.
-
-    Attributes:
-        tonic_us: Level without responses in µS.
-        slope_us_per_min: Its trend.
-        responses_per_min: Rises of at least 0.01 µS.
-        amplitude_us: Sum of their heights per minute.
-    """
-
-    tonic_us: float
-    slope_us_per_min: float
-    responses_per_min: float
-    amplitude_us: float
-
-
-def read_skin(conductance_us: npt.NDArray[np.floating], rate_hz: float) -> Skin:
-    """Split skin conductance into level and responses, from trough to peak (Boucsein 2012).
-
-    Args:
-        conductance_us: Shape (n_samples,) in µS, all finite.
-        rate_hz: Samples per second, at least 1.
-    """
-    slow = _at_rate(np.asarray(conductance_us, dtype=np.float64), rate_hz, _SKIN_HZ)
-    smooth = _average(slow, _SKIN_HZ)
-    minutes = len(smooth) / _SKIN_HZ / 60.0
-    troughs, peaks = _rises(smooth, _SKIN_HZ)
-    tonic = _tonic(smooth, troughs)
-    return Skin(
-        float(tonic.mean()),
-        _slope(tonic, _SKIN_HZ) * 60.0,
-        len(troughs) / minutes,
-        float((smooth[peaks] - smooth[troughs]).sum()) / minutes,
-    )
-
-
-def temperature_trend(degrees: npt.NDArray[np.floating], rate_hz: float) -> float:
-    """Return the least-squares trend of skin temperature in °C per minute.
-
-    Args:
-        degrees: Shape (n_samples,) in °C, all finite.
-        rate_hz: Samples per second.
-    """
-    return _slope(np.asarray(degrees, dtype=np.float64), rate_hz) * 60.0
 
 
 def body_features(
@@ -270,28 +215,10 @@ def body_features(
     """
     known = _of_beats(beats) if beats is not None and beats.usable else {}
     if conductance_us is not None:
-        known |= _of_skin(conductance_us, rate_hz)
+        known |= skin_features(conductance_us, rate_hz)
     row = np.array([known.get(name, np.nan) for name in FEATURES])
     mask = np.isfinite(row)
     return np.where(mask, row, 0.0).astype(np.float32), mask.astype(np.float32)
-
-
-def band_pass(signal: Array, rate_hz: float, low_hz: float, high_hz: float) -> Array:
-    """Pass a band with the magnitude of a Butterworth filter of order 2 each way, without delay.
-
-    Args:
-        signal: Shape (n_samples,); it is mirrored at both ends.
-        rate_hz: Samples per second.
-        low_hz: Half power.
-        high_hz: Half power.
-    """
-    pad = min(len(signal) - 1, round(2.0 * rate_hz))
-    longer = np.pad(signal - signal.mean(), pad, mode="reflect", reflect_type="odd")
-    frequency_hz = np.fft.rfftfreq(len(longer), 1.0 / rate_hz)
-    low = 1.0 / (1.0 + (low_hz / np.maximum(frequency_hz, 1e-9)) ** 4)
-    gain = np.sqrt(low / (1.0 + (frequency_hz / high_hz) ** 4))
-    passed = np.fft.irfft(np.fft.rfft(longer) * gain, len(longer))
-    return np.asarray(passed[pad : len(passed) - pad])
 
 
 def _of_beats(beats: Beats) -> dict[str, float]:
@@ -304,74 +231,31 @@ def _of_beats(beats: Beats) -> dict[str, float]:
     low, high = np.percentile(intervals, (10, 90))
     return {
         "heart-rate": beats.rate_bpm,
-        "log-rmssd": _log(beats.rmssd_s, 1e-3),
-        "log-sdnn": _log(float(intervals.std()), 1e-3),
-        "log-interval-range": _log(float(high - low), 1e-2),
-        "heart-rate-slope": _fitted_slope(times, 60.0 / intervals) * 60.0,
-        "log-pulse-amplitude": _log(middle, 1e-6),
+        "log-rmssd": log10_of(beats.rmssd_s, 1e-3),
+        "log-sdnn": log10_of(float(intervals.std()), 1e-3),
+        "log-interval-range": log10_of(float(high - low), 1e-2),
+        "heart-rate-slope": fitted_slope(times, 60.0 / intervals) * 60.0,
+        "log-pulse-amplitude": log10_of(middle, 1e-6),
         "pulse-amplitude-variation": spread / max(middle, 1e-6),
         "respiration-rate": rate,
-        "log-respiratory-arrhythmia": _log(arrhythmia, 1e-3),
+        "log-respiratory-arrhythmia": log10_of(arrhythmia, 1e-3),
         "steadiness": beats.share,
+        **_amplitude_powers(times, heights / max(middle, 1e-6)),
     }
 
 
-def _of_skin(conductance_us: npt.NDArray[np.floating], rate_hz: float) -> dict[str, float]:
-    skin = read_skin(conductance_us, rate_hz)
-    slow = _at_rate(np.asarray(conductance_us, dtype=np.float64), rate_hz, _SKIN_HZ)
-    smooth = _average(slow, _SKIN_HZ)
-    level = max(float(np.median(smooth)), _LEAST_LEVEL_US)
-    steps = np.diff(smooth) * _SKIN_HZ
-    rise, fall = np.maximum(steps, 0.0).mean(), np.maximum(-steps, 0.0).mean()
-    bent = _bent(smooth)
-    deviation, (power, fast) = float(bent.std()), _skin_powers(bent)
-    low, high = np.percentile(smooth, (5, 95))
-    tenth = min(len(smooth), round(_END_S * _SKIN_HZ))
+def _amplitude_powers(times_s: Array, heights: Array) -> dict[str, float]:
+    """Return log10 of the power in each of :data:`AMPLITUDE_BANDS_HZ`; nothing below 20 s."""
+    grid = np.arange(times_s[0], times_s[-1], 0.25)
+    if len(grid) < 4 * _RESPIRATION_LEAST_S * 0.8:
+        return {}
+    series = detrended(np.interp(grid, times_s, heights))
+    power = np.abs(np.fft.rfft(series * np.hanning(len(series)), 1024)) ** 2 / len(series) ** 2
+    frequency_hz = np.fft.rfftfreq(1024, 0.25)
     return {
-        "log-tonic-level": _log(skin.tonic_us, 0.01),
-        "tonic-slope": skin.slope_us_per_min / max(skin.tonic_us, _LEAST_LEVEL_US),
-        "response-rate": skin.responses_per_min,
-        "log-response-amplitude": _log(skin.amplitude_us, 0.01),
-        "log-rise": _log(rise, 1e-4),
-        "log-fall": _log(fall, 1e-4),
-        "log-relative-rise": _log(rise / level, 1e-3),
-        "log-deviation": _log(deviation, 1e-3),
-        "log-relative-deviation": _log(deviation / level, 1e-3),
-        "log-sympathetic-power": power,
-        "log-relative-sympathetic-power": power - 2.0 * _log(level, _LEAST_LEVEL_US),
-        "log-fast-power": fast,
-        "log-rising-share": _log(float(np.mean(steps > _RISING_US_PER_S)), 0.01),
-        "log-range": _log(float(high / max(low, 0.01)), 1.0),
-        "trend": float(smooth[-tenth:].mean() - smooth[:tenth].mean()) / level,
+        name: log10_of(float(power[(frequency_hz >= low) & (frequency_hz < high)].sum()), 1e-9)
+        for name, (low, high) in AMPLITUDE_BANDS_HZ.items()
     }
-
-
-def _skin_powers(bent: Array) -> tuple[float, float]:
-    """Return log10 of the powers at sympathetic rates and above, in µS²."""
-    power = np.abs(np.fft.rfft(bent * np.hanning(len(bent)))) ** 2 / len(bent) ** 2
-    frequency_hz = np.fft.rfftfreq(len(bent), 1.0 / _SKIN_HZ)
-    bands = [(frequency_hz >= low) & (frequency_hz < high) for low, high in _SKIN_BANDS_HZ]
-    slow, fast = (_log(float(power[band].sum()), 1e-8) for band in bands)
-    return slow, fast
-
-
-def _log(value: float, least: float) -> float:
-    return float(np.log10(max(value, least))) if np.isfinite(value) else value
-
-
-def _average(values: Array, width: float) -> Array:
-    """Return the moving average over an odd number of samples; ends average what there is."""
-    half = max(0, round((width - 1.0) / 2.0))
-    total = np.concatenate([[0.0], np.cumsum(values)])
-    place = np.arange(len(values))
-    first, last = np.maximum(place - half, 0), np.minimum(place + half + 1, len(values))
-    return np.asarray((total[last] - total[first]) / (last - first))
-
-
-def _runs(inside: npt.NDArray[np.bool_]) -> tuple[Places, Places]:
-    """Return first and one past the last place of each stretch of True, shape (n,) each."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8)))
-    return edges[::2], edges[1::2]
 
 
 def _refined(wave: Array, tops: Places) -> Array:
@@ -398,52 +282,3 @@ def _plausible(intervals_s: Array) -> npt.NDArray[np.bool_]:
     views = np.lib.stride_tricks.sliding_window_view(padded, _NEIGHBOURHOOD)
     middle = np.median(views, axis=1)
     return np.asarray(possible & (np.abs(intervals_s - middle) <= _TOLERANCE * middle))
-
-
-def _at_rate(signal: Array, rate_hz: float, wanted_hz: float) -> Array:
-    """Average blocks down to about the wanted rate; a slower signal is interpolated."""
-    count = max(2, round(len(signal) * wanted_hz / rate_hz))
-    if rate_hz <= wanted_hz:
-        return np.interp(np.linspace(0, len(signal) - 1, count), np.arange(len(signal)), signal)
-    edges = np.linspace(0, len(signal), count + 1).astype(int)
-    total = np.concatenate([[0.0], np.cumsum(signal)])
-    return np.asarray(np.diff(total[edges]) / np.diff(edges))
-
-
-def _rises(smooth: Array, rate_hz: float) -> tuple[Places, Places]:
-    """Return trough and peak of each response, shape (n,) each."""
-    first, last = _runs(np.diff(smooth) > 0.0)
-    first = np.maximum(first, last - round(_SLOWEST_RISE_S * rate_hz))
-    large = smooth[last] - smooth[first] >= _SMALLEST_RESPONSE_US
-    return first[large], last[large]
-
-
-def _tonic(smooth: Array, troughs: Places) -> Array:
-    """Return the level: straight from trough to trough, the signal itself without responses."""
-    if not len(troughs):
-        return smooth
-    points = np.concatenate([[0], troughs, [len(smooth) - 1]])
-    line = np.interp(np.arange(len(smooth)), points, smooth[points])
-    return np.asarray(np.minimum(smooth, line))
-
-
-def _slope(values: Array, rate_hz: float) -> float:
-    """Return the least-squares trend per second."""
-    return _fitted_slope(np.arange(len(values)) / rate_hz, values)
-
-
-def _fitted_slope(x: Array, values: Array) -> float:
-    centred = x - x.mean()
-    return float(centred @ (values - values.mean()) / max(centred @ centred, 1e-12))
-
-
-def _detrended(values: Array) -> Array:
-    x = np.arange(len(values), dtype=np.float64)
-    return np.asarray(values - values.mean() - _fitted_slope(x, values) * (x - x.mean()))
-
-
-def _bent(values: Array) -> Array:
-    """Take out the least-squares parabola."""
-    x = np.linspace(-1.0, 1.0, len(values))
-    basis = np.linalg.qr(np.stack([np.ones_like(x), x, x**2], axis=1))[0]
-    return np.asarray(values - basis @ (basis.T @ values))

@@ -110,7 +110,7 @@ def _fault(name: str, values: npt.NDArray[np.float64], rate_hz: float) -> str:
     known = values[finite]
     if np.ptp(known) == 0.0 or (name == "bvp" and _is_stuck(known, rate_hz)):
         return "is flat"
-    level = float(np.median(known))
+    level = float(np.median(known)) if name != "bvp" else 0.0
     if name == "eda" and not _SKIN_US[0] <= level <= _SKIN_US[1]:
         return f"is at {level:.3g} µS: electrodes off"
     if name == "temp" and not _SKIN_C[0] <= level <= _SKIN_C[1]:

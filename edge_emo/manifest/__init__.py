@@ -12,6 +12,7 @@ from edge_emo.manifest.find import default_dirs as default_dirs
 from edge_emo.manifest.find import find_detector as find_detector
 from edge_emo.manifest.find import find_package as find_package
 from edge_emo.manifest.find import list_packages as list_packages
+from edge_emo.manifest.find import open_package as open_package
 from edge_emo.manifest.keys import PrivateKey as PrivateKey
 from edge_emo.manifest.keys import PublicKey as PublicKey
 from edge_emo.manifest.keys import read_keys as read_keys

@@ -57,6 +57,21 @@ def find_package(name: str, extra_dirs: Sequence[str | Path] = ()) -> ModelPacka
     raise _not_found(f"no model package is called {name!r}", extra_dirs)
 
 
+def open_package(name: str, extra_dirs: Sequence[str | Path] = ()) -> ModelPackage:
+    """Return the package in this folder, with this id, or the default one of this modality.
+
+    Args:
+        name: ``models/my-face``, ``face-expression-small``, or ``face``.
+        extra_dirs: The user's own folders of packages, searched first.
+
+    Raises:
+        ModelNotFoundError: There is none.
+        ModelError: Its manifest is wrong.
+    """
+    is_folder = (Path(name) / MANIFEST).is_file()
+    return read_package(name) if is_folder else find_package(name, extra_dirs)
+
+
 def find_detector(
     name: str | None, modality: Modality, extra_dirs: Sequence[str | Path] = ()
 ) -> ModelPackage | None:

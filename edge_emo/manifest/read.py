@@ -54,6 +54,8 @@ def read_package(folder: str | Path) -> ModelPackage:
 
 
 def _read_manifest(top: Table, folder: Path) -> ModelPackage:
+    if (form := top.optional("manifest", int, FORM)) != FORM:
+        raise top.fail("manifest", f"= {form}, and this edge_emo reads {FORM}", _UPDATE)
     task = top.choice("task", TASKS) if top.has("task") else "estimate"
     estimates = task == "estimate"
     rows = top.tables("metrics", required=False)
@@ -80,6 +82,9 @@ def _read_manifest(top: Table, folder: Path) -> ModelPackage:
     return package
 
 
+FORM = 1
+"""The form of manifest that is read here; the key ``manifest`` may tell it."""
+_UPDATE = "pip install --upgrade edge-emo, or ask for a package made for this version"
 _NO_DIMENSIONS = DimensionTable("mapping")
 
 

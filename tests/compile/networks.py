@@ -101,7 +101,9 @@ def convolution(seed: int = 0) -> bytes:
                 "Conv", ["r", "w2"], ["d"], group=32, strides=[2, 2], pads=[0, 0, 1, 1]
             ),
             helper.make_node("Elu", ["d"], ["e"]),
-            helper.make_node("ReduceMean", ["e", "axes"], ["m"], keepdims=0),
+            helper.make_node(
+                "ReduceMean", ["e", "axes"], ["m"], keepdims=0, noop_with_empty_axes=0
+            ),
             helper.make_node("Gemm", ["m", "w3", "b3"], ["logits"], transB=1),
         ],
         {

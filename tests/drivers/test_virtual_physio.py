@@ -6,7 +6,8 @@ import pytest
 from edge_emo.clock import ReplayClock
 from edge_emo.drivers.base import Driver
 from edge_emo.drivers.virtual import VirtualPhysio
-from edge_emo.features.physio import find_beats, read_skin
+from edge_emo.features.physio import find_beats
+from edge_emo.features.physio_skin import read_skin
 from edge_emo.testing import DriverContract, read_chunks
 
 

@@ -5,13 +5,17 @@ import numpy.typing as npt
 import pytest
 
 from edge_emo.features.physio import (
+    AMPLITUDE_BANDS_HZ,
     FEATURES,
     PULSE_FEATURES,
-    SKIN_FEATURES,
     body_features,
     find_beats,
-    read_skin,
     respiration,
+)
+from edge_emo.features.physio_skin import (
+    SKIN_FEATURES,
+    read_skin,
+    skin_features,
     temperature_trend,
 )
 
@@ -118,6 +122,28 @@ def test_the_rate_of_the_skin_does_not_matter() -> None:
     other, _ = body_features(None, fast, 64.0)
     close = [i for i, name in enumerate(FEATURES) if name != "log-fast-power"]
     np.testing.assert_allclose(other[close], one[close], atol=0.1)
+
+
+def test_large_responses_are_told_from_small_ones() -> None:
+    calm, lively = (skin_features(skin(60.0, times), 4.0) for times in ([], [10.0, 30.0, 45.0]))
+    assert calm["large-response-rate"] == 0.0
+    assert calm["log-largest-response"] == -3.0
+    assert lively["large-response-rate"] == pytest.approx(3.0)
+    assert lively["relative-response-rate"] == pytest.approx(3.0)
+    assert 10.0 ** lively["log-largest-response"] == pytest.approx(0.21, rel=0.25)
+    assert lively["log-fastest-rise"] > calm["log-fastest-rise"] + 1.0
+
+
+def test_the_height_of_the_pulse_wanes_at_the_rate_of_breathing() -> None:
+    times = beat_times(96.0, 90.0)
+    t = np.arange(round(90.0 * RATE_HZ)) / RATE_HZ
+    powers = {}
+    for name, (low, high) in AMPLITUDE_BANDS_HZ.items():
+        sway = 1.0 + 0.1 * np.sin(2 * np.pi * (low + high) / 2.0 * t)
+        values, _ = body_features(find_beats(pulse(times, 90.0) * sway, RATE_HZ), None, RATE_HZ)
+        row = {other: values[FEATURES.index(other)] for other in AMPLITUDE_BANDS_HZ}
+        powers[name] = max(row, key=lambda other: row[other])
+    assert powers == {name: name for name in AMPLITUDE_BANDS_HZ}
 
 
 def test_temperature_trend_is_per_minute() -> None:

@@ -61,7 +61,7 @@ def estimate(estimator: TextEstimator, text: str, *before: Said) -> Prediction:
 
 
 def test_every_file_is_whole_and_small(package: ModelPackage) -> None:
-    assert {file.format for file in package.files} == {"tflite", "onnx"}
+    assert {file.format for file in package.files} >= {"tflite", "onnx"}
     for file in package.files:
         package.verify(file)
         assert file.bytes <= 3_000_000

@@ -150,3 +150,16 @@ def test_candidates_of_a_backend_that_is_not_installed_carry_its_hint(
         if not status.works:
             with pytest.raises(UnavailableError):
                 load_model(package, backend=candidate.backend)
+
+
+def test_a_package_for_another_target_says_what_it_has(
+    make_package: MakePackage, tiny_tflite: bytes
+) -> None:
+    package = make_package({"tiny.tflite": tiny_tflite})
+    with pytest.raises(NoBackendError, match="reads onnx; the package has tflite"):
+        load_model(package, backend="onnx")
+
+
+def test_what_is_loaded_knows_its_file(make_package: MakePackage, tiny_onnx: bytes) -> None:
+    package = make_package({"tiny.onnx": tiny_onnx})
+    assert load_model(package, backend="onnx").file == package.files[0]

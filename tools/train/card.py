@@ -32,6 +32,7 @@ FIGURES = (
     ("roc_auc_interval", "its 95 % interval"),
     ("permutation_p", "permutation test p"),
     ("expected_calibration_error", "expected calibration error"),
+    ("calibration_error_by_luck", "calibration error by luck"),
     ("abstained", "abstained"),
     ("valence_r", "valence r"),
     ("arousal_r", "arousal r"),

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_emo.compile import read_figures
 from edge_emo.manifest import TARGETS, ModelPackage, list_packages
 
 HEAD = (
@@ -56,14 +57,11 @@ def page(packages: Sequence[ModelPackage]) -> str:
 
 
 def _sizes(packages: Sequence[ModelPackage]) -> str:
-    chosen = [package for package in packages if package.default]
     rows = []
-    for package in chosen:
-        by_target = {
-            target: sum(file.bytes for file in package.files if file.target == target)
-            for target in TARGETS
-        }
-        rows.append([package.id, *(f"{size / 1e3:.0f}" for size in by_target.values())])
+    for package in (package for package in packages if package.default):
+        kept = [row for row in read_figures(package.folder) if not row.get("reason")]
+        sizes = [sum(r["bytes"] for r in kept if r["target"] == name) for name in TARGETS]
+        rows.append([package.id, *(f"{size / 1e3:.0f}" for size in sizes)])
     totals = [sum(float(row[k + 1]) for row in rows) for k in range(len(TARGETS))]
     rows.append(["together", *(f"{total:.0f}" for total in totals)])
     return "\n".join(_lines(["default package, kB", *TARGETS], rows))

@@ -5,7 +5,7 @@
     python tools/train/eeg.py export --data FILE.npz --cache FILE.npz
     python tools/train/eeg.py folds --data FILE.npz --cache FILE.npz --folds DIR
     python tools/train/eeg.py score --data FILE.npz --folds DIR --manifests DIR
-    python tools/train/eeg.py dasps --data DASPS.npz
+    python tools/train/eeg.py dasps --data DASPS.npz --take
 
 ``FILE.npz`` of ``--data`` holds EEGMAT: arrays ``SubjectNN_1`` (rest) and ``SubjectNN_2``
 (arithmetic) of shape (channels, samples), ``channels``, ``rate_hz`` and ``unit_uv``.
@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -45,8 +46,7 @@ from edge_emo.features.eeg import FEATURES, PERSONAL
 
 MODEL = "eeg-load-small"
 LABELS = ("rest", "load")
-FOLDS, INNER, SEED = 7, 3, 0
-STRENGTHS = (10.0, 30.0, 100.0)
+FOLDS, INNER, TEMPER, SEED = 7, 3, 8, 0
 RANDOM_MONTAGES = 2
 ONLY_PERSONAL = [FEATURES.index(name) for name in PERSONAL]
 CLIPS_S = (4, 10, 30)
@@ -95,8 +95,7 @@ def run_export(args: argparse.Namespace) -> None:
     training = {
         "subjects": len(np.unique(windows.subject)),
         "windows, all montages": sum(map(len, tables.values())),
-        "inverse penalty": choice.strength,
-        "temperatures without and with baseline": choice.told_temperatures,
+        **choice.words,
     }
     record = export.Record(training, _tried(), eeg_card.WORDS)
     export.write_package(net, package, record, _samples(tables), args.out)
@@ -130,9 +129,15 @@ def run_score(args: argparse.Namespace) -> None:
 
 
 def run_dasps(args: argparse.Namespace) -> None:
-    """Print how well arousal and valence of DASPS are told, by folds over subjects."""
-    for row in eeg_dasps.figures(args.data):
+    """Print how well DASPS is told by the package of load, and by folds over its subjects."""
+    rows = []
+    for row in itertools.chain(
+        eeg_dasps.transferred(args.data, args.package), eeg_dasps.figures(args.data)
+    ):
         print(json.dumps(row), flush=True)
+        rows.append(row)
+    if args.take:
+        export.add_metrics(args.package, {"tables": [eeg_dasps.table(rows)]})
 
 
 def _tables(windows: Windows) -> dict[str, Table]:
@@ -143,11 +148,12 @@ def _tables(windows: Windows) -> dict[str, Table]:
 
 
 def _train(tables: dict[str, Table], out: npt.NDArray[np.int64]) -> tuple[PersonalNet, Choice]:
-    """Train without some subjects; penalty and temperatures are chosen on the others alone."""
+    """Train without some subjects; all choices are made on the others alone."""
     chosen_on = [tables[name] for name in ("19 channels", "4 channels")]
     joint = personal.joined([_without(one, out) for one in chosen_on])
-    choice = personal.choose(joint, ONLY_PERSONAL, INNER, SEED, STRENGTHS)
+    setup = personal.choose(joint.take(joint.full), ONLY_PERSONAL, INNER, SEED)
     every = personal.joined([_without(one, out) for one in tables.values()])
+    choice = personal.temper(every, setup, ONLY_PERSONAL, TEMPER, SEED)
     return personal.train_net(every, choice, ONLY_PERSONAL), choice
 
 
@@ -250,6 +256,9 @@ def main() -> None:
             one.add_argument("--out", type=Path, default=Path("models") / MODEL)
         if name in ("folds", "score"):
             one.add_argument("--folds", type=Path, required=True, help="packages of the folds")
+        if name == "dasps":
+            one.add_argument("--package", type=Path, default=Path("models") / MODEL)
+            one.add_argument("--take", action="store_true", help="into its metrics.json and card")
         if name == "folds":
             one.add_argument("--only", type=int, nargs="*", help="numbers of folds")
         if name == "score":

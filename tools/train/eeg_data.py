@@ -169,6 +169,7 @@ def table(windows: Windows, fit: torch.Tensor, reference: int = 0) -> Table:
         label=label[kept],
         subject=subject[kept],
         part=label[kept],
+        full=full[kept],
     )
 
 

@@ -7,7 +7,7 @@ and cross-validation by subject with the strength of the penalty chosen inside e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,11 @@ from edge_emo.evaluation.metrics import roc_auc
 
 Array = npt.NDArray[np.float64]
 LIMIT = 3.0  # a standardised value beyond it is an artefact, not evidence
-STRENGTHS = (10.0, 30.0, 100.0)
+STRENGTHS = (3.0, 10.0, 30.0, 100.0)
 """Inverse penalties to choose from."""
+
+Pair = tuple[float, float]
+"""One number for the stranger's regression, one for the known person's."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Table:
         label: (n,) 0 or 1.
         subject: (n,).
         part: (n,) number of the recording or period that the window is from.
+        full: (n,) whether the window is as long as the estimator's become; shorter ones only
+            make the model serve the first seconds and short clips.
     """
 
     values: Array
@@ -44,6 +49,7 @@ class Table:
     label: npt.NDArray[np.int64]
     subject: npt.NDArray[np.int64]
     part: npt.NDArray[np.int64]
+    full: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.label)
@@ -76,6 +82,8 @@ def joined(tables: Sequence[Table]) -> Table:
 class PersonalNet(nn.Module):
     """Two logistic regressions: one for strangers, one for a person whose rest is known.
 
+    The second may start from the first: its penalty is then on what it changes.
+
     Args:
         features: Number of features.
     """
@@ -103,12 +111,25 @@ class PersonalNet(nn.Module):
         return torch.cat([-0.5 * evidence, 0.5 * evidence], dim=1)
 
 
-def fit_net(table: Table, strength: float, only_personal: Sequence[int] = ()) -> PersonalNet:
+@dataclass(frozen=True)
+class Setup:
+    """How the regressions are fitted.
+
+    Attributes:
+        strengths: Inverse penalty of each.
+        from_stranger: The penalty of the second is on its distance to the first.
+    """
+
+    strengths: Pair
+    from_stranger: bool = False
+
+
+def fit_net(table: Table, setup: Setup, only_personal: Sequence[int] = ()) -> PersonalNet:
     """Fit both regressions.
 
     Args:
         table: Windows to train on.
-        strength: Inverse penalty.
+        setup: How.
         only_personal: Features that count relative to rest only.
     """
     weights = table.weights
@@ -124,14 +145,23 @@ def fit_net(table: Table, strength: float, only_personal: Sequence[int] = ()) ->
         absolute, relative, known = net.standard(torch.from_numpy(table.rows))
     told = known.numpy()[:, 0] > 0
     x = absolute.numpy().astype(np.float64)
-    _set(net.stranger, regression(x, table.label, weights, strength))
+    stranger = regression(x, table.label, weights, setup.strengths[0])
+    _set(net.stranger, stranger)
+    start = np.concatenate([stranger[:-1], np.zeros(relative.shape[1]), stranger[-1:]])
+    start *= setup.from_stranger
     x = np.concatenate([x, relative.numpy()], axis=1)[told]
     if len(x):
-        _set(net.known, regression(x, table.label[told], weights[told], strength))
+        _set(net.known, regression(x, table.label[told], weights[told], setup.strengths[1], start))
     return net.eval()
 
 
-def regression(x: Array, label: npt.NDArray[np.int64], weights: Array, strength: float) -> Array:
+def regression(
+    x: Array,
+    label: npt.NDArray[np.int64],
+    weights: Array,
+    strength: float,
+    start: Array | None = None,
+) -> Array:
     """Return weights and bias of a logistic regression with a squared penalty (Newton's method).
 
     Args:
@@ -139,16 +169,19 @@ def regression(x: Array, label: npt.NDArray[np.int64], weights: Array, strength:
         label: (n,) 0 or 1.
         weights: (n,).
         strength: Inverse penalty on the weights, none on the bias.
+        start: (features + 1,): what the penalty pulls towards; 0 without it.
     """
     x = np.concatenate([x, np.ones((len(x), 1))], axis=1)
     share = weights / weights.sum()
     penalty = np.full(x.shape[1], 1.0 / strength)
     penalty[-1] = 1e-6
-    answer = np.zeros(x.shape[1])
+    start = np.zeros(x.shape[1]) if start is None else start
+    answer, rows = start.copy(), x.astype(np.float32)
     for _ in range(50):
         chance = 1.0 / (1.0 + np.exp(-np.clip(x @ answer, -30.0, 30.0)))
-        slope = x.T @ (share * (chance - label)) + penalty * answer
-        bend = (x * (share * chance * (1.0 - chance))[:, None]).T @ x + np.diag(penalty)
+        slope = x.T @ (share * (chance - label)) + penalty * (answer - start)
+        root = np.sqrt(share * chance * (1.0 - chance)).astype(np.float32)
+        bend = (rows * root[:, None]).T @ (rows * root[:, None]) + np.diag(penalty)
         step = np.linalg.solve(bend, slope)
         answer -= step
         if np.abs(step).max() < 1e-7:
@@ -186,19 +219,24 @@ class Choice:
     """What training data alone say of a setup.
 
     Attributes:
-        strength: Inverse penalty with the best out-of-fold areas.
+        setup: That with the best out-of-fold areas.
         temperatures: Of the evidence without and with a baseline.
-        recall: Balanced recall out of fold, with and without averaged.
+        recall: Balanced recall of full windows out of fold, with and without averaged.
     """
 
-    strength: float
-    temperatures: tuple[float, float]
+    setup: Setup
+    temperatures: Pair
     recall: float
 
     @property
-    def told_temperatures(self) -> str:
-        """The temperatures in words, for the card."""
-        return ", ".join(f"{one:.3f}" for one in self.temperatures)
+    def words(self) -> dict[str, str]:
+        """The choice in words, for the card."""
+        known = "from the stranger's" if self.setup.from_stranger else "from nothing"
+        return {
+            "inverse penalties without and with baseline": _listed(self.setup.strengths, "g"),
+            "regression with baseline starts": known,
+            "temperatures without and with baseline": _listed(self.temperatures, ".3f"),
+        }
 
 
 def choose(
@@ -207,8 +245,10 @@ def choose(
     count: int,
     seed: int,
     strengths: Sequence[float] = STRENGTHS,
-) -> Choice:
-    """Choose the penalty by folds over subjects, and fit temperatures on its answers.
+    *,
+    by_part: bool = False,
+) -> Setup:
+    """Choose how to fit each regression by folds over subjects, the stranger's first.
 
     Args:
         train: Windows that the choice may see.
@@ -216,38 +256,68 @@ def choose(
         count: Folds.
         seed: Of the folds.
         strengths: To choose from.
+        by_part: The best is that which tells whole parts apart, not windows.
     """
-    answers = [_out_of_fold(train, one, only_personal, count, seed) for one in strengths]
-    areas = [np.mean([area(row, train.label) for row in scores]) for scores in answers]
-    best = int(np.argmax(areas))
-    stranger, known = (_temperature(row, train) for row in answers[best])
-    recall = float(np.mean([balanced(row, train.label) for row in answers[best]]))
-    return Choice(strengths[best], (stranger, known), recall)
+
+    def best(table: Table, setups: Sequence[Setup], row: int) -> Setup:
+        answers = [out_of_fold(table, one, only_personal, count, seed)[row] for one in setups]
+        areas = [(part_area(train, one) if by_part else area(one, train.label)) for one in answers]
+        return setups[int(np.argmax(areas))]
+
+    unknown = replace(train, rest_mask=np.zeros_like(train.rest_mask))
+    stranger = best(unknown, [Setup((one, one)) for one in strengths], 0).strengths[0]
+    known = [Setup((stranger, one), start) for one in strengths for start in (False, True)]
+    return best(train, known, 1)
+
+
+def temper(
+    train: Table, setup: Setup, only_personal: Sequence[int], count: int, seed: int
+) -> Choice:
+    """Fit one temperature without and one with a baseline, by folds over subjects.
+
+    Each is fitted in the condition that it serves: on full windows, as often as they come, of
+    subjects that the net has not seen. More folds come nearer to the net that sees all.
+
+    Args:
+        train: Windows that the choice may see.
+        setup: How the net is fitted.
+        only_personal: See :func:`fit_net`.
+        count: Folds.
+        seed: Of the folds.
+    """
+    scores = out_of_fold(train, setup, only_personal, count, seed)[:, train.full]
+    label = train.label[train.full]
+    stranger, known = (
+        fit_temperature(np.stack([-row / 2.0, row / 2.0], axis=1), label) for row in scores
+    )
+    recall = float(np.mean([balanced(row, label) for row in scores]))
+    return Choice(setup, (stranger, known), recall)
 
 
 def train_net(table: Table, choice: Choice, only_personal: Sequence[int]) -> PersonalNet:
-    """Fit with the chosen penalty and temperatures."""
-    return sharpen(fit_net(table, choice.strength, only_personal), *choice.temperatures)
+    """Fit as chosen, and divide by the temperatures."""
+    return sharpen(fit_net(table, choice.setup, only_personal), *choice.temperatures)
 
 
-def _out_of_fold(
-    table: Table, strength: float, only_personal: Sequence[int], count: int, seed: int
+def out_of_fold(
+    table: Table, setup: Setup, only_personal: Sequence[int], count: int, seed: int
 ) -> Array:
+    """Return log odds of windows by nets that did not see their subjects.
+
+    Returns:
+        (2, n): without and with the baseline.
+    """
     scores = np.zeros((2, len(table)))
     for out in folds(table.subject, count, seed):
         is_out = np.isin(table.subject, out)
-        net = fit_net(table.take(~is_out), strength, only_personal)
+        net = fit_net(table.take(~is_out), setup, only_personal)
         for told in (False, True):
             scores[int(told), is_out] = evidence(net, table.take(is_out), told=told)
     return scores
 
 
-def _temperature(score: Array, table: Table) -> float:
-    """Fit a temperature with both labels of equal weight."""
-    shares = np.bincount(table.label, minlength=2)
-    repeats = np.where(table.label == int(shares.argmin()), shares.max() // shares.min(), 1)
-    logits = np.stack([-score / 2.0, score / 2.0], axis=1)
-    return fit_temperature(np.repeat(logits, repeats, axis=0), np.repeat(table.label, repeats))
+def _listed(numbers: Sequence[float], form: str) -> str:
+    return ", ".join(format(one, form) for one in numbers)
 
 
 def area(score: Array, label: npt.NDArray[np.int64]) -> float:
@@ -270,6 +340,12 @@ def parts(table: Table, score: Array) -> tuple[Array, npt.NDArray[np.int64], npt
     group = group.reshape(-1)
     means = np.bincount(group, score) / np.bincount(group)
     return means, table.label[first], keys[:, 0]
+
+
+def part_area(table: Table, score: Array) -> float:
+    """Return the area of the mean posterior of each part, which is what a clip of it gets."""
+    mean, label, _ = parts(table, 1.0 / (1.0 + np.exp(-score)))
+    return area(mean, label)
 
 
 def interval(

@@ -16,6 +16,7 @@ import personal
 
 from edge_emo.clock import MonotonicClock
 from edge_emo.datasets.clips import read_clips
+from edge_emo.estimators.calibration import expected_calibration_error
 from edge_emo.estimators.create import build_estimator
 from edge_emo.evaluation.evaluate import Outcome, Run, TimedModel, run_clips, summarise
 from edge_emo.manifest import ModelPackage, read_package
@@ -95,5 +96,14 @@ def _intervals(outcomes: Sequence[Outcome], labels: Sequence[str]) -> Mapping[st
             personal.balanced, score, label, subject
         ),
         "roc_auc_interval": personal.interval(personal.area, score, label, subject),
+        "calibration_error_by_luck": round(_calibration_by_luck(chance), 3),
         "permutation_p": round(personal.by_luck(personal.area, score, label, subject, 1000), 4),
     }
+
+
+def _calibration_by_luck(chance: personal.Array, draws: int = 1000) -> float:
+    """Return the mean calibration error of so few clips if every posterior were true."""
+    random = np.random.default_rng(0)
+    sure, guess = np.maximum(chance, 1.0 - chance), chance > 0.5
+    hits = (random.random((draws, len(chance))) < chance) == guess
+    return float(np.mean([expected_calibration_error(sure, row) for row in hits]))

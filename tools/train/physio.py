@@ -44,8 +44,7 @@ def run_cross(args: argparse.Namespace) -> None:
     for out in personal.folds(table.subject, FOLDS, SEED):
         is_out = np.isin(table.subject, out)
         train = table.take(~is_out)
-        choice = personal.choose(train, ONLY_PERSONAL, INNER, SEED)
-        net = personal.train_net(train, choice, ONLY_PERSONAL)
+        net, _ = _train(train, INNER)
         for told in (False, True):
             scores[int(told), is_out] = personal.evidence(net, table.take(is_out), told=told)
     for told, score in zip((False, True), scores, strict=True):
@@ -79,15 +78,13 @@ def run_export(args: argparse.Namespace) -> None:
     """Score the recipe on left-out subjects; then train on all, export, and write the card."""
     people = _people(args)
     table = physio_data.read_table(people, args.cache)
-    choice = personal.choose(table, ONLY_PERSONAL, FOLDS, SEED)
-    net = personal.train_net(table, choice, ONLY_PERSONAL)
+    net, choice = _train(table, FOLDS)
     package = physio_card.package(MODEL, calibrate.reliability(choice.recall, 2))
     heart = heart_figures(physio_data.read_people(args.data))
     training = {
         "subjects": len(people),
         "windows": len(table),
-        "inverse penalty": choice.strength,
-        "temperatures without and with baseline": choice.told_temperatures,
+        **choice.words,
         "heart rate": heart,
     }
     record = export.Record(training, json.loads(TRIED.read_text("utf-8")), physio_card.WORDS)
@@ -149,13 +146,19 @@ def _export_folds(
     folds = []
     for number, out in enumerate(personal.folds(table.subject, FOLDS, SEED)):
         train = table.take(~np.isin(table.subject, out))
-        choice = personal.choose(train, ONLY_PERSONAL, INNER, SEED)
+        net, _ = _train(train, INNER)
         place = folder / str(number) / package.id
         place.parent.mkdir()
-        net = personal.train_net(train, choice, ONLY_PERSONAL)
         export.write_package(net, package, export.Record({}, [], physio_card.WORDS), samples, place)
         folds.append(Fold(place, frozenset(f"stress-predict/{one:02d}" for one in out)))
     return folds
+
+
+def _train(table: personal.Table, count: int) -> tuple[personal.PersonalNet, personal.Choice]:
+    """Train; all choices are made by so many folds over the same subjects."""
+    setup = personal.choose(table, ONLY_PERSONAL, count, SEED, by_part=True)
+    choice = personal.temper(table, setup, ONLY_PERSONAL, count, SEED)
+    return personal.train_net(table, choice, ONLY_PERSONAL), choice
 
 
 def _figures(table: personal.Table, score: personal.Array) -> dict[str, Any]:

@@ -96,12 +96,13 @@ def _windows(person: Person) -> Table:
     values, masks = (np.stack(column) for column in zip(*rest, strict=True))
     counts = masks.sum(axis=0)
     own = (values * masks).sum(axis=0) / np.maximum(counts, 1.0)
-    rows, numbers = [], []
+    rows, numbers, full = [], [], []
     for number, start_s, last_s in scored_periods(person):
         for length_s in WINDOWS_S:
             for first_s in np.arange(start_s, last_s - length_s + 0.01, HOP_S):
                 rows.append(_row(person, float(first_s), length_s))
                 numbers.append(number)
+                full.append(length_s == WINDOWS_S[1])
     values, masks = (np.stack(column).astype(np.float64) for column in zip(*rows, strict=True))
     n, part = len(rows), np.array(numbers)
     return Table(
@@ -112,6 +113,7 @@ def _windows(person: Person) -> Table:
         label=np.isin(part, STRESS).astype(np.int64),
         subject=np.full(n, person.subject),
         part=part,
+        full=np.array(full),
     )
 
 
