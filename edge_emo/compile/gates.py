@@ -150,6 +150,18 @@ def clip_posteriors(
     return sums / np.bincount(clips)[:, None]
 
 
+def loses(candidate: Figures, base: Figures) -> bool:
+    """Tell whether a candidate loses too much of the float32 one's score."""
+    if candidate.score is None or base.score is None:
+        return False
+    return base.score - candidate.score > MOST_LOST + 1e-9
+
+
+def saves(candidate: Figures, base: Figures) -> bool:
+    """Tell whether a candidate is smaller by as much as counts."""
+    return candidate.bytes < min(SMALLER * base.bytes, base.bytes - SAVED_BYTES)
+
+
 def rejection(candidate: Figures, base: Figures, *, timed: bool) -> str:
     """Return why a candidate may not enter beside the float32 one; empty when it may.
 
@@ -160,10 +172,10 @@ def rejection(candidate: Figures, base: Figures, *, timed: bool) -> str:
     """
     if candidate.score is None or base.score is None:
         return "there are no labels to judge it by"
-    lost = base.score - candidate.score
-    if lost > MOST_LOST + 1e-9:
+    if loses(candidate, base):
+        lost = base.score - candidate.score
         return f"loses {lost * 100:.2f} points of {base.score * 100:.2f}"
-    smaller = _is_smaller(candidate, base)
+    smaller = saves(candidate, base)
     if not smaller and not (timed and _is_faster(candidate, base)):
         return "neither faster nor smaller than float32"
     return ""
@@ -179,10 +191,6 @@ def outdone(candidate: Figures, others: Sequence[Figures], *, timed: bool) -> st
         if other.path != candidate.path and other.bytes <= candidate.bytes and not slower:
             return f"{other.path} is smaller{' and not slower' if timed else ''}"
     return ""
-
-
-def _is_smaller(one: Figures, other: Figures) -> bool:
-    return one.bytes < min(SMALLER * other.bytes, other.bytes - SAVED_BYTES)
 
 
 def _is_faster(one: Figures, other: Figures) -> bool:
