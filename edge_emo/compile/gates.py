@@ -185,11 +185,16 @@ def rejection(candidate: Figures, base: Figures, *, timed: bool) -> str:
 def outdone(candidate: Figures, others: Sequence[Figures], *, timed: bool) -> str:
     """Return which other candidate makes this one useless; empty when none does.
 
-    That is one which is not larger and, where times count, not slower.
+    That is one which is better in size or time, and not worse in the other by as much as counts.
     """
     for other in others:
         slower = timed and _is_faster(candidate, other)
-        if other.path != candidate.path and other.bytes <= candidate.bytes and not slower:
+        larger = other.bytes > candidate.bytes + SAVED_BYTES
+        if other.path == candidate.path or slower or larger:
+            continue
+        if timed and _is_faster(other, candidate):
+            return f"{other.path} is faster and not larger"
+        if other.bytes < candidate.bytes:
             return f"{other.path} is smaller{' and not slower' if timed else ''}"
     return ""
 
