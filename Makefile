@@ -10,7 +10,7 @@ REFERENCE = pipeline types errors config clock registry board vendor manifest re
   datasets.splits datasets.check datasets.shards datasets.mix datasets.chat \
   drivers.base drivers.capture sync.delivery sync.align sync.dejitter sync.health sync.window \
   features.audio features.eeg features.physio features.text features.face features.face_align \
-  features.face_detector features.face_track estimators.base estimators.baseline runtime.base \
+  features.face_detector features.face_landmarks features.face_track estimators.base estimators.baseline runtime.base \
   runtime.choose runtime.autotune runtime.measured fusion.base fusion.pooling fusion.channel \
   fusion.quantum fusion.smoothing fusion.doubt fusion.divergence fusion.baseline sinks.base \
   evaluation.evaluate datasets.clips bench doctor demo \

@@ -326,7 +326,7 @@ def test_a_detector_needs_no_labels(tmp_path: Path) -> None:
     package = read_package(write(tmp_path, DETECTOR, "finder"))
     assert (package.task, package.features) == ("detect", {"threshold": 0.4})
     assert (package.detection[0].recall, package.detection[0].precision) == (0.75, "int8")
-    with pytest.raises(ModelError, match="finder is a detector"):
+    with pytest.raises(ModelError, match="finder estimates nothing"):
         _ = package.labels
 
 

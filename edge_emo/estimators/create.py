@@ -103,13 +103,13 @@ def build_estimator(
 
 
 def refuse_detector(package: ModelPackage) -> None:
-    """Refuse a detector.
+    """Refuse a package that helps an estimator and is none.
 
     Raises:
         ConfigError: It is one.
     """
     if package.task != "estimate":
         raise ConfigError(
-            f"{package.id} is a detector and estimates nothing itself",
+            f"{package.id} estimates nothing itself: its task is {package.task!r}",
             hint=f"name the modality ({package.modality}) or a package that estimates it",
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from edge_emo.manifest.find import check_license_policy as check_license_policy
 from edge_emo.manifest.find import default_dirs as default_dirs
 from edge_emo.manifest.find import find_detector as find_detector
+from edge_emo.manifest.find import find_landmarks as find_landmarks
 from edge_emo.manifest.find import find_package as find_package
 from edge_emo.manifest.find import list_packages as list_packages
 from edge_emo.manifest.find import open_package as open_package

@@ -93,17 +93,36 @@ def find_detector(
     if name is not None:
         return _checked_detector(find_package(name, extra_dirs), modality)
     for place in _search_path(extra_dirs):
-        found = [package for package in _packages_in(place) if _detects(package, modality)]
-        marked = [package for package in found if package.default]
-        if len(marked or found) > 1:
-            names = ", ".join(package.id for package in marked or found)
-            raise ModelError(
-                f"{place} holds several detectors for {modality}: {names}",
-                hint="set default = true in one model.toml, or name the detector",
-            )
-        if found:
-            return (marked or found)[0]
+        found = _helper("detect", "detectors", modality, place)
+        if found is not None:
+            return found
     return None
+
+
+def find_landmarks(detector: ModelPackage) -> ModelPackage | None:
+    """Return the package beside a detector that places landmarks on what it found, or None.
+
+    Args:
+        detector: Only its own folder is looked in: another maker's detector keeps its landmarks.
+
+    Raises:
+        ModelError: Of several none is the default, or more than one.
+    """
+    place = detector.folder.resolve().parent
+    return _helper("landmarks", "landmark packages", detector.modality, place)
+
+
+def _helper(task: str, plural: str, modality: Modality, place: Path) -> ModelPackage | None:
+    """Return a folder's default package of a task, or its only one."""
+    found = [package for package in _packages_in(place) if _does(package, task, modality)]
+    marked = [package for package in found if package.default]
+    if len(marked or found) > 1:
+        names = ", ".join(package.id for package in marked or found)
+        raise ModelError(
+            f"{place} holds several {plural} for {modality}: {names}",
+            hint="set default = true in one model.toml, or name the one to use",
+        )
+    return (marked or found)[0] if found else None
 
 
 def check_license_policy(package: ModelPackage, policy: str) -> None:
@@ -145,12 +164,12 @@ def _packages_in(place: Path) -> list[ModelPackage]:
     return [read_package(path.parent) for path in sorted(place.glob(f"*/{MANIFEST}"))]
 
 
-def _detects(package: ModelPackage, modality: Modality) -> bool:
-    return package.task == "detect" and package.modality == modality
+def _does(package: ModelPackage, task: str, modality: Modality) -> bool:
+    return package.task == task and package.modality == modality
 
 
 def _checked_detector(package: ModelPackage, modality: Modality) -> ModelPackage:
-    if _detects(package, modality):
+    if _does(package, "detect", modality):
         return package
     raise ModelError(
         f"model package {package.id} does not find what {modality} models read",

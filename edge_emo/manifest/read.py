@@ -225,8 +225,8 @@ def _contradictions(package: ModelPackage) -> list[str]:
         names = [spec.name for spec in getattr(package, key)]
         if len(set(names)) != len(names):
             problems.append(f"{key} use one name twice")
-    if package.task == "detect":
-        problems.extend(_detector_problems(package))
+    if package.task != "estimate":
+        problems.extend(_helper_problems(package))
     elif not any(map(is_categorical, package.outputs)):
         problems.append("outputs have no tensor with labels")
     else:
@@ -234,9 +234,9 @@ def _contradictions(package: ModelPackage) -> list[str]:
     return problems + _file_problems(package.files)
 
 
-def _detector_problems(package: ModelPackage) -> list[str]:
+def _helper_problems(package: ModelPackage) -> list[str]:
     labelled = any(spec.labels for spec in package.outputs)
-    return ["a detector's outputs have labels"] if labelled else []
+    return [f"task = {package.task!r}, yet outputs have labels"] if labelled else []
 
 
 def _dimension_problems(package: ModelPackage) -> list[str]:

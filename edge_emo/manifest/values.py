@@ -16,8 +16,9 @@ FORMATS = ("tflite", "onnx", "openvino-ir", "openvino-bin")
 """``openvino-ir`` is the .xml; its weights are a file of their own of format ``openvino-bin``."""
 PRECISIONS = ("float32", "float16", "int8")
 TARGETS = ("rpi", "openvino", "jetson")
-TASKS = ("estimate", "detect")
-"""``estimate``: gives labels of a modality. ``detect``: finds what an estimator then reads."""
+TASKS = ("estimate", "detect", "landmarks")
+"""``estimate``: gives labels of a modality. ``detect``: finds what an estimator then reads.
+``landmarks``: places its landmarks."""
 DTYPES = ("float32", "float16", "int8", "uint8", "int32", "int64")
 DIMENSIONS = ("valence", "arousal", "dominance")
 COVERABLE = ("eyes", "mouth")
@@ -186,8 +187,8 @@ class ModelPackage:
         dimensions: How labels become dimensions.
         reliability: Weight of its vote in the fusion, 0 … 1.
         metrics: What was measured.
-        task: One of :data:`TASKS`. A detector has no labels, and no modality's name stands
-            for it.
+        task: One of :data:`TASKS`. What detects, or places landmarks, has no labels, and no
+            modality's name stands for it.
         detection: What was measured of a detector.
     """
 
@@ -214,11 +215,11 @@ class ModelPackage:
         """The output that carries one logit per label.
 
         Raises:
-            ModelError: The package is a detector.
+            ModelError: The package estimates nothing.
         """
         if self.task != "estimate":
             raise ModelError(
-                f"model package {self.id} is a detector: it has no labels",
+                f"model package {self.id} estimates nothing: it has no labels",
                 hint="name a package that estimates (see: edge-emo models)",
             )
         return next(spec for spec in self.outputs if is_categorical(spec))

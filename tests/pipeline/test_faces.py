@@ -11,7 +11,7 @@ from edge_emo import Config, Face, Pipeline
 from edge_emo.config import Faces, Models, Streams
 from edge_emo.errors import ClosedError, ConfigError, ModelError, ModelMismatchError
 from edge_emo.estimators.face_finder import load_face_detector
-from edge_emo.manifest import Signatures, find_detector, list_packages
+from edge_emo.manifest import Signatures, find_detector, find_landmarks, find_package, list_packages
 from edge_emo.types import EmotionState
 from tests.fakes.face_packages import write_packages, write_portrait
 
@@ -116,7 +116,7 @@ def test_a_package_that_only_finds_faces_estimates_none(models: Models) -> None:
     assert package.id == "drawn-finder"
     assert {p.id for p in list_packages(models.folders)} > {"drawn-finder", "drawn-reader"}
     named = dataclasses.replace(models, face="drawn-finder")
-    with pytest.raises(ConfigError, match="is a detector"):
+    with pytest.raises(ConfigError, match="task is 'detect'"):
         Pipeline(camera="virtual:", config=Config(models=named)).open()
 
 
@@ -124,9 +124,15 @@ def test_a_detector_of_another_size_is_refused(tmp_path: Path) -> None:
     folder = write_packages(tmp_path / "packages")
     manifest = folder / "drawn-finder" / "model.toml"
     manifest.write_text(manifest.read_text().replace("width_px = 160", "width_px = 320"))
-    with pytest.raises(ModelMismatchError, match="320×128 px") as caught:
+    with pytest.raises(ModelMismatchError, match="tensor image is") as caught:
         load_face_detector(extra_dirs=[folder], signatures=Signatures("off"))
     assert "width_px" in caught.value.hint
+
+
+def test_a_detector_takes_landmarks_from_its_own_folder_only(tmp_path: Path) -> None:
+    folder = write_packages(tmp_path / "packages")
+    assert find_landmarks(find_package("face-detector-small")) is not None
+    assert find_landmarks(find_package("drawn-finder", [folder])) is None
 
 
 def test_research_only_detectors_are_refused_for_commercial_use(tmp_path: Path) -> None:

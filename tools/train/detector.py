@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -29,7 +30,8 @@ import export
 import numpy as np
 import numpy.typing as npt
 import torch
-from detector_augment import Composer
+from detector_augment import Painter, Sketches
+from detector_gallery import Gallery
 from detector_score import FLOOR, breakdown, summary, tally, tally_at_input
 
 from edge_emo.features.face_detector import (
@@ -71,6 +73,7 @@ def main() -> None:
     """Run one step, or all."""
     arguments = _parser().parse_args()
     torch.set_num_threads(arguments.threads)
+    torch.backends.cudnn.benchmark = True
     cv2.setNumThreads(arguments.threads)
     steps = {"train": _train, "export": _export, "evaluate": _evaluate}
     for step in steps if arguments.step == "all" else [arguments.step]:
@@ -92,23 +95,25 @@ def train(
     parts = detector_data.load(data, SPLIT_SEED)
     scenes, valid = parts["scenes"]["train"], parts["scenes"]["valid"]
     bare = [p for p in parts["crops"]["train"] if len(p.faces.boxes)]
-    read = [picture.pixels.size for picture in scenes + bare]  # before processes are forked
-    print(f"{len(read)} pictures, {sum(read) / 1e6:.0f} MB", flush=True)
+    print(f"{len(scenes)} scenes, {len(bare)} faces", flush=True)
+    gallery = Gallery(scenes, options.device)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
 
-    def composers(part: int, net: torch.nn.Module) -> detector_fit.Compose:
-        faces = bare + (_synthetic(data, net) if part else [])
-        return lambda worker: Composer(
-            scenes, faces, np.random.default_rng([options.seed, part, worker]), calm=part == 2
-        )
+    size = (options.width, options.height)
+
+    def source(part: int, net: torch.nn.Module) -> detector_fit.Source:
+        faces = Gallery(bare + (_synthetic(data, net) if part else []), options.device)
+        seed = [options.seed, part]
+        sketches = Sketches(gallery.listing, faces.listing, options.batch, size, seed)
+        return sketches, Painter(gallery, faces, options.device)
 
     def judge(net: torch.nn.Module) -> dict[str, Any]:
         _keep(net, {}, checkpoint)
         result = tally(_detector(TorchModel(net), FLOOR).detect, valid)
         return summary(result, result.threshold()) | {"threshold": result.threshold()}
 
-    net, made, log = detector_fit.fit(composers, options, judge, first.pop("state", None))
+    net, made, log = detector_fit.fit(source, options, judge, first.pop("state", None))
     minutes = round((time.monotonic() - began) / 60, 1)
     about = {"options": asdict(made), "log": log, "minutes": minutes, "first": first}
     _keep(net, about, checkpoint)
@@ -145,7 +150,7 @@ def export_package(data: Path, checkpoint: Path, folder: Path, size: tuple[int, 
     write_tables(folder, settings, kept, parity)
     valid = parts["scenes"]["valid"]
     result = tally(loaded(folder, "litert", "int8", settings).detect, valid)
-    threshold = round(result.threshold(), 3)
+    threshold = math.ceil(result.threshold() * 1000) / 1000
     write_tables(folder, replace(settings, threshold=threshold), kept, parity)
     print(f"threshold {threshold}: {summary(result, threshold)}", flush=True)
 
@@ -284,7 +289,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=detector_fit.Options.seconds)
     parser.add_argument("--rate", type=float, default=detector_fit.Options.rate)
     parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
-    parser.add_argument("--workers", type=int, default=0, help="processes that make pictures")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw")
     parser.add_argument("--batch", type=int, default=detector_fit.Options.batch)
     parser.add_argument("--size", default="320x256", help="of the input, width x height")
     parser.add_argument("--threads", type=int, default=1)

@@ -6,6 +6,7 @@ number comes from the generator given, so a batch can be drawn again.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -35,9 +36,9 @@ def place(
     """Vary place, scale, tilt and side: no finder's box is the corpus' box.
 
     Returns:
-        float32 (n, 1, size_px, size_px); ``size_px`` is a multiple of 8.
+        float32 (n, channels, size_px, size_px); ``size_px`` is a multiple of 8.
     """
-    n = len(images)
+    n, channels = images.shape[:2]
     scale, stretch, turn, dx, dy = (
         uniform(n, rng, -most * strength, most * strength).flatten()
         for most in (0.20, 0.06, 0.28, 0.13, 0.13)
@@ -47,7 +48,7 @@ def place(
     side = torch.where(uniform(n, rng, -1.0, 1.0).flatten() < 0, -1.0, 1.0)
     cos, sin = (1.0 + scale) * turn.cos(), (1.0 + scale) * turn.sin()
     rows = (cos * side * (1.0 + stretch), -sin, dx, sin * side * (1.0 + stretch), cos, dy)
-    shape = [n, 1, size_px, size_px]
+    shape = [n, channels, size_px, size_px]
     grid = F.affine_grid(torch.stack(rows, 1).view(n, 2, 3), shape, False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
@@ -55,12 +56,12 @@ def place(
 def degrade(images: torch.Tensor, rng: torch.Generator, strength: float) -> torch.Tensor:
     """Give pictures poor light, blur, few pixels, noise, JPEG and a grey patch, each to some."""
     lit = _dimmed(_light(images, rng, strength), rng, 0.12 * strength)
-    blurred = _some(lit, _blur(lit, rng), rng, 0.3 * strength)
+    blurred = _some(lit, blur(lit, uniform(len(lit), rng, 0.4, 2.4)), rng, 0.3 * strength)
     coarse = _some(blurred, _coarse(blurred), rng, 0.2 * strength)
     noisy = coarse + torch.randn(coarse.shape, generator=rng, device=rng.device) * _noise_level(
         len(images), rng, strength
     )
-    coded = _some(noisy, _jpeg(noisy, rng), rng, 0.15 * strength)
+    coded = _some(noisy, jpeg(noisy, uniform(len(noisy), rng, 12.0, 70.0)), rng, 0.15 * strength)
     return _patch(coded, rng).clamp(0.0, 255.0).round()
 
 
@@ -97,6 +98,36 @@ def standardise(images: torch.Tensor) -> torch.Tensor:
     return centred / deviation.clamp(min=1.0)
 
 
+def blur(images: torch.Tensor, deviation: torch.Tensor) -> torch.Tensor:
+    """Return pictures under a Gaussian, each its own.
+
+    Args:
+        images: (n, 1, height, width).
+        deviation: (n, 1, 1, 1), px, up to a third of the reach.
+    """
+    n, _, height, width = images.shape
+    steps = torch.arange(-_BLUR_REACH, _BLUR_REACH + 1, device=images.device).float()
+    kernel = (-0.5 * (steps / deviation.view(n, 1)).square()).exp()
+    kernel = (kernel / kernel.sum(1, keepdim=True)).view(n, 1, 1, -1)
+    padded = F.pad(images, [_BLUR_REACH] * 4, mode="replicate").transpose(0, 1)
+    across = F.conv2d(padded, kernel, groups=n)
+    return F.conv2d(across, kernel.transpose(2, 3), groups=n).view(n, 1, height, width)
+
+
+def jpeg(images: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
+    """Round the cosine coefficients of 8×8 blocks as a coder does.
+
+    Args:
+        images: (n, 1, height, width), 0 … 255; sides are multiples of 8.
+        quality: (n, 1, 1, 1), 1 … 100.
+    """
+    factor = torch.where(quality < 50, 50.0 / quality, 2.0 - quality / 50.0)
+    step = (_table(images.device) * factor).clamp(min=1.0)
+    waves = _cosines(images.device)
+    coded = (F.conv2d(images - 128.0, waves, stride=_BLOCK) / step).round() * step
+    return F.conv_transpose2d(coded, waves, stride=_BLOCK) + 128.0
+
+
 def _some(
     plain: torch.Tensor, changed: torch.Tensor, rng: torch.Generator, share: float
 ) -> torch.Tensor:
@@ -121,17 +152,6 @@ def _dimmed(images: torch.Tensor, rng: torch.Generator, share: float) -> torch.T
     return _some(images, (images * gain + noise).clamp(0.0, 255.0).round(), rng, share)
 
 
-def _blur(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Gaussian, deviation 0.4 to 2.4 px, each picture its own."""
-    n, _, height, width = images.shape
-    steps = torch.arange(-_BLUR_REACH, _BLUR_REACH + 1, device=rng.device).float()
-    kernel = (-0.5 * (steps / uniform(n, rng, 0.4, 2.4).view(n, 1)).square()).exp()
-    kernel = (kernel / kernel.sum(1, keepdim=True)).view(n, 1, 1, -1)
-    padded = F.pad(images, [_BLUR_REACH] * 4, mode="replicate").transpose(0, 1)
-    across = F.conv2d(padded, kernel, groups=n)
-    return F.conv2d(across, kernel.transpose(2, 3), groups=n).view(n, 1, height, width)
-
-
 def _coarse(images: torch.Tensor) -> torch.Tensor:
     """Take the pixels of a far face: one resolution for each part of the batch."""
     parts = []
@@ -150,27 +170,19 @@ def _noise_level(n: int, rng: torch.Generator, strength: float) -> torch.Tensor:
     )
 
 
-def _jpeg(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-    """Round the cosine coefficients of 8×8 blocks as a coder of quality 12 to 70 does."""
-    n, _, height, width = images.shape
-    basis = _cosines(rng.device)
-    quality = uniform(n, rng, 12.0, 70.0)
-    factor = torch.where(quality < 50, 50.0 / quality, 2.0 - quality / 50.0)
-    table = torch.tensor(_TABLE, device=rng.device).view(1, 1, 1, _BLOCK, _BLOCK)
-    step = (table * factor.unsqueeze(-1)).clamp(min=1.0)
-    shape = (n, height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
-    blocks = (images - 128.0).view(shape).transpose(2, 3)
-    coded = (basis @ blocks @ basis.T / step).round() * step
-    return (basis.T @ coded @ basis).transpose(2, 3).reshape(images.shape) + 128.0
+@functools.cache
+def _table(device: torch.device) -> torch.Tensor:
+    return torch.tensor(_TABLE, device=device).view(1, -1, 1, 1)
 
 
+@functools.cache
 def _cosines(device: torch.device) -> torch.Tensor:
-    """Return the orthonormal cosine basis, (8, 8), a row for each frequency."""
+    """Return the orthonormal cosine patterns of a block, (64, 1, 8, 8), by rows of the table."""
     steps = torch.arange(_BLOCK, device=device).float()
     angles = steps.view(-1, 1) * (2.0 * steps + 1.0) * math.pi / (2 * _BLOCK)
     basis = angles.cos() * math.sqrt(2.0 / _BLOCK)
     basis[0] /= math.sqrt(2.0)
-    return basis
+    return torch.einsum("ux,vy->uvxy", basis, basis).reshape(-1, 1, _BLOCK, _BLOCK)
 
 
 def _patch(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:

@@ -10,12 +10,14 @@ weights, so that the run can be had again.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import face_augment
 import face_net
+import graphed
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -30,8 +32,6 @@ from edge_emo.evaluation.metrics import concordance
 from edge_emo.features.face import standardise
 from edge_emo.types import CATEGORIES
 
-_SMALL_PX = 40
-
 
 @dataclass(frozen=True)
 class Options:
@@ -45,12 +45,12 @@ class Options:
         rate: Highest learning rate; rises over 5 % of the steps, then falls along a cosine.
         decay: Of the weights.
         balance: Rows are drawn with probability ~ (frequency of their category) ** -balance.
-        strength: Of the augmentation; a fifth of it less over the last fifth of the steps.
+        strength: Of the augmentation.
         covered: Share of the pictures whose mouth or eyes are covered.
         mixed: Share of the batches that are mixed with another one (Zhang et al. 2018).
         average: Weight of the past in the running average of the weights.
         taught: Share of the teachers in the target where a label is known.
-        small_share: Share of the steps, the first ones, that see pictures of 40 px: cheaper.
+        heads: Weights of the losses of the vote and of the published label.
         seed: Of everything that is drawn.
         device: ``cpu`` or ``cuda``.
     """
@@ -67,7 +67,7 @@ class Options:
     mixed: float = 0.0
     average: float = 0.998
     taught: float = 0.6
-    small_share: float = 0.0
+    heads: tuple[float, float] = (1.0, 0.5)
     seed: int = 7
     device: str = "cpu"
 
@@ -80,7 +80,6 @@ def fit(
     options: Options,
     teachers: Sequence[nn.Module] = (),
     start: Mapping[str, torch.Tensor] | None = None,
-    keep: Callable[[nn.Module, Log], None] = lambda net, log: None,
 ) -> tuple[face_net.FaceNet, Options, Log]:
     """Train one network.
 
@@ -89,42 +88,86 @@ def fit(
         options: Of the run.
         teachers: On the same device; none for a teacher.
         start: Weights of a former run to go on from.
-        keep: Given the averaged network and the log after each validation.
 
     Returns:
         The network with averaged weights, the options with the number of steps that were made,
         and lines of validation figures.
     """
     torch.manual_seed(options.seed)
-    rows = pool(parts.train, options.balance, options.device)
-    rng = torch.Generator(options.device).manual_seed(options.seed)
-    net = face_net.build(options.net).to(options.device, memory_format=torch.channels_last)
-    if start is not None:
-        net.load_state_dict(start)
-    average = copy.deepcopy(net).eval()
-    optimiser = torch.optim.SGD(_groups(net, options.decay), lr=0.1, momentum=0.9, nesterov=True)
+    learner = Learner(parts.train, options, teachers, start)
+    chance = np.random.default_rng(options.seed)
     plan = Plan(options.steps, options.seconds)
     log: Log = []
     losses: list[torch.Tensor] = []
     while plan.share() < 1.0:
-        for group in optimiser.param_groups:
-            group["lr"] = options.rate * plan.factor(0.05)
-        optimiser.zero_grad(set_to_none=True)
-        batch = _draw(rows, options, plan.share(), rng)
-        with torch.autocast(options.device, torch.bfloat16):
-            loss = _loss(net.train(), teachers, batch, options)
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        optimiser.step()
-        blend(average, net, min(options.average, (plan.step + 1) / (plan.step + 10)))
-        losses.append(loss.detach())
+        mixed = not teachers and chance.random() < options.mixed
+        share = float(chance.beta(0.4, 0.4)) if mixed else 1.0
+        losses.append(learner.step(options.rate * plan.factor(0.05), share))
+        learner.follow(min(options.average, (plan.step + 1) / (plan.step + 10)))
         if plan.advance():
             row = {"step": plan.step, "loss": round(float(torch.stack(losses).mean()), 4)}
-            log.append(row | judge(average, parts))
+            log.append(row | judge(learner.mean, parts))
             print(f"{options.net} {plan.elapsed_s():.0f} s {log[-1]}", flush=True)
             losses.clear()
-            keep(average, log)
-    return average, replace(options, steps=plan.step, device=options.device), log
+    return learner.mean, replace(options, steps=plan.step, device=options.device), log
+
+
+class Learner:
+    """A network in training, and the running average of its weights.
+
+    Args:
+        train: Rows by source.
+        options: Of the run.
+        teachers: On the same device.
+        start: Weights to begin with.
+    """
+
+    def __init__(
+        self, train: Mapping[str, Rows], options: Options, teachers: Sequence[nn.Module],
+        start: Mapping[str, torch.Tensor] | None,
+    ) -> None:  # fmt: skip
+        device = options.device
+        self._rows = pool(train, options.balance, device)
+        self._options, self._teachers = options, teachers
+        self._rng = torch.Generator(device).manual_seed(options.seed)
+        net = face_net.build(options.net).to(device, memory_format=torch.channels_last)
+        if start is not None:
+            net.load_state_dict(start)
+        self._net = net.train()
+        self.mean = copy.deepcopy(net).eval()
+        self._rate, self._share = (torch.tensor(value, device=device) for value in (0.1, 1.0))
+        self._optimiser = torch.optim.SGD(
+            _groups(net, options.decay), lr=self._rate, momentum=0.9, nesterov=True, fused=True
+        )
+        self._graphed = graphed.Graphed(self._learn, device, [self._rng])
+
+    def step(self, rate: float, share: float) -> torch.Tensor:
+        """Learn from a batch; return its loss.
+
+        Args:
+            rate: Of learning.
+            share: Of each picture where it is mixed with another one; 1 leaves it alone.
+        """
+        self._rate.fill_(rate)
+        self._share.fill_(share)
+        return self._graphed().clone()
+
+    def _learn(self) -> torch.Tensor:
+        self._optimiser.zero_grad()
+        batch = _draw(self._rows, self._options, self._rng)
+        with torch.autocast(self._options.device, torch.bfloat16):
+            loss = _loss(self._net, self._teachers, batch, self._options, self._share)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._net.parameters(), 2.0)
+        self._optimiser.step()
+        return loss.detach()
+
+    @torch.no_grad()
+    def follow(self, keep: float) -> None:
+        """Move the average of weights and norm statistics towards the network."""
+        ours, theirs = self.mean.state_dict().values(), self._net.state_dict().values()
+        pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.dtype.is_floating_point]
+        torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], 1.0 - keep)
 
 
 @dataclass(frozen=True)
@@ -139,19 +182,15 @@ class _Batch:
     covered: torch.Tensor
 
 
-def _draw(rows: Pool, options: Options, share: float, rng: torch.Generator) -> _Batch:
-    index = torch.multinomial(rows.weights, options.batch, replacement=True, generator=rng)
+def _draw(rows: Pool, options: Options, rng: torch.Generator) -> _Batch:
+    at = torch.rand(options.batch, generator=rng, device=rng.device, dtype=torch.float64)
+    index = torch.searchsorted(rows.chances, at).clamp(max=len(rows.images) - 1)
     images = rows.images[index].float()
-    strength = options.strength * (0.8 if share > 0.8 else 1.0)
     hidden, told = face_augment.cover(images, rng, options.covered)
-    mouth = rows.mouth[index]
-    covered = torch.stack([told[:, 0], torch.maximum(told[:, 1], mouth)], 1)
-    state = rng.get_state()
-    size_px = _SMALL_PX if share < options.small_share else face_net.INPUT_PX
-    clean = face_augment.place(images, rng, strength, size_px)
-    rng.set_state(state)  # the same place for both views
-    moved = face_augment.place(hidden, rng, strength, size_px)
-    seen = face_augment.degrade(moved, rng, strength)
+    covered = torch.stack([told[:, 0], torch.maximum(told[:, 1], rows.mouth[index])], 1)
+    both = torch.cat([images, hidden], dim=1)  # in the same place for both views
+    clean, moved = face_augment.place(both, rng, options.strength, face_net.INPUT_PX).split(1, 1)
+    seen = face_augment.degrade(moved, rng, options.strength)
     return _Batch(
         face_augment.standardise(seen),
         face_augment.standardise(clean),
@@ -163,36 +202,41 @@ def _draw(rows: Pool, options: Options, share: float, rng: torch.Generator) -> _
 
 
 def _loss(
-    net: nn.Module, teachers: Sequence[nn.Module], batch: _Batch, options: Options
-) -> torch.Tensor:
-    if not teachers and float(torch.rand(1)) < options.mixed:
-        return _mixed_loss(net, batch)
-    answer = net(batch.seen.to(memory_format=torch.channels_last))
-    voted, published = batch.votes, _one_hot(batch.published)
-    if teachers:
-        theirs = _taught(teachers, batch.clean)
-        voted = _blended(voted, theirs[0], options.taught)
-        published = _blended(published, theirs[1], options.taught)
-        masked = (batch.covered[:, 1] == 1) & batch.published.lt(0) & batch.affect[:, 0].isnan()
-        voted[masked], published[masked] = torch.nan, torch.nan
+    net: nn.Module, teachers: Sequence[nn.Module], batch: _Batch, options: Options,
+    share: torch.Tensor,
+) -> torch.Tensor:  # fmt: skip
+    """Return the loss; where pictures are mixed in pairs, only the two label heads learn."""
+    seen = share * batch.seen + (1.0 - share) * batch.seen.flip(0)
+    answer = net(seen.to(memory_format=torch.channels_last))
+    voted, published = _targets(teachers, batch, options)
+    alone = (share == 1.0).float()
     parts = (
-        _cross_entropy(answer.voted, voted),
-        0.5 * _cross_entropy(answer.published, published),
-        0.5 * _affect_loss(answer.affect, batch.affect, voted),
-        0.15 * _covered_loss(answer.covered, batch.covered),
+        options.heads[0] * _mixed(answer.voted, voted, share),
+        options.heads[1] * _mixed(answer.published, published, share),
+        0.5 * alone * _affect_loss(answer.affect, batch.affect, voted),
+        0.15 * alone * _covered_loss(answer.covered, batch.covered),
     )
     return sum(parts[1:], parts[0])
 
 
-def _mixed_loss(net: nn.Module, batch: _Batch) -> torch.Tensor:
-    """Return the loss of pictures mixed in pairs; only the two label heads learn from them."""
-    share = float(torch.distributions.Beta(0.4, 0.4).sample())
-    other = torch.randperm(len(batch.seen), device=batch.seen.device)
-    answer = net(share * batch.seen + (1.0 - share) * batch.seen[other])
+def _targets(
+    teachers: Sequence[nn.Module], batch: _Batch, options: Options
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the targets of both label heads; NaN where unknown."""
     voted, published = batch.votes, _one_hot(batch.published)
-    first = _cross_entropy(answer.voted, voted) + 0.5 * _cross_entropy(answer.published, published)
-    second = _cross_entropy(answer.voted, voted[other])
-    second = second + 0.5 * _cross_entropy(answer.published, published[other])
+    if not teachers:
+        return voted, published
+    theirs = _taught(teachers, batch.clean)
+    masked = (batch.covered[:, 1] == 1) & batch.published.lt(0) & batch.affect[:, 0].isnan()
+    blended = (_blended(voted, theirs[0], options.taught),
+               _blended(published, theirs[1], options.taught))  # fmt: skip
+    first, second = (torch.where(masked[:, None], torch.nan, rows) for rows in blended)
+    return first, second
+
+
+def _mixed(logits: torch.Tensor, targets: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """Return the loss of pictures mixed in pairs (Zhang et al. 2018)."""
+    first, second = _cross_entropy(logits, targets), _cross_entropy(logits, targets.flip(0))
     return share * first + (1.0 - share) * second
 
 
@@ -227,12 +271,16 @@ def _affect_loss(
     ours: torch.Tensor, known: torch.Tensor, voted: torch.Tensor
 ) -> torch.Tensor:  # fmt: skip
     """Return the loss of valence and arousal: as rated, else mapped from the categories."""
-    table = torch.tensor([PAD[name][:2] for name in CATEGORIES], device=ours.device)
-    mapped = voted @ table
+    mapped = voted @ _affect_of_categories(ours.device)
     target = torch.where(known.isnan(), mapped, known)
     weight = torch.where(known.isnan(), 0.3, 3.0) * ~target.isnan()
     losses = F.smooth_l1_loss(ours.float(), target.nan_to_num(0.0), reduction="none", beta=0.1)
     return (losses * weight).mean()
+
+
+@functools.cache
+def _affect_of_categories(device: torch.device) -> torch.Tensor:
+    return torch.tensor([PAD[name][:2] for name in CATEGORIES], device=device)
 
 
 def _covered_loss(ours: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
@@ -285,11 +333,3 @@ def _groups(net: nn.Module, decay: float) -> list[dict[str, object]]:
     decayed = [p for p in net.parameters() if p.ndim > 1]
     free = [p for p in net.parameters() if p.ndim <= 1]
     return [{"params": decayed, "weight_decay": decay}, {"params": free, "weight_decay": 0.0}]
-
-
-@torch.no_grad()
-def blend(average: nn.Module, net: nn.Module, keep: float) -> None:
-    """Move the running average of weights and norm statistics towards the network."""
-    ours, theirs = average.state_dict().values(), net.state_dict().values()
-    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.dtype.is_floating_point]
-    torch._foreach_lerp_([a for a, _ in pairs], [b for _, b in pairs], 1.0 - keep)

@@ -69,7 +69,7 @@ class Pool:
         published: int64 (n,), -1 where unknown.
         affect: float32 (n, 2), NaN where unknown.
         mouth: float32 (n,), NaN where unknown.
-        weights: float32 (n,), chance of being drawn.
+        chances: float64 (n,), chances of being drawn, summed up to each row.
     """
 
     images: torch.Tensor
@@ -77,7 +77,7 @@ class Pool:
     published: torch.Tensor
     affect: torch.Tensor
     mouth: torch.Tensor
-    weights: torch.Tensor
+    chances: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ def pool(train: Mapping[str, Rows], balance: float, device: str) -> Pool:
         torch.from_numpy(np.concatenate([getattr(rows, name) for rows in parts])).to(device)
         for name in ("images", "votes", "published", "affect", "mouth")
     ]
-    ready = torch.from_numpy(weights.astype(np.float32)).to(device)
-    return Pool(columns[0].unsqueeze(1), *columns[1:], ready)
+    chances = torch.from_numpy(np.cumsum(weights, dtype=np.float64) / weights.sum()).to(device)
+    return Pool(columns[0].unsqueeze(1), *columns[1:], chances)
 
 
 def _weights(name: str, rows: Rows, balance: float) -> Floats:

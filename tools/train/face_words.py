@@ -33,7 +33,7 @@ VOTED: Mapping[str, Any] = {
     "teach the second head only. 1,033 synthetic faces of DiffusionFER (one label, valence and "
     "arousal each). 1,295 crops of LFW and the faces of 493 scenes, most of them masked, without "
     "expression labels: there the teachers' answers are the targets. Masks, hands and dark "
-    "glasses are painted on an eighth of the pictures.",
+    "glasses are painted on an eighth of the pictures, in the last steps on a twelfth.",
     "split": "Training for training, less pictures that PublicTest also has, and less 7 % kept "
     "back for validation, identical pictures on one side; synthetic faces by runs of twelve. "
     + _SPLIT + " Pictures on which two categories tie have no label and are left out.",
@@ -56,8 +56,9 @@ VOTED: Mapping[str, Any] = {
     ],
 }  # fmt: skip
 PUBLISHED: Mapping[str, Any] = {
-    "data": "As face-expression-small: the same network, its second head. Targets are the one "
-    "label that FER2013 was published with, and the teachers' answers.",
+    "data": "As face-expression-small, from which it parts for the last steps: there the loss "
+    "weighs the one label that FER2013 was published with, and the teachers' answers to it, "
+    "most.",
     "split": "As face-expression-small. " + _SPLIT,
     "intended_use": [
         "Comparison with work that reports on the labels that FER2013 was published with.",
