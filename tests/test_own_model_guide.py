@@ -101,5 +101,5 @@ def test_the_guide_leads_to_a_package_for_all_targets(
         pytest.skip(f"needs {missing[0]}: pip install 'edge-emo[compile]'")
     follow(tmp_path, monkeypatch, "all", export=True)
     package = read_package(tmp_path / "models" / "my-face")
-    assert {file.target for file in package.files} == {"rpi", "openvino", "jetson", ""}
+    assert {file.target for file in package.files} == {"rpi", "jetson", ""}
     use()

@@ -39,6 +39,7 @@ def as_torch(graph: Graph) -> Any:
         def __init__(self, node: Node) -> None:
             super().__init__()
             self.node = node
+            self.prepare: Callable[[Values], Values] | None = None
             self.constants: dict[int, Any] = {}
             for place, name in enumerate(node.inputs):
                 if name in graph.weights:
@@ -58,6 +59,8 @@ def as_torch(graph: Graph) -> Any:
                     values[place] = self.constants[place]
                 elif hasattr(self, f"w{place}"):
                     values[place] = getattr(self, f"w{place}")
+            if self.prepare is not None:
+                values = self.prepare(values)
             return OPERATORS[self.node.op](torch, self.node, values)
 
     class Network(torch.nn.Module):  # type: ignore[misc,name-defined]  # as above

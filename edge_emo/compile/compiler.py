@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from edge_emo.compile.child import ChildError, run_in_child
-from edge_emo.compile.gates import Answers, Figures, measure, outdone, rejection
+from edge_emo.compile.gates import Answers, Figures, loses, measure, outdone, rejection, saves
 from edge_emo.compile.graph import write_named
 from edge_emo.compile.litert import NAMED
 from edge_emo.compile.package import rows_of, work_folder, write_package
 from edge_emo.compile.samples import LEAST, Samples, read_samples
 from edge_emo.compile.sensitivity import worst
 from edge_emo.compile.source import Source, open_source
-from edge_emo.compile.targets import KINDS, TARGETS, Target
+from edge_emo.compile.targets import KINDS, TARGETS, TUNED, Target
 from edge_emo.errors import ConfigError, DatasetError, ModelError, UnavailableError
 from edge_emo.manifest import MANIFEST, PrivateKey, read_package
 from edge_emo.manifest.write import to_toml
@@ -84,6 +84,13 @@ class _Bench:
     timeout_s: float
     in_float: list[str] = field(default_factory=list)
     unranked: str = ""
+    untuned: str = ""
+
+    @property
+    def tuned(self) -> Path:
+        """Where the network is after fine-tuning."""
+        return self.work / "tuned.onnx"
+
     reference: Answers | None = None
 
 
@@ -223,8 +230,11 @@ def _letters(samples: Samples, rows: Any, letter: str) -> dict[str, Any]:
 def _candidates(bench: _Bench, target: Target, kinds: Sequence[str]) -> list[Figures]:
     """Return the figures of a target's candidates, gated."""
     (bench.work / target.name).mkdir()
-    made = [_made(bench, target, kind) for kind in kinds]
-    measured = [_measured(bench, target, one) if one.kept else one for one in made]
+    measured = [_tried(bench, target, kind) for kind in kinds]
+    judged = [one for one in measured if one.kind.startswith("int8") and one.score is not None]
+    worthwhile = any(saves(one, measured[0]) for one in judged)
+    if worthwhile and all(loses(one, measured[0]) for one in judged):
+        measured.append(_tried(bench, target, TUNED))
     timed = _timed(bench, target, measured)
     base = timed[0]
     gated = [base] + [
@@ -237,17 +247,24 @@ def _candidates(bench: _Bench, target: Target, kinds: Sequence[str]) -> list[Fig
     ]
 
 
+def _tried(bench: _Bench, target: Target, kind: str) -> Figures:
+    made = _made(bench, target, kind)
+    return _measured(bench, target, made) if made.kept else made
+
+
 def _made(bench: _Bench, target: Target, kind: str) -> Figures:
     blank = Figures(target.name, kind, target.file(kind, bench.source.file.path))
     bench.progress(f"{target.name} {kind}: making {blank.path}")
     if kind == "int8-mixed":
         _rank(bench)
         blank = replace(blank, in_float=tuple(bench.in_float), reason=bench.unranked)
+    if kind == TUNED:
+        blank = replace(blank, reason=_tune(bench))
     if not blank.kept:
         return blank
     folder = bench.work / target.name
-    source = bench.named
-    if target.name == "rpi" and kind != "float32":
+    source = bench.tuned if kind == TUNED else bench.named
+    if target.name == "rpi" and kind not in ("float32", TUNED):
         source = (folder / target.file("float32", "")).with_suffix(NAMED)
     if not source.exists():
         return replace(blank, reason="there is no float32 file to make it of")
@@ -286,6 +303,19 @@ def _rank(bench: _Bench) -> None:
     else:
         bench.in_float = worst(answer["errors"])
         bench.unranked = "" if bench.in_float else "it has no layer to leave in float32"
+
+
+def _tune(bench: _Bench) -> str:
+    """Fine-tune the network for int8, once; return why that is impossible, empty when it is not."""
+    if not bench.tuned.exists() and not bench.untuned:
+        bench.progress(f"{bench.source.package.id}: fine-tuning for int8")
+        places = {"source": bench.named, "path": bench.tuned,
+                  "calibration": bench.work / "calibration.npz"}  # fmt: skip
+        try:
+            run_in_child(f"{_WORK}tuned", {k: str(v) for k, v in places.items()}, bench.timeout_s)
+        except ChildError as error:
+            bench.untuned = f"cannot be fine-tuned: {error.message}"
+    return bench.untuned
 
 
 def _measured(bench: _Bench, target: Target, one: Figures) -> Figures:

@@ -23,8 +23,9 @@ FASTER = 0.9
 """A time counts as less below this share of the other: repeats differ by nearly as much."""
 SAME_TEMPERATURE = 0.005
 """A refitted temperature that differs by less than this share is the former one."""
-SMALLER, SAVED_BYTES = 0.95, 4096
-"""A file counts as smaller below this share of the other, and when it saves so much."""
+SMALLER, SAVED_BYTES = 0.95, 32768
+"""A file counts as smaller below this share of the other, and when it saves so much: less room
+than that buys nothing on any board, and int8 is never quite the float model."""
 _OVERLAP = 0.4
 
 Outputs = Mapping[str, "npt.NDArray[Any]"]
@@ -150,6 +151,18 @@ def clip_posteriors(
     return sums / np.bincount(clips)[:, None]
 
 
+def loses(candidate: Figures, base: Figures) -> bool:
+    """Tell whether a candidate loses too much of the float32 one's score."""
+    if candidate.score is None or base.score is None:
+        return False
+    return base.score - candidate.score > MOST_LOST + 1e-9
+
+
+def saves(candidate: Figures, base: Figures) -> bool:
+    """Tell whether a candidate is smaller by as much as counts."""
+    return candidate.bytes < min(SMALLER * base.bytes, base.bytes - SAVED_BYTES)
+
+
 def rejection(candidate: Figures, base: Figures, *, timed: bool) -> str:
     """Return why a candidate may not enter beside the float32 one; empty when it may.
 
@@ -160,10 +173,10 @@ def rejection(candidate: Figures, base: Figures, *, timed: bool) -> str:
     """
     if candidate.score is None or base.score is None:
         return "there are no labels to judge it by"
-    lost = base.score - candidate.score
-    if lost > MOST_LOST + 1e-9:
+    if loses(candidate, base):
+        lost = base.score - candidate.score
         return f"loses {lost * 100:.2f} points of {base.score * 100:.2f}"
-    smaller = _is_smaller(candidate, base)
+    smaller = saves(candidate, base)
     if not smaller and not (timed and _is_faster(candidate, base)):
         return "neither faster nor smaller than float32"
     return ""
@@ -172,17 +185,18 @@ def rejection(candidate: Figures, base: Figures, *, timed: bool) -> str:
 def outdone(candidate: Figures, others: Sequence[Figures], *, timed: bool) -> str:
     """Return which other candidate makes this one useless; empty when none does.
 
-    That is one which is not larger and, where times count, not slower.
+    That is one which is better in size or time, and not worse in the other by as much as counts.
     """
     for other in others:
         slower = timed and _is_faster(candidate, other)
-        if other.path != candidate.path and other.bytes <= candidate.bytes and not slower:
+        larger = other.bytes > candidate.bytes + SAVED_BYTES
+        if other.path == candidate.path or slower or larger:
+            continue
+        if timed and _is_faster(other, candidate):
+            return f"{other.path} is faster and not larger"
+        if other.bytes < candidate.bytes:
             return f"{other.path} is smaller{' and not slower' if timed else ''}"
     return ""
-
-
-def _is_smaller(one: Figures, other: Figures) -> bool:
-    return one.bytes < min(SMALLER * other.bytes, other.bytes - SAVED_BYTES)
 
 
 def _is_faster(one: Figures, other: Figures) -> bool:

@@ -76,6 +76,13 @@ class Graph:
         ]
 
 
+def channel_axis(node: Node) -> int:
+    """Return the axis of a product's weights that counts its outputs: 0, or −1 for the last."""
+    if node.op == "MatMul" or (node.op == "Gemm" and not node.attributes.get("transB")):
+        return -1
+    return 0
+
+
 def write_named(source: Path, path: Path) -> None:
     """Copy a file with a unique name for every node and without notes of the exporter.
 
@@ -115,6 +122,17 @@ def read_graph(path: Path) -> Graph:
                 hint=_EXPORT,
             )
     return graph
+
+
+def replace_weights(source: Path, path: Path, weights: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Copy a file with other values for some of its initializers, by their names."""
+    onnx = load("onnx")
+    model = _load(source)
+    for initializer in model.graph.initializer:
+        if initializer.name in weights:
+            values = np.ascontiguousarray(weights[initializer.name])
+            initializer.CopyFrom(onnx.numpy_helper.from_array(values, initializer.name))
+    onnx.save(model, str(path))
 
 
 def save_for_tensorrt(source: Path | Any, path: Path) -> None:

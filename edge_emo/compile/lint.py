@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_emo.compile.graph import OPSET, QUANTIZABLE, Graph, Node
+from edge_emo.compile.graph import OPSET, QUANTIZABLE, Graph, Node, channel_axis
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -80,19 +80,13 @@ def _product_problems(graph: Graph, node: Node, makers: Mapping[str, Node]) -> I
         yield f"{node.name}: its weights are quantized, and what it multiplies is not"
     if not all(pairs) or weights is None or weights.inputs[0] not in graph.weights:
         return
-    scale, axis = graph.weights.get(weights.inputs[1]), _channel_axis(node)
+    scale, axis = graph.weights.get(weights.inputs[1]), channel_axis(node)
     given = weights.attributes.get("axis", 1)
     rank = graph.weights[weights.inputs[0]].ndim
     if scale is not None and scale.size > 1 and given % rank != axis % rank:
         yield f"{node.name}: its weights have a scale per axis {given}, not per axis {axis}"
     if len(node.inputs) > 2 and node.inputs[2] not in graph.weights:
         yield f"{node.name}: its bias is quantized"
-
-
-def _channel_axis(node: Node) -> int:
-    if node.op == "MatMul" or (node.op == "Gemm" and not node.attributes.get("transB")):
-        return -1
-    return 0
 
 
 def _int8_problems(graph: Graph, node: Node) -> Iterator[str]:

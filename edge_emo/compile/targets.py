@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 KINDS = ("float32", "float16", "int8", "int8-mixed")
 """Precisions that are tried: the last one leaves the layers that lose most in float32."""
+TUNED = "int8-tuned"
+"""Tried where those of int8 lose too much: int8 after fine-tuning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ def make(
     Args:
         target: A row of ``targets.TARGETS``.
         kind: One of its kinds.
-        source: The float ONNX, its nodes named; of rpi's smaller kinds, the float32 .tflite.
+        source: The float ONNX, its nodes named; of rpi's smaller kinds, the float32 .tflite
+            with the names of layers.
         path: What to write.
         calibration: .npz of the calibration inputs ``a0``, ``a1`` … and of those held out,
             ``b0``, ``b1`` …; empty when the kind needs none.
@@ -50,6 +51,13 @@ def rank(source: str, calibration: str) -> dict[str, Any]:
 
     seen = _arrays(Path(calibration))
     return {"errors": rank_nodes(Path(source), _rows(seen, "a"), _rows(seen, "b"))}
+
+
+def tuned(source: str, path: str, calibration: str) -> dict[str, Any]:
+    """Write the network with weights that were fine-tuned for int8."""
+    from edge_emo.compile.tune import tune
+
+    return {"losses": tune(Path(source), Path(path), _rows(_arrays(Path(calibration)), "a"))}
 
 
 def judge(folder: str, path: str, backend: str, inputs: str, outputs: str) -> dict[str, Any]:
@@ -100,6 +108,10 @@ def _make_rpi(
     elif kind == "float16":
         litert.write_half(source, path)
     else:
+        if source.suffix == ".onnx":  # fine-tuned: another float network
+            float_path = path.with_suffix(".float.tflite")
+            litert.write_float(read_graph(source), float_path)
+            source = float_path.with_suffix(litert.NAMED)
         errors = litert.write_int8(source, _rows(seen, "a"), _rows(seen, "b"), path, in_float)
         return {"error_of_blends": dict(errors)}
     return {}

@@ -306,7 +306,7 @@ def _largest_in(
 def _resized(grey: Image, size_px: int) -> Image:
     vision = cv2()
     shrinks = min(grey.shape) > size_px
-    how = vision.INTER_AREA if shrinks else vision.INTER_LINEAR
+    how = vision.INTER_AREA if shrinks else vision.INTER_LINEAR_EXACT
     face: Image = vision.resize(grey, (size_px, size_px), interpolation=how)
     return face
 

@@ -198,7 +198,10 @@ def fit(frame: Image, picture: Image) -> float:
     while frame.shape[0] >= 2 * high and frame.shape[1] >= 2 * wide:
         half = (max(wide, frame.shape[1] // 2), max(high, frame.shape[0] // 2))
         frame = vision.resize(frame, half, interpolation=vision.INTER_AREA)
-    picture[:high, :wide] = vision.resize(frame, (wide, high), interpolation=vision.INTER_LINEAR)
+    # Not INTER_LINEAR: it rounds otherwise on Arm than on x86, and a landmark may jump for that.
+    picture[:high, :wide] = vision.resize(
+        frame, (wide, high), interpolation=vision.INTER_LINEAR_EXACT
+    )
     picture[high:] = BACKGROUND
     picture[:high, wide:] = BACKGROUND
     return scale

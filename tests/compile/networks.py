@@ -68,7 +68,7 @@ def model_bytes(
     return bytes(model.SerializeToString())
 
 
-def dense(size: int = 16, hidden: int = 256, seed: int = 0) -> bytes:
+def dense(size: int = 16, hidden: int = 4096, seed: int = 0) -> bytes:
     """Return two layers that tell the sign of the first feature."""
     rng = np.random.default_rng(seed)
     first = rng.normal(0, 0.2, (hidden, size)).astype(np.float32)

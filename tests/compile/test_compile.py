@@ -383,7 +383,7 @@ def test_a_disk_that_is_full_leaves_no_half_package(
     tmp_path: Path, data: Mapping[str, Path]
 ) -> None:
     """A limit on the size of files stands for the full disk: a write fails half-way."""
-    model = write_model(tmp_path / "source", dense(hidden=4096))
+    model = write_model(tmp_path / "source", dense(hidden=8192))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 

@@ -176,3 +176,27 @@ def test_an_operator_without_a_conversion_is_named(tmp_path: Path) -> None:
             },
             60.0,
         )
+
+
+def test_fine_tuning_brings_int8_nearer_to_the_float_outputs(tmp_path: Path) -> None:
+    """One weight is far out, so that int8 keeps little of the others of its channel."""
+    from edge_emo.compile import qdq
+    from edge_emo.compile.graph import replace_weights
+    from edge_emo.compile.tune import tune
+
+    weights = np.random.default_rng(5).normal(0, 0.4, (32, 1, 3, 3)).astype(np.float32)
+    weights[:, 0, 0, 0] *= 60
+    (tmp_path / "source.onnx").write_bytes(convolution())
+    write_named(tmp_path / "source.onnx", tmp_path / "plain.onnx")
+    replace_weights(tmp_path / "plain.onnx", tmp_path / "float.onnx", {"w2": weights})
+    rows = np.random.default_rng(0).normal(size=(160, *SHAPE)).astype(np.float32)
+    seen, judged = [[row] for row in rows[:96]], [[row] for row in rows[96:]]
+    losses = tune(tmp_path / "float.onnx", tmp_path / "tuned.onnx", seen)
+    assert losses[-1] < 0.7 * losses[0]
+    (wanted,) = qdq.run(tmp_path / "float.onnx", ["features"], judged)
+    errors = []
+    for name in ("float", "tuned"):
+        qdq.write_int8(tmp_path / f"{name}.onnx", ["features"], seen, tmp_path / "q.onnx")
+        (given,) = qdq.run(tmp_path / "q.onnx", ["features"], judged)
+        errors.append(float(((given - wanted) ** 2).mean()))
+    assert errors[1] < 0.95 * errors[0]

@@ -38,6 +38,8 @@ from edge_emo.types import CATEGORIES
 
 CALIBRATION = 512
 """Inputs, or clips, that ranges are taken from."""
+JUDGED = 6000
+"""Sentences that text is judged on."""
 EEG_CLIPS, PHYSIO_CLIPS = "load-10s-19ch.jsonl", "stress-60s.jsonl"
 Pair = tuple[Data, Data]
 
@@ -144,7 +146,7 @@ def prepare_text(package: ModelPackage, data: Path, place: Path) -> Pair:
     for name, split in (("judged", "dev"), ("seen", "train")):
         chosen = [one for one in sentences if one.split == split]
         clips = text_data.clips(chosen, "label", context=context)
-        _write(place / f"{name}.jsonl", clips if name == "judged" else _spread(clips))
+        _write(place / f"{name}.jsonl", _spread(clips, JUDGED if name == "judged" else CALIBRATION))
     return Data(place / "judged.jsonl"), Data(place / "seen.jsonl")
 
 
@@ -218,9 +220,9 @@ def _pictures(images: np.ndarray) -> np.ndarray:
     return np.asarray(standardise(images)[:, np.newaxis])
 
 
-def _spread(things: Sequence[object]) -> list:  # type: ignore[type-arg]  # of what was given
-    """Return at most ``CALIBRATION`` things, spread evenly."""
-    places = np.unique(np.linspace(0, len(things) - 1, CALIBRATION).round().astype(int))
+def _spread(things: Sequence[object], most: int = CALIBRATION) -> list:  # type: ignore[type-arg]
+    """Return at most so many things, spread evenly."""
+    places = np.unique(np.linspace(0, len(things) - 1, most).round().astype(int))
     return [things[k] for k in places]
 
 

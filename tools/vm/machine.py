@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class Board:
         disk: The disk's node in the guest.
         console: The kernel's name of the serial line, and other words for its command line.
         options: Options of QEMU that make it.
+        drive: How QEMU attaches the disk.
         needs_tree: True when QEMU must be given the Pi's device tree.
     """
 
@@ -84,11 +85,59 @@ def run_job(
         files: A folder, with a folder ``site`` that holds the wheel.
         timeout_s: The machine is switched off after so long.
     """
+    with started(image, board, steps, files, timeout_s, ("-monitor", "none")) as lines:
+        return read_steps(lines)
+
+
+@contextlib.contextmanager
+def started(
+    image: Image,
+    board: Board,
+    steps: Mapping[str, str],
+    files: Path,
+    timeout_s: float,
+    options: Sequence[str],
+) -> Iterator[Iterator[str]]:
+    """Start a machine as :func:`run_job` does; yield the lines of its console.
+
+    Args:
+        image: What the machine is made of.
+        board: Which machine.
+        steps: Shell commands by name.
+        files: A folder for the machine.
+        timeout_s: The machine is switched off after so long.
+        options: More options of QEMU.
+    """
     with tempfile.TemporaryDirectory() as name:
         initrd = Path(name) / "initrd"
         _append_job(image, steps, files, initrd)
-        with _started(_command(image, board, initrd), timeout_s) as lines:
-            return _read_steps(lines)
+        with _console([*_command(image, board, initrd), *options], timeout_s) as lines:
+            yield lines
+
+
+def read_steps(lines: Iterable[str]) -> dict[str, Step]:
+    """Return what each step did, from the lines of the console.
+
+    The step at which the machine stopped has no exit status; the kernel's own lines go to stderr.
+    """
+    steps: dict[str, Step] = {}
+    name = "console"
+    out: list[str] = []
+    err: list[str] = []
+    for line in lines:
+        kind, _, rest = line.rstrip("\r\n").partition(" ")
+        if kind == "@@begin":
+            name, out, err = rest, [], []
+        elif kind == "@@out":
+            out.append(rest)
+        elif kind == "@@end":
+            steps[name] = Step(int(rest), "\n".join(out), "\n".join(err))
+        elif kind == "@@done":
+            return steps
+        else:
+            err.append(rest if kind == "@@err" else line.rstrip())
+    steps[name] = Step(None, "\n".join(out), "\n".join(err))
+    return steps
 
 
 def _append_job(image: Image, steps: Mapping[str, str], files: Path, initrd: Path) -> None:
@@ -111,13 +160,13 @@ def _command(image: Image, board: Board, initrd: Path) -> list[str]:
         "-kernel", str(image.kernel), "-initrd", str(initrd),
         "-append", f"{board.console} disk={board.disk} {_QUIET}",
         "-drive", f"file={image.disk},{board.drive},format=raw,snapshot=on",
-        "-nic", "none", "-display", "none", "-monitor", "none", "-no-reboot",
+        "-nic", "none", "-display", "none", "-no-reboot",
         *(("-serial", "null") if board.needs_tree else ()), "-serial", "stdio",
     ]  # fmt: skip
 
 
 @contextlib.contextmanager
-def _started(command: Sequence[str], timeout_s: float) -> Iterator[Iterator[str]]:
+def _console(command: Sequence[str], timeout_s: float) -> Iterator[Iterator[str]]:
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace"
     ) as process:
@@ -129,22 +178,3 @@ def _started(command: Sequence[str], timeout_s: float) -> Iterator[Iterator[str]
         finally:
             timer.cancel()
             process.kill()
-
-
-def _read_steps(lines: Iterator[str]) -> dict[str, Step]:
-    steps: dict[str, Step] = {}
-    name, out, err = "console", [], []
-    for line in lines:
-        kind, _, rest = line.rstrip("\r\n").partition(" ")
-        if kind == "@@begin":
-            name, out, err = rest, [], []
-        elif kind == "@@out":
-            out.append(rest)
-        elif kind == "@@end":
-            steps[name] = Step(int(rest), "\n".join(out), "\n".join(err))
-        elif kind == "@@done":
-            return steps
-        else:
-            err.append(rest if kind == "@@err" else line.rstrip())
-    steps[name] = Step(None, "\n".join(out), "\n".join(err))
-    return steps

@@ -8,6 +8,7 @@ mount -t devtmpfs dev /dev
 while read -r module; do insmod "/modules/$module"; done < /modules.order
 until [ -b "$disk" ]; do sleep 0.1; done
 mount -t ext4 "$disk" /root
+mkdir -p /root/mnt
 mount -t tmpfs job /root/mnt
 cp -a /job/. /root/mnt/
 rm -rf /job

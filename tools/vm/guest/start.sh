@@ -11,6 +11,7 @@ dmesg -n 1
 export HOME=/tmp/home LANG=C.UTF-8 PYTHONPATH=/mnt:/mnt/site:/opt/site CI=true
 export MPLCONFIGDIR=/tmp/home OMP_NUM_THREADS=1
 cd /mnt || exit
+echo # ends what a serial line said while it was set up
 while IFS=$'\t' read -r name command; do
   echo "@@begin $name"
   bash -c "$command" > /tmp/out 2> /tmp/err < /dev/null

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_emo.compile.gates import (
+    Figures,
+    clip_posteriors,
+    face_f1,
+    outdone,
+    refitted,
+    rejection,
+)
+from edge_emo.compile.sensitivity import worst
+from edge_emo.compile.source import target_of
+from edge_emo.estimators.calibration import softmax
+from edge_emo.manifest import ModelFile
+
+BASE = Figures(
+    "rpi", "float32", "model.tflite", bytes=1_000_000, score=0.70, p50_ms=1.2, least_ms=1.0
+)
+INT8 = replace(BASE, kind="int8", path="model.int8.tflite", bytes=300_000, least_ms=0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, ""),
+        ({"score": 0.695}, ""),
+        ({"score": 0.6949}, "loses 0.51 points of 70.00"),
+        ({"score": 0.75}, ""),
+        ({"score": None}, "no labels to judge it by"),
+        ({"bytes": 960_000, "least_ms": 0.95}, "neither faster nor smaller"),
+        ({"bytes": 960_000, "least_ms": 0.89}, ""),
+        ({"bytes": 940_000, "least_ms": 2.0}, ""),
+    ],
+)
+def test_a_candidate_must_lose_little_and_gain_something(
+    change: dict[str, float | None], words: str
+) -> None:
+    reason = rejection(replace(INT8, **change), BASE, timed=True)  # type: ignore[arg-type]
+    assert words in reason
+    assert bool(words) == bool(reason)
+
+
+def test_a_time_that_says_nothing_of_the_device_counts_for_nothing() -> None:
+    quick = replace(INT8, bytes=BASE.bytes, least_ms=0.1)
+    assert rejection(quick, BASE, timed=True) == ""
+    assert rejection(quick, BASE, timed=False) == "neither faster nor smaller than float32"
+
+
+def test_room_below_32_kb_is_not_worth_int8() -> None:
+    tiny = replace(BASE, bytes=30_000)
+    assert rejection(replace(INT8, bytes=8_000, least_ms=1.0), tiny, timed=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "model.int8.tflite is faster and not larger"),
+        ({"bytes": 100_000}, ""),
+        ({"bytes": 290_000}, "model.int8.tflite is faster and not larger"),
+        ({"least_ms": 0.3}, ""),
+        ({"least_ms": 0.52}, "model.int8.tflite is smaller and not slower"),
+    ],
+)
+def test_what_another_does_better_is_left_out(change: dict[str, float], words: str) -> None:
+    other = replace(BASE, kind="float16", path="model.float16.tflite", **change)  # type: ignore[arg-type]
+    assert outdone(other, [BASE, INT8, other], timed=True) == words
+
+
+def test_two_candidates_never_put_each_other_out() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        sizes, times = rng.integers(1, 200_000, 2), rng.uniform(0.1, 2.0, 2)
+        two = [
+            replace(BASE, path=f"{k}", bytes=int(sizes[k]), least_ms=float(times[k]))
+            for k in range(2)
+        ]
+        assert not all(outdone(one, two, timed=True) for one in two)
+
+
+def test_the_temperature_brings_the_float_posteriors_back() -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 2, (400, 5))
+    assert refitted(1.3, logits, 0.5 * logits) == pytest.approx(0.65, rel=0.01)
+    assert refitted(1.3, logits, logits + rng.normal(0, 1e-3, logits.shape)) == 1.3
+
+
+def test_a_clip_has_the_mean_posterior_of_its_windows() -> None:
+    logits = np.array([[0.0, 1.0], [2.0, 0.0], [0.0, 3.0]])
+    found = clip_posteriors(logits, np.array([0, 0, 1]), 1.0)
+    np.testing.assert_allclose(found[0], softmax(logits[:2]).mean(axis=0))
+    np.testing.assert_allclose(found[1], softmax(logits[2]))
+
+
+def test_every_face_is_matched_once() -> None:
+    face = np.array([[0, 0, 10, 10]], np.float32)
+    away = face + 50
+    both = np.vstack([face, away])
+    assert face_f1([face, both], [face, both]) == 1.0
+    assert face_f1([face], [np.vstack([face, face])]) == pytest.approx(2 / 3)
+    assert face_f1([both], [face]) == pytest.approx(2 / 3)
+    assert face_f1([face], [away]) == 0.0
+    assert face_f1([face[:0]], [face[:0]]) == 1.0
+
+
+def test_the_layers_that_bring_half_of_the_error_stay_in_float() -> None:
+    errors = {"a": 6.0, "b": 3.0, "c": 2.0, "d": 1.0, **{f"e{k}": 0.0 for k in range(8)}}
+    assert worst(errors) == ["a"]
+    assert worst({**errors, "a": 4.0}) == ["a", "b"]
+    assert worst({"a": 1.0}) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "target", "found"),
+    [
+        ("model.tflite", "tflite", "", "rpi"),
+        ("model.xml", "openvino-ir", "", "openvino"),
+        ("model.bin", "openvino-bin", "", "openvino"),
+        ("model.onnx", "onnx", "", ""),
+        ("model.trt.onnx", "onnx", "jetson", "jetson"),
+    ],
+)
+def test_a_file_belongs_to_the_target_of_its_format(
+    path: str, kind: str, target: str, found: str
+) -> None:
+    assert target_of(ModelFile(path, kind, "float32", 1, "0" * 64, target)) == found
+    assert Path(path).suffix
