@@ -79,8 +79,8 @@ class Painter:
         self._galleries = {"scenes": scenes, "faces": faces}
         self._device = device
 
-    def paint(self, sketch: Sketch) -> Examples:
-        """Return the pictures of a sketch, made worse."""
+    def paint(self, sketch: Sketch, harm: bool = True) -> Examples:
+        """Return the pictures of a sketch, made worse unless told otherwise."""
         width, height = sketch.size
         noise = self._sent(sketch.noise)
         canvas = F.interpolate(noise, (height, width), mode="bicubic", align_corners=False)
@@ -88,7 +88,8 @@ class Painter:
         for name, pieces in sketch.layers:
             if len(pieces.at):
                 self._galleries[name].lay(canvas, pieces)
-        images = detector_harm.worsened(canvas, np.random.default_rng(sketch.seed))
+        rng = np.random.default_rng(sketch.seed)
+        images = detector_harm.worsened(canvas, rng) if harm else canvas
         faces = (sketch.boxes, sketch.points, sketch.there, sketch.ignored)
         return Examples(images.permute(0, 2, 3, 1).contiguous(), *map(self._sent, faces))
 
