@@ -110,7 +110,7 @@ def _line(one: Figures) -> str:
     if one.bytes:
         cells.append(f"{one.bytes / 1e3:.0f} kB")
     if one.p50_ms is not None:
-        cells.append(f"p50 {one.p50_ms:.3f} p95 {one.p95_ms:.3f} least {one.least_ms:.3f} ms")
+        cells.append(f"p50 {one.p50_ms:.3f} p95 {one.p95_ms:.3f} cpu {one.cpu_ms:.3f} ms")
     for name, value in (
         ("score", one.score),
         ("agreement", one.agreement),

@@ -52,8 +52,8 @@ class Figures:
         temperature: Refitted; None of a detector.
         p50_ms: Median time of one inference on one thread.
         p95_ms: 95th percentile.
-        least_ms: The least median of a short series, by which candidates are compared: what else
-            the machine does hits it least.
+        cpu_ms: Median processor time of one inference, by which candidates are compared: what
+            else the machine does hardly touches it.
         peak_mb: The most memory that a process with nothing but this model held.
         worst_output_error: Root mean square error of the worst output against the float model,
             over that output's standard deviation.
@@ -73,7 +73,7 @@ class Figures:
     temperature: float | None = None
     p50_ms: float | None = None
     p95_ms: float | None = None
-    least_ms: float | None = None
+    cpu_ms: float | None = None
     peak_mb: float | None = None
     worst_output_error: float | None = None
 
@@ -200,7 +200,7 @@ def outdone(candidate: Figures, others: Sequence[Figures], *, timed: bool) -> st
 
 
 def _is_faster(one: Figures, other: Figures) -> bool:
-    return bool(one.least_ms and other.least_ms and one.least_ms < FASTER * other.least_ms)
+    return bool(one.cpu_ms and other.cpu_ms and one.cpu_ms < FASTER * other.cpu_ms)
 
 
 def _relative_error(wanted: npt.NDArray[Any], given: npt.NDArray[Any]) -> float:

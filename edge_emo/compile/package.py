@@ -71,7 +71,7 @@ def write_package(
 def rows_of(figures: Sequence[Figures], source: Source, files: Path) -> list[dict[str, Any]]:
     """Return the rows of ``[[files]]`` for the candidates that were kept, the fastest first."""
     kept = sorted(
-        (one for one in figures if one.kept), key=lambda one: (one.target, one.least_ms or 0.0)
+        (one for one in figures if one.kept), key=lambda one: (one.target, one.cpu_ms or 0.0)
     )
     return [row for one in kept for row in _rows(one, source, files / one.target)]
 
@@ -133,8 +133,9 @@ def _write_metrics(old: Path, figures: Sequence[Figures], judged_on: str, made: 
 
 
 NOTE = (
-    "Times of one inference on one thread of the machine that compiled, candidates of a target "
-    "by turns; of jetson, by ONNX Runtime on its CPU: they say nothing of a Jetson."
+    "Times of one inference on one thread of the machine that compiled, candidates of a target by "
+    "turns. Processor time hardly holds what else the machine did; median and 95th percentile do. "
+    "Of jetson, by ONNX Runtime on the same processor: they say nothing of a Jetson."
 )
 
 

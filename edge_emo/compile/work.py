@@ -91,10 +91,10 @@ def clock(folder: str, backend: str) -> dict[str, Any]:
     """Time every file of a package on one backend and one thread, by turns.
 
     Returns:
-        By path: ``p50_ms``, ``p95_ms`` and ``least_ms``; or ``reason``.
+        By path: ``p50_ms``, ``p95_ms`` and ``cpu_ms``; or ``reason``.
     """
     record = autotune(read_package(folder), threads=(1,), backend=backend)
-    keys = ("p50_ms", "p95_ms", "least_ms", "reason")
+    keys = ("p50_ms", "p95_ms", "cpu_ms", "reason")
     return {row.path: {key: getattr(row, key) for key in keys} for row in record.rows}
 
 

@@ -37,7 +37,8 @@ class Timing:
         threads: Threads of one inference.
         p50_ms: Median time of one inference; 0 when there is a reason.
         p95_ms: 95th percentile.
-        least_ms: The least median of a short series: what it takes while nothing else runs.
+        cpu_ms: Median processor time, of all threads: what else the machine does hardly touches
+            it, so it compares files on a busy machine.
         load_ms: Time from nothing to the first answer.
         reason: Why it was not measured; empty when it was.
     """
@@ -48,7 +49,7 @@ class Timing:
     threads: int
     p50_ms: float = 0.0
     p95_ms: float = 0.0
-    least_ms: float = 0.0
+    cpu_ms: float = 0.0
     load_ms: float = 0.0
     reason: str = ""
 

@@ -16,7 +16,7 @@ from edge_emo.manifest import TARGETS, ModelPackage, list_packages
 
 HEAD = (
     "target", "candidate", "kB", "score", "agreement", "calibration error", "median ms", "p95 ms",
-    "least ms", "peak MB", "verdict",
+    "CPU ms", "peak MB", "verdict",
 )  # fmt: skip
 PAGE = """# Compiled models
 
@@ -24,8 +24,8 @@ Written by `python tools/train/card_compiled.py` from the `metrics.json` of each
 `edge-emo compile` fills. {note}
 
 Score: unweighted average recall; of the detector, F1 of its faces. Agreement: share of clips whose
-top label is the float model's; of the detector, F1 against its faces. Least: the least median of a
-short series, by which candidates are compared. A verdict is `kept`, or why the candidate is not in
+top label is the float model's; of the detector, F1 against its faces. CPU: processor time, by which
+candidates are compared. A verdict is `kept`, or why the candidate is not in
 the package.
 
 ## Size for one target
@@ -73,7 +73,7 @@ def _row(row: Mapping[str, Any]) -> list[str]:
         row["kind"],
         f"{row['bytes'] / 1e3:.0f}" if row.get("bytes") else "–",
         *(_number(row.get(key)) for key in ("score", "agreement", "calibration_error")),
-        *(_number(row.get(key)) for key in ("p50_ms", "p95_ms", "least_ms")),
+        *(_number(row.get(key)) for key in ("p50_ms", "p95_ms", "cpu_ms")),
         f"{row['peak_mb']:.0f}" if row.get("peak_mb") else "–",
         row.get("reason") or "kept",
     ]
