@@ -46,7 +46,8 @@ class Figures:
         agreement: Share of clips whose top label, by name, is the float model's; of a
             detector, the share of faces that both find.
         score: Unweighted average recall of the clips with a label; of a detector, F1 of its
-            faces against the true ones, or against the float model's where none are known.
+            faces against the true ones, or against the float model's where none are known; of
+            landmarks, 1 less their mean distance from the true ones over that of the eyes.
         accuracy: Of the clips with a label; None of a detector.
         calibration_error: Expected calibration error with ``temperature``; None of a detector.
         temperature: Refitted; None of a detector.
@@ -112,6 +113,8 @@ def measure(
     found = replace(blank, worst_output_error=round(error, 5))
     if package.task == "detect":
         return _measure_detector(package, samples, ours, theirs, found)
+    if package.task == "landmarks":
+        return _measure_landmarks(package, samples, ours, theirs, found)
     name = package.categories.name
     temperature = refitted(package.temperature, ours.held_out[name], theirs.held_out[name])
     before = clip_posteriors(ours.judged[name], samples.clips, package.temperature)
@@ -237,6 +240,29 @@ def _measure_detector(
         agreement=round(face_f1(before, after), 5),
         score=round(face_f1(truth, after), 5),
     )
+
+
+def _measure_landmarks(
+    package: ModelPackage, samples: Samples, ours: Answers, theirs: Answers, found: Figures
+) -> Figures:
+    name = package.outputs[0].name
+    if samples.points is None:
+        return replace(found, n=len(samples))
+    truth, unit = samples.points[:, :-1], samples.points[:, -1]
+    away = _distances(theirs.judged[name], truth) / unit
+    apart = _distances(theirs.judged[name], ours.judged[name]) / unit
+    return replace(
+        found,
+        n=len(away),
+        agreement=round(1.0 - float(apart.mean()), 5),
+        score=round(1.0 - float(away.mean()), 5),
+    )
+
+
+def _distances(ones: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return the mean distance of the points of each row, (n,)."""
+    gaps = (ones.astype(np.float64) - others).reshape(len(ones), -1, 2)
+    return np.asarray(np.linalg.norm(gaps, axis=2).mean(axis=1))
 
 
 def _boxes(package: ModelPackage, outputs: Outputs) -> list[npt.NDArray[Any]]:

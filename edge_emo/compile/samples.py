@@ -26,7 +26,7 @@ from edge_emo.runtime.base import LoadedModel, Tensors
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-LABELS, CLIPS, FACES = "labels", "clips", "faces"
+LABELS, CLIPS, FACES, POINTS = "labels", "clips", "faces", "points"
 LEAST = 32
 """Fewer calibration inputs than this say too little of the ranges."""
 
@@ -42,12 +42,15 @@ class Samples:
         labels: The true label of each clip; None where it is not known. Empty of a detector.
         faces: Of a detector, shape (m, 5): number of the sample, then x, y, width and height of
             a true face in pixels of the input; None when they are not known.
+        points: Of what places landmarks, shape (n, 2 k + 1): where its output should lie, in
+            units of the output, and the distance between the eyes in that unit; else None.
     """
 
     inputs: tuple[npt.NDArray[Any], ...]
     clips: npt.NDArray[np.int64]
     labels: tuple[str | None, ...]
     faces: npt.NDArray[np.float64] | None = None
+    points: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         """Return the number of inputs."""
@@ -66,8 +69,8 @@ class Samples:
         named[CLIPS] = self.clips
         if self.labels:
             named[LABELS] = np.array([label or "" for label in self.labels])[self.clips]
-        if self.faces is not None:
-            named[FACES] = self.faces
+        truths = {FACES: self.faces, POINTS: self.points}
+        named |= {name: truth for name, truth in truths.items() if truth is not None}
         np.savez(path, **named)
 
 
@@ -87,7 +90,8 @@ def read_samples(
         package: Says what the model reads.
         path: A manifest of clips (.jsonl), or an .npz: an array for each input of the package,
             of shape (n, …); for judging, ``labels`` of shape (n,), and ``clips`` of shape (n,)
-            where several inputs are of one clip.
+            where several inputs are of one clip; of a detector ``faces``, of landmarks
+            ``points``: see :class:`Samples`.
         root: Folder that the clips' paths are relative to; the manifest's own when None.
         model: The float model: it runs over the clips. Not needed for an .npz.
         baseline_split: See :func:`edge_emo.evaluation.evaluate.run_clips`.
@@ -156,7 +160,7 @@ def _from_arrays(package: ModelPackage, path: Path) -> Samples:
         raise DatasetError(f"{path} is no .npz of plain arrays: {error}") from error
     inputs = tuple(_input(path, spec, arrays) for spec in package.inputs)
     count = len(inputs[0])
-    for name in (*(spec.name for spec in package.inputs), LABELS, CLIPS):
+    for name in (*(spec.name for spec in package.inputs), LABELS, CLIPS, POINTS):
         if name in arrays and len(arrays[name]) != count:
             raise DatasetError(f"{path}: {name} has {len(arrays[name])} rows, others {count}")
     given = arrays.get(CLIPS, np.arange(count))
@@ -168,7 +172,7 @@ def _from_arrays(package: ModelPackage, path: Path) -> Samples:
             f"{path}: {unknown[0]!r} is no label of {package.id}",
             hint=f"its labels: {', '.join(_labels(package))}",
         )
-    return Samples(inputs, clips.astype(np.int64), labels, arrays.get(FACES))
+    return Samples(inputs, clips.astype(np.int64), labels, arrays.get(FACES), arrays.get(POINTS))
 
 
 def _labels(package: ModelPackage) -> tuple[str, ...]:

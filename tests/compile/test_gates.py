@@ -7,17 +7,20 @@ import numpy as np
 import pytest
 
 from edge_emo.compile.gates import (
+    Answers,
     Figures,
     clip_posteriors,
     face_f1,
+    measure,
     outdone,
     refitted,
     rejection,
 )
+from edge_emo.compile.samples import Samples
 from edge_emo.compile.sensitivity import worst
 from edge_emo.compile.source import target_of
 from edge_emo.estimators.calibration import softmax
-from edge_emo.manifest import ModelFile
+from edge_emo.manifest import ModelFile, find_package
 
 BASE = Figures(
     "rpi", "float32", "model.tflite", bytes=1_000_000, score=0.70, p50_ms=1.2, cpu_ms=1.0
@@ -130,3 +133,16 @@ def test_a_file_belongs_to_the_target_of_its_format(
 ) -> None:
     assert target_of(ModelFile(path, kind, "float32", 1, "0" * 64, target)) == found
     assert Path(path).suffix
+
+
+def test_landmarks_are_judged_by_their_distance_over_that_of_the_eyes() -> None:
+    package = find_package("face-landmarks-small")
+    truth = np.zeros((3, 11))
+    truth[:, 10] = 10.0
+    samples = Samples((np.zeros((3, 1, 48, 48), np.float32),), np.arange(3), (), None, truth)
+    ours, theirs = np.zeros((3, 10)), np.zeros((3, 10))
+    ours[:, 0], theirs[:, 0] = 5.0, 10.0
+    answers = [Answers({"points": one}, {"points": one}) for one in (ours, theirs)]
+    found = measure(package, samples, *answers, BASE)
+    assert found.score == pytest.approx(1 - 10.0 / 5 / 10.0)
+    assert found.agreement == pytest.approx(1 - 5.0 / 5 / 10.0)

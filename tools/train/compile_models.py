@@ -24,6 +24,7 @@ from pathlib import Path
 
 import card
 import detector_card
+import landmarks_package
 import numpy as np
 
 from edge_emo.cli.compile import table
@@ -67,8 +68,7 @@ def main() -> None:
             judged_on=f"{(prepare.__doc__ or '').splitlines()[0]} {about(judged)}",
             progress=lambda words: print(words, file=sys.stderr, flush=True),
         )
-    writer = detector_card if package.task == "detect" else card
-    writer.write_card(done.folder)
+    WRITE_CARD.get(package.task, card.write_card)(done.folder)
     print(table(done.figures))
     print(f"{ready - began:.0f} s to prepare, {time.monotonic() - ready:.0f} s to compile")
 
@@ -129,6 +129,25 @@ def prepare_detector(package: ModelPackage, data: Path, place: Path) -> Pair:
     return Data(place / "judged.npz"), Data(place / "seen.npz")
 
 
+def prepare_landmarks(package: ModelPackage, data: Path, place: Path) -> Pair:
+    """Judged on faces of validation pictures, calibrated on those trained on."""
+    import detector_data
+    import landmarks_fit
+    import torch
+
+    parts = detector_data.load(data, 0)
+    name = package.inputs[0].name
+    template = landmarks_fit.places(torch.zeros(1, 10))
+    for part, file, count in (("valid", "judged", 2000), ("train", "seen", CALIBRATION)):
+        rows = landmarks_fit.pieces(parts["scenes"][part] + parts["crops"][part], False)
+        crops, points, _ = landmarks_fit.draw(rows, count, torch.Generator().manual_seed(0), 0.3)
+        apart = (points[:, 0] - points[:, 1]).norm(dim=1).clamp(min=0.2 * landmarks_fit.INPUT_PX)
+        wanted = torch.cat([(points - template).reshape(count, -1), apart[:, None]], 1)
+        truth = (wanted / landmarks_fit.UNIT_PX).numpy()
+        np.savez(place / f"{file}.npz", **{name: crops.numpy()}, points=truth)
+    return Data(place / "judged.npz"), Data(place / "seen.npz")
+
+
 def prepare_voice(package: ModelPackage, data: Path, place: Path) -> Pair:
     """Judged on the speakers that its temperature was fitted on, calibrated on the others."""
     import voice
@@ -173,10 +192,12 @@ def prepare_physio(package: ModelPackage, data: Path, place: Path) -> Pair:
     return _by_speaker(package, place / PHYSIO_CLIPS, physio.BASELINE)
 
 
+WRITE_CARD = {"detect": detector_card.write_card, "landmarks": landmarks_package.write_card}
 PREPARE: Mapping[str, tuple[str, Callable[[ModelPackage, Path, Path], Pair]]] = {
     "face": ("face-expression-small", prepare_face),
     "face-fer2013": ("face-fer2013-small", prepare_face),
     "detector": ("face-detector-small", prepare_detector),
+    "landmarks": ("face-landmarks-small", prepare_landmarks),
     "voice": ("voice-expression-small", prepare_voice),
     "voice-commercial": ("voice-expression-commercial", prepare_voice),
     "text": ("text-expression-small", prepare_text),

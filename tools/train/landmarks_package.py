@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import card_compiled
 import detector_data
 import export
 import landmarks_fit
@@ -206,6 +207,7 @@ def write_card(folder: Path) -> None:
         _section("Figures", _figures(metrics)),
         _section("Limits", _texts(words["limits"])),
         _section("Files", _files(model, metrics)),
+        _section("Compiled", card_compiled.section(metrics)),
         _section("Training", _training(metrics)),
         _section("What was tried", _tried(metrics)),
     ]
