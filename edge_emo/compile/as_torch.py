@@ -33,7 +33,15 @@ def as_torch(graph: Graph) -> Any:
             hint="express it with other operators, or compile for another target",
         )
 
-    class Step(torch.nn.Module):  # type: ignore[misc,name-defined]  # a class of an optional package
+    step = _step_type(torch, graph)
+    network = _network_type(torch, graph, step)
+    for made in (step, network):  # what a .tflite would otherwise repeat in every tensor's name
+        made.__module__, made.__qualname__ = "net", made.__name__
+    return network().eval()
+
+
+def _step_type(torch: Any, graph: Graph) -> Any:
+    class Step(torch.nn.Module):  # type: ignore[misc]  # a class of an optional package
         """One node; its weights are parameters of its own, small constants stay arrays."""
 
         def __init__(self, node: Node) -> None:
@@ -63,11 +71,15 @@ def as_torch(graph: Graph) -> Any:
                 values = self.prepare(values)
             return OPERATORS[self.node.op](torch, self.node, values)
 
-    class Network(torch.nn.Module):  # type: ignore[misc,name-defined]  # as above
+    return Step
+
+
+def _network_type(torch: Any, graph: Graph, step: Any) -> Any:
+    class Network(torch.nn.Module):  # type: ignore[misc]  # as above
         def __init__(self) -> None:
             super().__init__()
             for node in graph.nodes:
-                self.add_module(node.name, Step(node))
+                self.add_module(node.name, step(node))
 
         def forward(self, *given: Any) -> Any:
             known = dict(zip((tensor.name for tensor in graph.inputs), given, strict=True))
@@ -78,9 +90,7 @@ def as_torch(graph: Graph) -> Any:
             outputs = tuple(known[tensor.name] for tensor in graph.outputs)
             return outputs if len(outputs) > 1 else outputs[0]
 
-    for made in (Step, Network):  # what a .tflite would otherwise repeat in every tensor's name
-        made.__module__, made.__qualname__ = "net", made.__name__
-    return Network().eval()
+    return Network
 
 
 def _ints(value: Any) -> list[int]:
