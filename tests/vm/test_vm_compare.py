@@ -9,7 +9,7 @@ from tools.vm.compare import differences, figures, read_rows
 
 ROW = {"package": "voice", "backend": "litert", "file": "model.tflite", "clip": "a"}
 SAID = {"posterior": {"calm": 0.7, "tense": 0.3}, "abstained": None, "arousal": 0.1}
-FACES = {"faces": [[10.0, 20.0, 100.0, 120.0, 0.8]]}
+FACES = {"faces": [[0.8, 10.0, 20.0, 100.0, 120.0, 40.0, 60.0]]}
 
 
 def rows(said: dict[str, Any]) -> Any:
@@ -25,7 +25,7 @@ def posterior(calm: float) -> dict[str, Any]:
     [
         (SAID, posterior(0.719)),
         (SAID, {**SAID, "posterior": {"tense": 0.3, "calm": 0.7}}),
-        (FACES, {"faces": [[11.9, 20.0, 100.0, 120.0, 0.81]]}),
+        (FACES, {"faces": [[0.81, 11.9, 20.0, 100.0, 120.0, 40.0, 61.9]]}),
         ({"reason": "no such operator"}, {"reason": "it is not installed"}),
     ],
 )
@@ -42,8 +42,9 @@ def test_machines_that_agree(here: dict[str, Any], there: dict[str, Any]) -> Non
         (SAID, {**SAID, "arousal": 0.13}, "differs by 0.0300"),
         (SAID, {"reason": "no such operator"}, "runs once only"),
         (FACES, {"faces": []}, "1 faces here, 0 there"),
-        (FACES, {"faces": [[12.1, 20.0, 100.0, 120.0, 0.8]]}, "there"),
-        (FACES, {"faces": [[10.0, 20.0, 100.0, 120.0, 0.83]]}, "there"),
+        (FACES, {"faces": [[0.8, 12.1, 20.0, 100.0, 120.0, 40.0, 60.0]]}, "there"),
+        (FACES, {"faces": [[0.8, 10.0, 20.0, 100.0, 120.0, 40.0, 62.1]]}, "there"),
+        (FACES, {"faces": [[0.83, 10.0, 20.0, 100.0, 120.0, 40.0, 60.0]]}, "there"),
     ],
 )
 def test_machines_that_differ(here: dict[str, Any], there: dict[str, Any], words: str) -> None:

@@ -15,8 +15,10 @@ Rows = dict[tuple[str, str, str, str], Row]
 
 TOLERANCE = 0.02
 """Of a posterior, of a dimension, and of a detector's score."""
-_BOX_SHARE = 0.02
-"""Of a box's place and size, as a share of its side."""
+_SHARE = 0.02
+"""Of a box's place and size and of landmarks, as a share of the box's width."""
+_SCORE, _WIDTH = 0, 3
+"""Where a face's row has them: score, x, y, width, height, then x and y of each landmark."""
 
 
 def read_rows(text: str) -> Rows:
@@ -61,7 +63,7 @@ def _problem_of_faces(here: list[list[float]], there: list[list[float]]) -> str:
     if len(here) != len(there):
         return f"{len(here)} faces here, {len(there)} there"
     for one, other in zip(here, there, strict=True):
-        allowed = [_BOX_SHARE * one[2]] * 4 + [TOLERANCE]
+        allowed = [TOLERANCE] + [_SHARE * one[_WIDTH]] * (len(one) - 1)
         if any(abs(a - b) > most for a, b, most in zip(one, other, allowed, strict=True)):
             return f"{one} here, {other} there"
     return ""
@@ -79,7 +81,7 @@ def _distance(here: Row, there: Row) -> float:
 def _pairs(here: Row, there: Row) -> Iterator[tuple[float, float]]:
     """Yield what must be alike: scores of faces, or probabilities by label and dimensions."""
     for one, other in zip(here.get("faces", ()), there.get("faces", ()), strict=False):
-        yield one[-1], other[-1]
+        yield one[_SCORE], other[_SCORE]
     ours, theirs = here.get("posterior") or {}, there.get("posterior") or {}
     for label in ours:
         yield ours[label], theirs[label]

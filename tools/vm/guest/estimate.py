@@ -16,11 +16,16 @@ from edge_emo.datasets.clips import Clip, read_clips
 from edge_emo.datasets.decode import decode_clip
 from edge_emo.errors import ModelError
 from edge_emo.estimators.create import build_estimator
-from edge_emo.estimators.face_finder import PackagedDetector, load_face_detector
+from edge_emo.estimators.face_finder import (
+    PackagedDetector,
+    PackagedLandmarks,
+    load_face_detector,
+)
+from edge_emo.features.face_detector import DetectedFace
 from edge_emo.imaging import use_one_thread
-from edge_emo.manifest import ModelPackage, list_packages
+from edge_emo.manifest import ModelPackage, find_detector, list_packages
 from edge_emo.runtime.base import LoadedModel
-from edge_emo.runtime.choose import Candidate, candidates, load_candidate
+from edge_emo.runtime.choose import Candidate, candidates, load_candidate, load_model
 from edge_emo.runtime.openvino import OpenVinoBackend
 from edge_emo.types import Prediction
 
@@ -73,13 +78,27 @@ def _said(
     if package.task == "estimate":
         yield from _estimated(package, model, clips, folder)
         return
-    detector = PackagedDetector(package, model)
+    finder = _finder(package, model)
     for clip in clips:
-        faces = detector.detect(decode_clip(clip, folder).chunk.image)
-        sure = [face for face in faces if face.score >= detector.begin_score]
-        boxes = [[face.x, face.y, face.width, face.height, face.score] for face in sure]
-        yield clip, {"faces": boxes}
-    detector.close()
+        faces = finder.detect(decode_clip(clip, folder).chunk.image)
+        sure = [face for face in faces if face.score >= finder.begin_score]
+        yield clip, {"faces": [_numbers(face) for face in sure]}
+    finder.close()
+
+
+def _finder(package: ModelPackage, model: LoadedModel) -> PackagedDetector:
+    """Return what finds faces with the model; landmarks are placed on faces of the default one."""
+    if package.task == "detect":
+        return PackagedDetector(package, model)
+    detector = find_detector(None, "face")
+    assert detector is not None, "no package finds faces"
+    return PackagedDetector(detector, load_model(detector), PackagedLandmarks(package, model))
+
+
+def _numbers(face: DetectedFace) -> list[float]:
+    """Return score, box and landmarks of a face."""
+    points = [value for point in face.points for value in point]
+    return [face.score, face.x, face.y, face.width, face.height, *points]
 
 
 def _estimated(
