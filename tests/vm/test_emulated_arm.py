@@ -46,7 +46,6 @@ DEVICES = {
     "replay": f"{CLI} replay session --json",
 }
 SAID = "estimate.py golden --backend"
-OPENVINO = "--backend openvino --clips 1 --suffix .onnx"
 BOX_S = 900.0
 BARS = ["white", "yellow", "cyan", "green", "magenta", "red", "blue", "black"]
 COLOURS = {
@@ -92,15 +91,20 @@ def devices(files: Path) -> dict[str, Step]:
     return there(files, VIRT, DEVICES)
 
 
+def openvino() -> str:
+    """Options for two packages and one clip: emulated, OpenVINO compiles for half a minute each."""
+    some = " ".join(f"--package {find_package(name).id}" for name in ("voice", "eeg"))
+    return f"--backend openvino --clips 1 --suffix .onnx {some}"
+
+
 @pytest.fixture(scope="module")
 def parity(files: Path) -> dict[str, Step]:
     """What the packages say on two machines at once, one for each core of a small computer."""
-    some = " ".join(f"--package {find_package(name).id}" for name in ("voice", "eeg"))
     jobs = (
         {"litert": f"python3 {SAID} litert"},
         {
             "onnx": f"python3 {SAID} onnx",
-            "openvino": f"python3 estimate.py golden {OPENVINO} {some}",
+            "openvino": f"python3 estimate.py golden {openvino()}",
         },
     )
     with ThreadPoolExecutor() as pool:
@@ -229,10 +233,8 @@ def test_every_package_estimates_as_on_this_machine(
 def test_openvino_estimates_as_on_this_machine(
     parity: dict[str, Step], said_here: Callable[[str], Rows], tell: Tell
 ) -> None:
-    theirs = read_rows(out(parity, "openvino"))
-    everything = said_here(OPENVINO)
-    ours = {key: everything[key] for key in theirs}
-    assert {key[0] for key in theirs} == {find_package(name).id for name in ("voice", "eeg")}
+    ours, theirs = said_here(openvino()), read_rows(out(parity, "openvino"))
+    assert len([row for row in ours.values() if row.get("posterior")]) == 2
     assert differences(ours, theirs) == []
     tell("\n".join(figures(ours, theirs)))
 
