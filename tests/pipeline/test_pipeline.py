@@ -283,7 +283,7 @@ def test_a_swapped_model_file_is_refused(own_models: Path) -> None:
     other = default_dirs()[0] / find_package("voice").id
     for path in package.glob("model.*"):
         if path.suffix != ".toml":
-            shutil.copy(other / path.name, path)
+            shutil.copy(next(other.glob(f"*{path.suffix}")), path)
     with pytest.raises(ModelError):
         Pipeline(eeg=EEG, config=with_models(own_models)).open()
 
