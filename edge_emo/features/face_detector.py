@@ -89,6 +89,8 @@ class DetectorSettings:
             one stays.
         most: At most so many faces, the surest.
         follow: Share of the threshold that is enough for a face that is followed already.
+        small_px: In the network's picture. A face of a smaller side, of which it sees little, …
+        small_share: … counts as so much less sure.
     """
 
     width_px: int = 320
@@ -97,6 +99,8 @@ class DetectorSettings:
     overlap: float = 0.4
     most: int = 32
     follow: float = 0.6
+    small_px: float = 0.0
+    small_share: float = 1.0
 
 
 class Detects(Protocol):
@@ -224,7 +228,18 @@ def decode(outputs: Mapping[str, npt.NDArray[Any]], settings: DetectorSettings) 
     kept = suppress(boxes, settings.overlap)[: settings.most]
     points = np.concatenate([level[1] for level in levels])[order][kept]
     chances = (1.0 / (1.0 + np.exp(-scores[order][kept]))).astype(np.float32)
-    return Found(boxes[kept], points, chances)
+    return _sure_enough(Found(boxes[kept], points, chances), settings)
+
+
+def _sure_enough(found: Found, settings: DetectorSettings) -> Found:
+    """Take from the scores of small faces; drop those that fall below the threshold."""
+    small = _area(found.boxes) < settings.small_px**2
+    if not small.any():
+        return found
+    scores = np.where(small, found.scores * np.float32(settings.small_share), found.scores)
+    order = np.argsort(-scores, kind="stable")
+    order = order[scores[order] >= settings.threshold]
+    return Found(found.boxes[order], found.points[order], scores[order])
 
 
 def suppress(boxes: Floats, overlap: float) -> npt.NDArray[np.intp]:

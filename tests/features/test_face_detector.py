@@ -169,3 +169,15 @@ def test_any_maps_give_finite_faces_apart_from_each_other(seed: int, spread: flo
 def test_a_wrong_parameter_is_named(features: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match=f"finder.*{next(iter(features))}"):
         detector_settings(features, "finder")
+
+
+def test_small_faces_have_to_be_surer() -> None:
+    settings = DetectorSettings(WIDTH, HEIGHT, threshold=0.5, small_px=50.0, small_share=0.6)
+    maps = empty()
+    put(maps, 8, 4, 4, math.log(9))  # 0.9, and 0.54 as it is small
+    put(maps, 8, 24, 30, math.log(7 / 3))  # 0.7, and 0.42
+    put(maps, 16, 6, 12, math.log(7 / 3))  # 78 px
+    found = decode(maps, settings)
+    assert found.scores.tolist() == pytest.approx([0.7, 0.54], abs=1e-4)
+    assert (found.boxes[:, 2] - found.boxes[:, 0]).round().tolist() == [64.0, 32.0]
+    assert len(found.points) == 2

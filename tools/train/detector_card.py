@@ -53,6 +53,8 @@ WORDS = {
         "Four of five faces in the scenes wear masks; bare faces are fewer: see the table.",
         "Bare faces were learnt mostly from pasted portraits of LFW, which shows few women, "
         "children and dark-skinned people; figures by age, sex and skin colour were not measured.",
+        "A face of less than 15 px in the network's picture, 30 px of a frame that is 640 px wide, "
+        "has to be surer than a larger one.",
         "Landmarks under a mask are the teacher's guess, and are taught to be guessed.",
         "Faces turned by more than 60° in the picture, upside down, or in profile are mostly "
         "missed.",
