@@ -4,12 +4,14 @@
 package, ``meld/``, ``emotionlines/``, ``dailydialog/`` and ``isear/``, as published. A package
 whose name ends in ``commercial`` is trained on the first three only. Steps:
 
-- ``train``: fit on the training parts and keep ``--checkpoint``
+- ``teach``: fit larger networks on the training parts and keep them beside ``--checkpoint``;
+  those that are there already stay
+- ``train``: fit the small one on those parts and the teachers' answers, keep ``--checkpoint``
 - ``export``: checkpoint → model package ``--out``, calibrated on the validation part
 - ``measure``: figures of the dev parts into the package ``--out``
 - ``manifest``: the dev part of ``--corpus`` with the truth ``--truth`` as a manifest ``--out``,
   for ``edge-emo evaluate``
-- ``all`` (the default): the first three
+- ``all`` (the default): the first four
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ import json
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +41,23 @@ from text_data import (
     dialogue,
     read_corpora,
 )
-from text_fit import Options, Table, fit, run, table_of
+from text_distil import plain_views, taught_views
+from text_fit import Options, fit, plentiful, run
 from text_net import Exported, Heads, Size, TextNet, int8_of
 from text_score import report, thresholds
+from text_table import Table, View, table_of
 from text_words import words
 
 from edge_emo.datasets.clips import write_clips
 from edge_emo.estimators.calibration import fit_temperature
-from edge_emo.features.text import TextSpec, sentence_rows, tokens
+from edge_emo.features.text import TextSpec, context_rows, sentence_rows, tokens
 from edge_emo.types import CATEGORIES
 
-SPEC = TextSpec(words=48, context=32, ids=16, word_rows=24000, gram_rows=32000, least=3, most=5)
+SPEC = TextSpec(words=48, context=32, ids=16, word_rows=24000, gram_rows=28000, least=3, most=5)
+QUIET = 0.3
+"""Part of DailyDialog's neutral utterances that the small network reads, half in each epoch."""
+TEACHER_SPEC = replace(SPEC, gram_rows=32000)
+TEACHER = Size(TEACHER_SPEC.rows, width=128, filters=256, hidden=256, drop=0.5, recurrent=True)
 
 
 def main() -> None:
@@ -57,41 +65,60 @@ def main() -> None:
     given = _parser().parse_args()
     torch.set_num_threads(1)
     steps = {
+        "teach": teach,
         "train": train,
         "export": export_package,
         "measure": measure,
         "manifest": manifest,
-        "all": lambda all_of: [step(all_of) for step in (train, export_package, measure)],
+        "all": lambda all_of: [step(all_of) for step in (teach, train, export_package, measure)],
     }
     steps[given.step](given)
 
 
+def teach(given: argparse.Namespace) -> None:
+    """Fit the teachers that are not kept yet, each from its own seed."""
+    training, validation = _parts(given, TEACHER_SPEC)
+    numbers = range(1, given.teachers + 1)
+    for number in (n for n in numbers if not _teacher(given, n).exists()):
+        seed = given.seed + number
+        net = _new_net(TEACHER, seed)
+        options = Options(epochs=given.teacher_epochs, seed=seed, row_drop=0.2)
+        views = plain_views(training, options.context_drop)
+        log = _fit(net, training, views, validation, options)
+        _keep(_teacher(given, number), net, {"options": asdict(options), "log": log})
+
+
 def train(given: argparse.Namespace) -> None:
-    """Fit and keep weights, options, log and duration."""
+    """Fit the small network on what the teachers say, and keep weights, options and log."""
     began = time.monotonic()
-    sentences = _sentences(given)
-    options = Options(epochs=given.epochs, seed=given.seed)
-    torch.manual_seed(given.seed)
-    net = TextNet(Size(SPEC.rows, drop=given.drop))
-    log = _fit(net, table_of(sentences, SPEC), options)
+    training, validation = _parts(given, SPEC)
+    kept = _kept(training, given.seed)
+    training = training.part(kept)
+    paths = [_teacher(given, n) for n in range(1, given.teachers + 1)]
+    teachers = [_net(_read(path)) for path in paths]
+    options = Options(epochs=given.epochs, seed=given.seed, quiet=0.5)
+    net = _new_net(Size(SPEC.rows, drop=given.drop), given.seed)
+    if teachers:
+        theirs, _ = _parts(given, TEACHER_SPEC)
+        views = taught_views(theirs.part(kept), teachers, given.changed, given.seed)
+    else:
+        views = plain_views(training, options.context_drop)
+    log = _fit(net, training, views, validation, options)
     content = {
-        "state": net.state_dict(),
-        "size": asdict(net.size),
-        "options": asdict(options),
+        "options": {**asdict(options), "teachers": len(teachers), "changed": given.changed},
         "log": log,
         "minutes": round((time.monotonic() - began) / 60, 1),
-        "sentences": dict(Counter(s.corpus for s in sentences if s.split == "train")),
-        "emoji": _emoji(sentences),
+        "sentences": dict(Counter(s.corpus for s in training.sentences)),
+        "emoji": _emoji(training.sentences),
+        "teachers": [_figures(_read(path)["log"][-1]) for path in paths],
     }
-    given.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(content, given.checkpoint)
+    _keep(given.checkpoint, net, content)
 
 
 def export_package(given: argparse.Namespace) -> None:
     """Write the model package of a checkpoint, calibrated on the validation part."""
-    kept = torch.load(given.checkpoint, map_location="cpu", weights_only=True)
-    net = TextNet(Size(**kept["size"]))
-    net.load_state_dict(kept["state"])
+    kept = _read(given.checkpoint)
+    net = _net(kept)
     parameters = sum(p.numel() for p in net.parameters())
     with torch.no_grad():
         steps, scale = int8_of(net.table.weight)
@@ -111,13 +138,14 @@ def export_package(given: argparse.Namespace) -> None:
             "minutes on one shared CPU thread": kept["minutes"],
             "validation": report(heads, table),
             "validation before the table became int8": _figures(kept["log"][-1]),
+            "teachers": kept["teachers"],
             "log": kept["log"],
         },
         tried=json.loads(Path(__file__).with_name("text_tried.json").read_text("utf-8")),
         words=words(_commercial(given)),
     )
     package = _package(given, kept["emoji"], limits, temperature, recall)
-    samples = [(table_rows, _no_context()) for table_rows in map(_rows, held[::400])]
+    samples = [(_rows(one), context_rows(one.before, SPEC)) for one in held[::400]]
     export.write_package(Exported(net), package, record, samples, given.out)
 
 
@@ -150,11 +178,18 @@ def _sentences(given: argparse.Namespace) -> list[Sentence]:
     return [s for s in read_corpora(given.data, _commercial(given)) if s.split != "dev"]
 
 
-def _fit(net: TextNet, table: Table, options: Options) -> list[dict[str, Any]]:
+def _parts(given: argparse.Namespace, spec: TextSpec) -> tuple[Table, Table]:
+    """Return the training and the validation part."""
+    table = table_of(_sentences(given), spec)
     held = np.array([s.split == "validation" for s in table.sentences])
-    training, validation = table.part(~held), table.part(held)
+    return table.part(~held), table.part(held)
+
+
+def _fit(
+    net: TextNet, training: Table, views: Sequence[View], validation: Table, options: Options
+) -> list[dict[str, Any]]:
     log: list[dict[str, Any]] = []
-    for epoch, loss in enumerate(fit(net, training, options)):
+    for epoch, loss in enumerate(fit(net, training, views, options)):
         log.append({"epoch": epoch, "loss": round(loss, 4)})
         if epoch % 2 or epoch == options.epochs - 1:
             log[-1] |= report(run(net, validation), validation)
@@ -162,7 +197,38 @@ def _fit(net: TextNet, table: Table, options: Options) -> list[dict[str, Any]]:
     return log
 
 
-def _emoji(sentences: list[Sentence]) -> list[str]:
+def _kept(table: Table, seed: int) -> npt.NDArray[np.bool_]:
+    """Return which sentences the small network reads: of DailyDialog's neutral ones a part."""
+    drawn = np.random.default_rng(seed).random(len(table.sentences))
+    return ~plentiful(table) | (drawn < QUIET)
+
+
+def _new_net(size: Size, seed: int) -> TextNet:
+    torch.manual_seed(seed)
+    return TextNet(size)
+
+
+def _teacher(given: argparse.Namespace, number: int) -> Path:
+    checkpoint: Path = given.checkpoint
+    return checkpoint.with_suffix(f".teacher{number}.pt")
+
+
+def _keep(path: Path, net: TextNet, content: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"state": net.state_dict(), "size": asdict(net.size), **content}, path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return dict(torch.load(path, map_location="cpu", weights_only=True))
+
+
+def _net(kept: Mapping[str, Any]) -> TextNet:
+    net = TextNet(Size(**kept["size"]))
+    net.load_state_dict(kept["state"])
+    return net
+
+
+def _emoji(sentences: Sequence[Sentence]) -> list[str]:
     """Return the emoji and emoticons of five training sentences or more."""
     counts = Counter(
         word for one in sentences if one.split == "train" for word in set(tokens(one.text))
@@ -228,10 +294,6 @@ def _rows(one: Sentence) -> npt.NDArray[np.int32]:
     return sentence_rows(tokens(one.text), SPEC)
 
 
-def _no_context() -> npt.NDArray[np.int32]:
-    return np.zeros((1, SPEC.context, SPEC.ids), np.int32)
-
-
 def _package(
     given: argparse.Namespace,
     emoji: list[str],
@@ -284,12 +346,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    steps = ("all", "train", "export", "measure", "manifest")
+    steps = ("all", "teach", "train", "export", "measure", "manifest")
     parser.add_argument("step", choices=steps, nargs="?", default="all")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("models/text-expression-small"))
     parser.add_argument("--checkpoint", type=Path, default=Path("build/train/text.pt"))
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--teachers", type=int, default=2, help="how many; 0 for none")
+    parser.add_argument("--teacher-epochs", type=int, default=4)
+    parser.add_argument("--changed", type=int, default=1, help="changed copies of each sentence")
     parser.add_argument("--drop", type=float, default=0.4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--corpus", choices=[c.name for c in CORPORA], default="goemotions")

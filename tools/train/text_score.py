@@ -64,7 +64,8 @@ def report(
     """Return the figures of each corpus on a part."""
     corpora = np.array([s.corpus for s in table.sentences])
     found: dict[str, object] = {}
-    logits, scores, emotions, affect = (h.numpy() for h in heads)
+    logits, affect = heads.logits.numpy(), heads.affect.numpy()
+    scores, emotions = heads.scores.sigmoid().numpy(), heads.emotions.sigmoid().numpy()
     truth = table.truth
     for name in dict.fromkeys(corpora.tolist()):
         here = corpora == name

@@ -27,6 +27,8 @@ def words(commercial: bool) -> Mapping[str, Any]:
         "data": [
             *_SHARED,
             *([] if commercial else _RESEARCH),
+            "What larger networks, trained on the same sentences, answer: also of labels that a "
+            "corpus lacks, and of sentences with words lost or exchanged.",
             "The language guard's letter statistics are those of langdetect (Apache-2.0), its "
             "English ones mixed with those of the first three corpora.",
         ],
