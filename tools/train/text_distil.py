@@ -8,9 +8,12 @@ of them (Hinton et al., "Distilling the Knowledge in a Neural Network", 2015; Ta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from text_data import SPOKEN
 from text_fit import run
 from text_net import Heads, TextNet
 from text_table import Ints, Table, View
@@ -22,42 +25,64 @@ def plain_views(table: Table, context_drop: float) -> list[View]:
     return [with_context, View(table.words, table.before * 0, context_drop)]
 
 
-def taught_views(table: Table, teachers: Sequence[TextNet], changed: int, seed: int) -> list[View]:
-    """Return sentences with and without context, and changed copies, each with answers.
+@dataclass(frozen=True)
+class Teachers:
+    """Larger networks.
 
-    Tokens have the same numbers in every table of the same sentences, whatever its rows.
+    Attributes:
+        every: Fitted to all corpora.
+        spoken: Those, fitted further to what is spoken; none when no corpus is.
     """
-    rng = np.random.default_rng(seed)
-    said = answers(teachers, table)
-    views = [
-        View(table.words, table.before, 0.5, TRUTH, said),
-        View(table.words, table.before * 0, 0.2, TRUTH, _alone(teachers, table, said)),
-    ]
-    for _ in range(changed):
-        copy = _changed(table.words, rng)
-        found = answers(teachers, table.read(copy, table.before))
-        views.append(View(copy, table.before, 0.3 / changed, 0.0, found))
-    return views
+
+    every: Sequence[TextNet]
+    spoken: Sequence[TextNet]
+
+    def answer(self, table: Table) -> Heads:
+        """Return the mean of what they say of sentences: probabilities, and affect."""
+        said = _mean(self.every, table)
+        some = np.array([s.corpus in SPOKEN for s in table.sentences])
+        if not self.spoken or not some.any():
+            return said
+        return _replaced(said, some, _mean(self.spoken, table.part(some)))
+
+    def views(self, table: Table, changed: int, seed: int) -> list[View]:
+        """Return sentences with and without context, and changed copies, each with answers.
+
+        Tokens have the same numbers in every table of the same sentences, whatever its rows.
+        """
+        rng = np.random.default_rng(seed)
+        said = self.answer(table)
+        views = [
+            View(table.words, table.before, 0.5, TRUTH, said),
+            View(table.words, table.before * 0, 0.2, TRUTH, self._alone(table, said)),
+        ]
+        for _ in range(changed):
+            copy = _changed(table.words, rng)
+            found = self.answer(table.read(copy, table.before))
+            views.append(View(copy, table.before, 0.3 / changed, 0.0, found))
+        return views
+
+    def _alone(self, table: Table, said: Heads) -> Heads:
+        """Return the answers to sentences without their context, given those with it."""
+        some = (table.before > 0).any(1)
+        if not some.any():
+            return said
+        alone = table.read(table.words, table.before * 0).part(some)
+        return _replaced(said, some, self.answer(alone))
 
 
-def _alone(teachers: Sequence[TextNet], table: Table, said: Heads) -> Heads:
-    """Return the answers to sentences without their context, given those with it."""
-    some = (table.before > 0).any(1)
-    if not some.any():
-        return said
-    found = answers(teachers, table.read(table.words, table.before * 0).part(some))
+def _replaced(said: Heads, some: npt.NDArray[np.bool_], found: Heads) -> Heads:
     places = torch.from_numpy(np.flatnonzero(some))
     return Heads(*(a.index_copy(0, places, b) for a, b in zip(said, found, strict=True)))
 
 
+def _mean(networks: Sequence[TextNet], table: Table) -> Heads:
+    said = [_probabilities(run(net, table)) for net in networks]
+    return Heads(*(torch.stack(column).mean(0) for column in zip(*said, strict=True)))
+
+
 TRUTH = 0.4
 """What the labels of the corpora count beside the teachers' answers."""
-
-
-def answers(teachers: Sequence[TextNet], table: Table) -> Heads:
-    """Return the mean of what teachers say of sentences: probabilities, and affect."""
-    said = [_probabilities(run(net, table)) for net in teachers]
-    return Heads(*(torch.stack(column).mean(0) for column in zip(*said, strict=True)))
 
 
 def _probabilities(heads: Heads) -> Heads:

@@ -155,11 +155,13 @@ class Exported(nn.Module):
 
     Args:
         net: Trained.
+        lift: (7,) what is added to the logits of a line that something was said before.
     """
 
-    def __init__(self, net: TextNet) -> None:
+    def __init__(self, net: TextNet, lift: Tensor) -> None:
         super().__init__()
         self.net = net
+        self.register_buffer("lift", lift)
         steps, scale = int8_of(net.table.weight.detach())
         self.register_buffer("table", steps)
         self.register_buffer("scale", scale)
@@ -177,4 +179,5 @@ class Exported(nn.Module):
         said, said_mask = self.net.tokens(before)
         heads = self.net.judge(words * self.scale, mask, said * self.scale, said_mask)
         affect = torch.clamp(heads.affect * AFFECT_SCALE, -1.0, 1.0)
-        return heads.logits, heads.scores.sigmoid(), heads.emotions.sigmoid(), affect
+        logits = heads.logits + said_mask.amax(1) * self.lift
+        return logits, heads.scores.sigmoid(), heads.emotions.sigmoid(), affect
