@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 SECONDS_SHOWN ?= 20
 # Everything that installs from wheels alone. The microphone needs a compiler: see docs/guides.
-EXTRAS ?= audio,eeg,files,bridge,onnx,openvino,demo,datasets,dev
+EXTRAS ?= audio,eeg,files,bridge,onnx,openvino,speech,demo,datasets,dev
 # The modules of the reference, public first.
 REFERENCE = pipeline types errors config clock registry board vendor manifest recording testing \
   datasets.catalogue datasets.adapter datasets.contract datasets.tree datasets.prepare \

@@ -115,8 +115,12 @@ def sentence_rows(words: Sequence[str], spec: TextSpec) -> Ids:
 
 
 def context_rows(before: Sequence[tuple[bool, str]], spec: TextSpec) -> Ids:
-    """Return the rows of what was said before, shape (1, context, ids); see the two above."""
-    return _table(context_tokens(before, spec), spec.context, spec)
+    """Return the rows of what was said before, shape (1, context, ids); see the two above.
+
+    The last token is in the last place, so that a place tells how long ago it was said.
+    """
+    said = context_tokens(before, spec)
+    return _table(said, spec.context, spec, spec.context - len(said))
 
 
 def read_part(words: Sequence[str], spec: TextSpec) -> Sequence[str]:
@@ -140,9 +144,9 @@ def context_tokens(before: Sequence[tuple[bool, str]], spec: TextSpec) -> list[s
     return words[-spec.context :]
 
 
-def _table(words: Sequence[str], length: int, spec: TextSpec) -> Ids:
+def _table(words: Sequence[str], length: int, spec: TextSpec, start: int = 0) -> Ids:
     table = np.zeros((1, length, spec.ids), np.int32)
-    for place, token in enumerate(words):
+    for place, token in enumerate(words, start):
         rows = token_rows(token, spec)
         table[0, place, : len(rows)] = rows
     return table

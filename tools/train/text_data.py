@@ -143,6 +143,9 @@ def dialogue(clip: Clip) -> str | None:
     return clip.clip.rpartition("/")[0] if clip.corpus in _WHOLE else None
 
 
+SPOKEN = ("meld", "emotionlines")
+"""Corpora of what people say to each other, not of what was written to be read."""
+
 _WHOLE = ("meld", "emotionlines", "dailydialog")
 
 

@@ -20,6 +20,8 @@ class Size:
         filters: Channels of each convolution.
         hidden: Of the layer before the heads.
         drop: Dropout in training.
+        context: Tokens of what was said before.
+        recurrent: Whether a recurrent layer stands in place of the convolution.
     """
 
     rows: int
@@ -27,6 +29,8 @@ class Size:
     filters: int = 96
     hidden: int = 128
     drop: float = 0.3
+    context: int = 32
+    recurrent: bool = False
 
 
 class Heads(NamedTuple):
@@ -59,17 +63,20 @@ class TextNet(nn.Module):
     def __init__(self, size: Size) -> None:
         super().__init__()
         self.size = size
-        self.table = nn.Embedding(size.rows, size.width, padding_idx=0, sparse=True)
+        self.table = nn.Embedding(size.rows, size.width, padding_idx=0)
         nn.init.normal_(self.table.weight, std=0.1)
         with torch.no_grad():
             self.table.weight[0] = 0.0
-        self.conv = nn.Conv1d(size.width, size.filters, 3, padding=1)
+        self.conv = _Recurrent(size) if size.recurrent else _Convolution(size)
         self.gate = nn.Linear(size.width, 1)
+        self.recent = nn.Linear(size.width, 1)
+        self.place = nn.Parameter(torch.zeros(size.context, 1))
         pooled = size.filters + 2 * size.width
         self.body = nn.Linear(pooled, size.hidden)
-        self.context = nn.Linear(2 * size.width, size.hidden)
+        self.context = nn.Linear(pooled, size.hidden)
         self.heads = nn.Linear(size.hidden, 7 + 7 + 28 + 3)
         self.direct = nn.Linear(pooled, 7 + 7 + 28 + 3)
+        self.feel = nn.Linear(7 + 28, 3)
         self.drop = nn.Dropout(size.drop)
 
     def forward(self, ids: Tensor, before: Tensor) -> Heads:
@@ -92,21 +99,49 @@ class TextNet(nn.Module):
         return self.table(ids)
 
     def judge(self, words: Tensor, mask: Tensor, before: Tensor, before_mask: Tensor) -> Heads:
-        """Run on token vectors."""
-        words = self.drop(words) * mask
-        found = F.relu(self.conv(words.transpose(1, 2))).transpose(1, 2) * mask
-        pooled = self.drop(torch.cat([found.amax(1), self.means(words, mask)], -1))
-        said = self.drop(self.means(before * before_mask, before_mask))
+        """Run on token vectors; those of the context end at its last place."""
+        place = self.place[self.place.shape[0] - before.shape[1] :]
+        pooled = self.pool(words, mask, self.gate(words))
+        said = self.pool(before, before_mask, self.recent(before) + place)
         some = before_mask.amax(1)
         hidden = F.relu(self.body(pooled) + some * self.context(said))
         values = self.heads(self.drop(hidden)) + self.direct(pooled)
-        return Heads(*values.split((7, 7, 28, 3), -1))
+        logits, scores, emotions, affect = values.split((7, 7, 28, 3), -1)
+        known = torch.cat([scores, emotions], -1).sigmoid()
+        return Heads(logits, scores, emotions, affect + self.feel(known))
 
-    def means(self, words: Tensor, mask: Tensor) -> Tensor:
-        """Return the sum of tokens over the root of their number, and their attended mean."""
+    def pool(self, words: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+        """Return the strongest answers of the filters, sum / √n of the tokens, a weighted mean."""
+        words = self.drop(words) * mask
+        found = self.conv(words, mask)
         total = words.sum(1) / mask.sum(1).clamp(min=1.0).sqrt()
-        weight = torch.softmax(self.gate(words) - 30.0 * (1.0 - mask), 1)
-        return torch.cat([total, (words * weight).sum(1)], -1)
+        share = torch.softmax(weight - 30.0 * (1.0 - mask), 1)
+        return self.drop(torch.cat([found.amax(1), total, (words * share).sum(1)], -1))
+
+
+class _Convolution(nn.Module):
+    """Reads each token with three on either side: (n, words, width) → (n, words, filters)."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.near = nn.Conv1d(size.width, size.filters, 3, padding=1)
+        self.far = nn.Conv1d(size.filters, size.filters, 3, padding=2, dilation=2)
+
+    def forward(self, words: Tensor, mask: Tensor) -> Tensor:
+        mask = mask.transpose(1, 2)
+        near = F.relu(self.near(words.transpose(1, 2))) * mask
+        return ((near + F.relu(self.far(near))) * mask).transpose(1, 2)
+
+
+class _Recurrent(nn.GRU):
+    """Reads each token after those before it, and before those after it; for teachers only."""
+
+    def __init__(self, size: Size) -> None:
+        super().__init__(size.width, size.filters // 2, batch_first=True, bidirectional=True)
+
+    def forward(self, words: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]  # stateless
+        found: Tensor = super().forward(words)[0]
+        return found * mask
 
 
 def int8_of(weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,11 +155,13 @@ class Exported(nn.Module):
 
     Args:
         net: Trained.
+        lift: (7,) what is added to the logits of a line that something was said before.
     """
 
-    def __init__(self, net: TextNet) -> None:
+    def __init__(self, net: TextNet, lift: Tensor) -> None:
         super().__init__()
         self.net = net
+        self.register_buffer("lift", lift)
         steps, scale = int8_of(net.table.weight.detach())
         self.register_buffer("table", steps)
         self.register_buffer("scale", scale)
@@ -142,4 +179,5 @@ class Exported(nn.Module):
         said, said_mask = self.net.tokens(before)
         heads = self.net.judge(words * self.scale, mask, said * self.scale, said_mask)
         affect = torch.clamp(heads.affect * AFFECT_SCALE, -1.0, 1.0)
-        return heads.logits, heads.scores.sigmoid(), heads.emotions.sigmoid(), affect
+        logits = heads.logits + said_mask.amax(1) * self.lift
+        return logits, heads.scores.sigmoid(), heads.emotions.sigmoid(), affect

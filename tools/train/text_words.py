@@ -20,6 +20,11 @@ _RESEARCH = [
     "category and are left out.",
 ]
 
+_LIFTED = (
+    "Where something was said before, rare categories get more than their share, as is right for "
+    "people who play or feel something; in matter-of-fact talk neutral lines are taken for more."
+)
+
 
 def words(commercial: bool) -> Mapping[str, Any]:
     """Return the texts of one package's card."""
@@ -27,12 +32,15 @@ def words(commercial: bool) -> Mapping[str, Any]:
         "data": [
             *_SHARED,
             *([] if commercial else _RESEARCH),
+            "What larger networks, trained on the same sentences, answer: also of labels that a "
+            "corpus lacks, and of sentences with words lost or exchanged.",
             "The language guard's letter statistics are those of langdetect (Apache-2.0), its "
             "English ones mixed with those of the first three corpora.",
         ],
         "split": [
             "Every choice, the thresholds and the temperature were made on a validation part: 8 of "
-            "100 comments, documents, dialogues or people of the training part.",
+            "100 comments, documents, dialogues or people of the training part. Then the network "
+            "was fitted further, to that part too, and nothing was chosen any more.",
             "dev is what the corpus publishes as dev or validation. xed and isear publish none: "
             "10 of 100 texts, or people, were cut.",
             "A training sentence whose letters are those of a dev sentence was left out, in every "
@@ -61,6 +69,7 @@ def words(commercial: bool) -> Mapping[str, Any]:
             "Readers disagree much about such labels, and so does the model with them.",
             "Disgust and fear are rare in the corpora and are missed most.",
             "Of a line over 48 words the beginning and the end are read, and its quality says so.",
+            *([] if commercial else [_LIFTED]),
             "Sentences of films and of Reddit are not those of your users; their share of neutral "
             "differs, and with it the right threshold.",
             "Comments on Reddit carry their writers' prejudice: words for groups of people can "
