@@ -14,7 +14,6 @@ import numpy as np
 from edge_emo.compile.child import ChildError, run_in_child
 from edge_emo.compile.gates import Answers, Figures, loses, measure, outdone, rejection, saves
 from edge_emo.compile.graph import write_named
-from edge_emo.compile.litert import NAMED
 from edge_emo.compile.package import rows_of, work_folder, write_package
 from edge_emo.compile.samples import LEAST, Samples, read_samples
 from edge_emo.compile.sensitivity import worst
@@ -264,10 +263,6 @@ def _made(bench: _Bench, target: Target, kind: str) -> Figures:
         return blank
     folder = bench.work / target.name
     source = bench.tuned if kind == TUNED else bench.named
-    if target.name == "rpi" and kind not in ("float32", TUNED):
-        source = (folder / target.file("float32", "")).with_suffix(NAMED)
-    if not source.exists():
-        return replace(blank, reason="there is no float32 file to make it of")
     if blank.path == bench.source.file.path:
         shutil.copy(bench.source.path, folder / blank.path)
         return replace(blank, bytes=bench.source.file.bytes)

@@ -62,6 +62,13 @@ def write_int8(
     openvino.save_model(quantized, str(path), compress_to_fp16=False)
 
 
+def run(path: Path, samples: Sequence[Sample]) -> list[list[npt.NDArray[Any]]]:
+    """Return all outputs of a file for each sample, in the network's order."""
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
+    compiled = load("openvino").Core().compile_model(str(path), "CPU", settings)
+    return [[value.copy() for value in compiled(list(one)).to_tuple()] for one in samples]
+
+
 def _converted(openvino: Any, source: Path) -> Any:
     try:
         return openvino.convert_model(str(source))

@@ -45,12 +45,19 @@ class Target:
         return "model.trt" if self.name == "jetson" else "model"
 
 
-_RPI = ("onnx", "torch", "litert_torch", "ai_edge_quantizer", "ai_edge_litert")
+_RPI = ("onnx", "onnxruntime", "torch", "litert_torch", "ai_edge_quantizer", "ai_edge_litert")
 TARGETS = {
     target.name: target
     for target in (
         Target("rpi", "tflite", ".tflite", "litert", _RPI),
-        Target("openvino", "openvino-ir", ".xml", "openvino", ("onnx", "openvino", "nncf"), True),
+        Target(
+            "openvino",
+            "openvino-ir",
+            ".xml",
+            "openvino",
+            ("onnx", "onnxruntime", "openvino", "nncf"),
+            True,
+        ),
         Target("jetson", "onnx", ".onnx", "onnx", ("onnx", "onnxruntime"), timed=False),
     )
 }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edge_emo.compile.graph import read_graph
+from edge_emo.compile import litert, openvino, qdq
+from edge_emo.compile.correct import corrected_biases, stacked
+from edge_emo.compile.graph import read_graph, replace_weights
 from edge_emo.compile.lint import problems
 from edge_emo.errors import ModelError
 from edge_emo.manifest import ModelPackage, read_package
@@ -17,18 +19,20 @@ from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.choose import Candidate, load_candidate
 
 Arrays = Mapping[str, Any]
+Made = tuple[Callable[[], list[Any]], dict[str, Any]]
+"""How to run what was made over the calibration inputs, and what is worth telling of it."""
+Maker = Callable[[str, Path, Path, Arrays, Sequence[str]], Made]
 
 
 def make(
     target: str, kind: str, source: str, path: str, calibration: str, in_float: list[str]
 ) -> dict[str, Any]:
-    """Make one candidate.
+    """Make one candidate; of int8 twice, the second time with corrected biases.
 
     Args:
         target: A row of ``targets.TARGETS``.
         kind: One of its kinds.
-        source: The float ONNX, its nodes named; of rpi's smaller kinds, the float32 .tflite
-            with the names of layers.
+        source: The float ONNX, its nodes named.
         path: What to write.
         calibration: .npz of the calibration inputs ``a0``, ``a1`` … and of those held out,
             ``b0``, ``b1`` …; empty when the kind needs none.
@@ -40,9 +44,19 @@ def make(
     Raises:
         ModelError: It cannot be made.
     """
-    makers = {"rpi": _make_rpi, "openvino": _make_openvino, "jetson": _make_jetson}
+    maker: Maker = {"rpi": _make_rpi, "openvino": _make_openvino, "jetson": _make_jetson}[target]
     seen = _arrays(Path(calibration)) if calibration else {}
-    return makers[target](kind, Path(source), Path(path), seen, in_float)
+    given, result = maker(kind, Path(source), Path(path), seen, in_float)
+    if kind.startswith("int8"):
+        graph = read_graph(Path(source))
+        names = [tensor.name for tensor in graph.inputs]
+        wanted = qdq.run(Path(source), names, _rows(seen, "a"))
+        better = corrected_biases(graph, wanted, given())
+        if better:
+            mended = Path(path).with_suffix(".mended.onnx")
+            replace_weights(Path(source), mended, better)
+            maker(kind, mended, Path(path), seen, in_float)
+    return result
 
 
 def rank(source: str, calibration: str) -> dict[str, Any]:
@@ -57,7 +71,8 @@ def tuned(source: str, path: str, calibration: str) -> dict[str, Any]:
     """Write the network with weights that were fine-tuned for int8."""
     from edge_emo.compile.tune import tune
 
-    return {"losses": tune(Path(source), Path(path), _rows(_arrays(Path(calibration)), "a"))}
+    seen = _arrays(Path(calibration))
+    return {"losses": tune(Path(source), Path(path), _rows(seen, "a"), _rows(seen, "b"))}
 
 
 def judge(folder: str, path: str, backend: str, inputs: str, outputs: str) -> dict[str, Any]:
@@ -98,50 +113,49 @@ def clock(folder: str, backend: str) -> dict[str, Any]:
     return {row.path: {key: getattr(row, key) for key in keys} for row in record.rows}
 
 
-def _make_rpi(
-    kind: str, source: Path, path: Path, seen: Arrays, in_float: Sequence[str]
-) -> dict[str, Any]:
-    from edge_emo.compile import litert
-
+def _make_rpi(kind: str, source: Path, path: Path, seen: Arrays, in_float: Sequence[str]) -> Made:
     if kind == "float32":
         litert.write_float(read_graph(source), path)
-    elif kind == "float16":
-        litert.write_half(source, path)
-    else:
-        if source.suffix == ".onnx":  # fine-tuned: another float network
-            float_path = path.with_suffix(".float.tflite")
-            litert.write_float(read_graph(source), float_path)
-            source = float_path.with_suffix(litert.NAMED)
-        errors = litert.write_int8(source, _rows(seen, "a"), _rows(seen, "b"), path, in_float)
-        return {"error_of_blends": dict(errors)}
-    return {}
+        return list, {}
+    named = path.with_suffix(".float.tflite")
+    litert.write_float(read_graph(source), named)
+    named = named.with_suffix(litert.NAMED)
+    if kind == "float16":
+        litert.write_half(named, path)
+        return list, {}
+    rows = _rows(seen, "a")
+    errors = litert.write_int8(named, rows, _rows(seen, "b"), path, in_float)
+    return lambda: stacked(litert.run(path, rows)), {"error_of_blends": dict(errors)}
 
 
 def _make_openvino(
     kind: str, source: Path, path: Path, seen: Arrays, in_float: Sequence[str]
-) -> dict[str, Any]:
-    from edge_emo.compile import openvino
-
-    if kind.startswith("int8"):
-        openvino.write_int8(source, _rows(seen, "a"), path, in_float)
-    else:
+) -> Made:
+    if not kind.startswith("int8"):
         openvino.write_float(source, path, half=kind == "float16")
-    return {}
+        return list, {}
+    rows = _rows(seen, "a")
+    openvino.write_int8(source, rows, path, in_float)
+    return lambda: stacked(openvino.run(path, rows)), {}
 
 
 def _make_jetson(
     kind: str, source: Path, path: Path, seen: Arrays, in_float: Sequence[str]
-) -> dict[str, Any]:
-    from edge_emo.compile import qdq
-
-    if kind.startswith("int8"):
-        names = [tensor.name for tensor in read_graph(source).inputs]
-        qdq.write_int8(source, names, _rows(seen, "a"), path, in_float)
-    else:
+) -> Made:
+    if not kind.startswith("int8"):
         qdq.write_float(source, path, half=kind == "float16")
+        _lint(path)
+        return list, {}
+    names = [tensor.name for tensor in read_graph(source).inputs]
+    rows = _rows(seen, "a")
+    qdq.write_int8(source, names, rows, path, in_float)
+    _lint(path)
+    return lambda: qdq.run(path, names, rows), {}
+
+
+def _lint(path: Path) -> None:
     if found := problems(read_graph(path)):
         raise ModelError(f"TensorRT would not take it: {'; '.join(found[:3])}")
-    return {}
 
 
 def _run(

@@ -21,6 +21,8 @@ from onnx import helper
 
 from edge_emo.cli.app import main
 from edge_emo.compile import Data, compile_package, read_figures
+from edge_emo.compile.correct import corrected_biases
+from edge_emo.compile.graph import read_graph, replace_weights
 from edge_emo.compile.targets import KINDS
 from edge_emo.errors import ConfigError, DatasetError, ModelError, ModelMismatchError
 from edge_emo.manifest import find_package, read_package, read_private_key, write_key_pair
@@ -431,3 +433,21 @@ def test_half_a_command_is_wrong_usage(missing: str, capsys: pytest.CaptureFixtu
     del words[missing]
     assert main(["compile", "eeg", *(word for pair in words.items() for word in pair)]) == 2
     assert "hint: edge-emo compile MODEL" in capsys.readouterr().err
+
+
+def test_the_bias_of_an_output_takes_back_what_rounding_does_to_its_mean(tmp_path: Path) -> None:
+    (tmp_path / "source.onnx").write_bytes(dense())
+    graph = read_graph(tmp_path / "source.onnx")
+    rng = np.random.default_rng(0)
+    wanted = rng.normal(size=(50, 1, 2)).astype(np.float32)
+    found = corrected_biases(graph, [wanted], [wanted + np.float32([0.5, -0.25])])
+    np.testing.assert_allclose(found["b2"], [-0.5, 0.25], atol=1e-6)
+    mended = tmp_path / "mended.onnx"
+    replace_weights(tmp_path / "source.onnx", mended, found)
+    np.testing.assert_array_equal(read_graph(mended).weights["b2"], found["b2"])
+
+
+def test_an_output_without_a_bias_of_its_own_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "source.onnx").write_bytes(linear())
+    answers = [np.zeros((4, 1, 2), np.float32)]
+    assert corrected_biases(read_graph(tmp_path / "source.onnx"), answers, answers) == {}
