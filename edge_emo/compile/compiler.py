@@ -277,6 +277,7 @@ def _made(bench: _Bench, target: Target, kind: str) -> Figures:
                 "path": str(folder / blank.path),
                 "calibration": calibration,
                 "in_float": list(blank.in_float),
+                "folder": str(bench.work / "packages" / "reference" / bench.source.package.id),
             },
             bench.timeout_s,
         )

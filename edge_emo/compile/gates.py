@@ -128,6 +128,20 @@ def measure(
     )
 
 
+def disagreement(package: ModelPackage, ours: Outputs, theirs: Outputs) -> float:
+    """Return how far a candidate's answers are from the float model's, 0 … 1, in its own task.
+
+    The share of other top labels; of a detector, 1 less F1 of its faces; 0 of landmarks, whose
+    outputs are compared themselves.
+    """
+    if package.task == "detect":
+        return 1.0 - face_f1(_boxes(package, ours), _boxes(package, theirs))
+    if package.task != "estimate":
+        return 0.0
+    name = package.categories.name
+    return float((ours[name].argmax(axis=-1) != theirs[name].argmax(axis=-1)).mean())
+
+
 def refitted(temperature: float, ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> float:
     """Return the temperature under which a candidate's posteriors are nearest to the float model's.
 

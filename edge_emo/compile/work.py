@@ -10,7 +10,8 @@ import numpy as np
 
 from edge_emo.compile import litert, openvino, qdq
 from edge_emo.compile.correct import corrected_biases, stacked
-from edge_emo.compile.graph import read_graph, replace_weights
+from edge_emo.compile.gates import disagreement
+from edge_emo.compile.graph import Graph, read_graph, replace_weights
 from edge_emo.compile.lint import problems
 from edge_emo.errors import ModelError
 from edge_emo.manifest import ModelPackage, read_package
@@ -19,13 +20,20 @@ from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.choose import Candidate, load_candidate
 
 Arrays = Mapping[str, Any]
+_PACKAGE = "package"
 Made = tuple[Callable[[], list[Any]], dict[str, Any]]
 """How to run what was made over the calibration inputs, and what is worth telling of it."""
 Maker = Callable[[str, Path, Path, Arrays, Sequence[str]], Made]
 
 
 def make(
-    target: str, kind: str, source: str, path: str, calibration: str, in_float: list[str]
+    target: str,
+    kind: str,
+    source: str,
+    path: str,
+    calibration: str,
+    in_float: list[str],
+    folder: str = "",
 ) -> dict[str, Any]:
     """Make one candidate; of int8 twice, the second time with corrected biases.
 
@@ -37,6 +45,7 @@ def make(
         calibration: .npz of the calibration inputs ``a0``, ``a1`` … and of those held out,
             ``b0``, ``b1`` …; empty when the kind needs none.
         in_float: Nodes that stay float32.
+        folder: The float package, which tells the network's task; empty when there is none.
 
     Returns:
         What is worth telling of how it was made.
@@ -45,7 +54,9 @@ def make(
         ModelError: It cannot be made.
     """
     maker: Maker = {"rpi": _make_rpi, "openvino": _make_openvino, "jetson": _make_jetson}[target]
-    seen = _arrays(Path(calibration)) if calibration else {}
+    seen = dict(_arrays(Path(calibration))) if calibration else {}
+    if folder:
+        seen[_PACKAGE] = read_package(folder)
     given, result = maker(kind, Path(source), Path(path), seen, in_float)
     if kind.startswith("int8"):
         graph = read_graph(Path(source))
@@ -117,15 +128,32 @@ def _make_rpi(kind: str, source: Path, path: Path, seen: Arrays, in_float: Seque
     if kind == "float32":
         litert.write_float(read_graph(source), path)
         return list, {}
-    named = path.with_suffix(".float.tflite")
-    litert.write_float(read_graph(source), named)
+    named, graph = path.with_suffix(".float.tflite"), read_graph(source)
+    litert.write_float(graph, named)
     named = named.with_suffix(litert.NAMED)
     if kind == "float16":
         litert.write_half(named, path)
         return list, {}
-    rows = _rows(seen, "a")
-    errors = litert.write_int8(named, rows, _rows(seen, "b"), path, in_float)
+    rows, others = _rows(seen, "a"), _rows(seen, "b")
+    task = _task(seen.get(_PACKAGE), graph)
+    errors = litert.write_int8(named, rows, others, path, in_float, disagree=task)
     return lambda: stacked(litert.run(path, rows)), {"error_of_blends": dict(errors)}
+
+
+def _task(package: ModelPackage | None, graph: Graph) -> litert.Disagree | None:
+    """Return what compares answers in the task of a package."""
+    if package is None:
+        return None
+    names = [spec.name for spec in package.outputs]
+    own = [tensor.name for tensor in graph.outputs]
+    names = own if set(own) == set(names) else names
+
+    def compare(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
+        flat = [{n: a.reshape(-1, *a.shape[2:]) for n, a in zip(names, outputs, strict=True)}
+                for outputs in (ours, theirs)]  # fmt: skip
+        return disagreement(package, *flat)
+
+    return compare
 
 
 def _make_openvino(
