@@ -94,7 +94,7 @@ def devices(files: Path) -> dict[str, Step]:
 def openvino() -> str:
     """Options for two packages and one clip: emulated, OpenVINO compiles for half a minute each."""
     some = " ".join(f"--package {find_package(name).id}" for name in ("voice", "eeg"))
-    return f"--backend openvino --clips 1 --suffix .onnx {some}"
+    return f"--backend openvino --clips 1 --suffix model.onnx {some}"
 
 
 @pytest.fixture(scope="module")
