@@ -23,8 +23,8 @@ PAGE = """# Compiled models
 Written by `python tools/train/card_compiled.py` from the `metrics.json` of each package, which
 `edge-emo compile` fills.
 
-{note} The machine: two cores of an AMD EPYC with AVX512-VNNI (virtual), shared with other work. Nothing
-here was run on a Raspberry Pi, a Jetson or an Intel device.
+{note} The machine: two cores of an AMD EPYC with AVX512-VNNI (virtual), shared with other work.
+Nothing here was run on a Raspberry Pi, a Jetson or an Intel device.
 
 Score: unweighted average recall; of the detector, F1 of its faces. Agreement: share of clips whose
 top label is the float model's; of the detector, F1 against its faces. CPU: processor time, by which
