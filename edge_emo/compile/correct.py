@@ -52,3 +52,13 @@ def _own_bias(graph: Graph, inputs: Sequence[str]) -> str | None:
 def stacked(answers: Sequence[Sequence[npt.NDArray[Any]]]) -> list[npt.NDArray[Any]]:
     """Return each output stacked over the inputs, from the outputs of each input."""
     return [np.stack(column) for column in zip(*answers, strict=True)]
+
+
+def error_of(wanted: Sequence[npt.NDArray[Any]], given: Sequence[npt.NDArray[Any]]) -> float:
+    """Return the mean square error of stacked outputs, each relative to its own variance."""
+    total = 0.0
+    for reference, answer in zip(wanted, given, strict=True):
+        if not np.isfinite(answer).all():
+            return float("inf")
+        total += float(((reference - answer) ** 2).mean() / (reference.var() + 1e-12))
+    return total

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_emo.compile.as_torch import as_torch
-from edge_emo.compile.correct import stacked
+from edge_emo.compile.correct import error_of, stacked
 from edge_emo.compile.graph import Graph
 from edge_emo.errors import ModelError
 from edge_emo.vendor import load
@@ -108,7 +108,7 @@ def write_int8(
         part = path.with_suffix(".part")
         _export(result, part)
         given = run(part, held_out)
-        errors[str(share)] = error = _error(wanted, given)
+        errors[str(share)] = error = error_of(stacked(wanted), stacked(given))
         told = disagree(stacked(wanted), stacked(given)) if disagree else 0.0
         if np.isfinite(error) and (told, error) < best:
             best = (told, error)
@@ -213,16 +213,6 @@ def _named(source: Path, samples: Sequence[Sample]) -> dict[str, list[dict[str, 
     names = _ordered(interpreter.get_signature_runner(signature).get_input_details())
     rows = [dict(zip(names, map(np.ascontiguousarray, s), strict=True)) for s in samples]
     return {signature: rows}
-
-
-def _error(wanted: Sequence[Sample], given: Sequence[Sample]) -> float:
-    """Return the mean square error of the outputs, each relative to its own variance."""
-    total = 0.0
-    for reference, answer in zip(stacked(wanted), stacked(given), strict=True):
-        if not np.isfinite(answer).all():
-            return float("inf")
-        total += float(((reference - answer) ** 2).mean() / (reference.var() + 1e-12))
-    return total
 
 
 def _interpreter(path: Path) -> Any:

@@ -32,7 +32,7 @@ def write_float(source: Path, path: Path, *, half: bool = False) -> None:
         ModelError: OpenVINO cannot convert an operator.
     """
     openvino = load("openvino")
-    openvino.save_model(_converted(openvino, source), str(path), compress_to_fp16=half)
+    _save(openvino, _converted(openvino, source), path, half)
 
 
 def write_int8(
@@ -59,7 +59,7 @@ def write_int8(
         subset_size=len(calibration),
         ignored_scope=ignored,
     )
-    openvino.save_model(quantized, str(path), compress_to_fp16=False)
+    _save(openvino, quantized, path, False)
 
 
 def run(path: Path, samples: Sequence[Sample]) -> list[list[npt.NDArray[Any]]]:
@@ -67,6 +67,13 @@ def run(path: Path, samples: Sequence[Sample]) -> list[list[npt.NDArray[Any]]]:
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
     compiled = load("openvino").Core().compile_model(str(path), "CPU", settings)
     return [[value.copy() for value in compiled(list(one)).to_tuple()] for one in samples]
+
+
+def _save(openvino: Any, model: Any, path: Path, half: bool) -> None:
+    """Write both files; the .xml without its indentation, which is a fifth of it."""
+    openvino.save_model(model, str(path), compress_to_fp16=half)
+    text = path.read_text(encoding="utf-8")
+    path.write_text("\n".join(line.strip() for line in text.splitlines()), encoding="utf-8")
 
 
 def _converted(openvino: Any, source: Path) -> Any:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Sample = Sequence["npt.NDArray[Any]"]
 
 
+METHODS = ("MinMax", "Percentile")
+"""The least and greatest value, or those that all but a few values lie between."""
+
+
 def write_int8(
     source: Path,
     names: Sequence[str],
@@ -30,6 +34,7 @@ def write_int8(
     path: Path,
     in_float: Sequence[str] = (),
     only: Sequence[str] | None = None,
+    method: str = "MinMax",
 ) -> None:
     """Write int8 with ranges from real inputs.
 
@@ -40,6 +45,7 @@ def write_int8(
         path: Replaced.
         in_float: Nodes that stay float32.
         only: The nodes to quantize; None for all that multiply by weights.
+        method: How ranges are taken: one of :data:`METHODS`.
 
     Raises:
         ModelError: ONNX Runtime cannot quantize it.
@@ -53,6 +59,7 @@ def write_int8(
                 str(raw),
                 _reader(tools, names, calibration),
                 quant_format=tools.QuantFormat.QDQ,
+                calibrate_method=getattr(tools.CalibrationMethod, method),
                 per_channel=True,
                 activation_type=tools.QuantType.QInt8,
                 weight_type=tools.QuantType.QInt8,

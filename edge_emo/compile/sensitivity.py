@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_emo.compile import qdq
+from edge_emo.compile.correct import error_of
 from edge_emo.compile.graph import read_graph
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def rank_nodes(
         path = Path(folder) / "one.onnx"
         for node in graph.quantizable():
             qdq.write_int8(source, names, seen, path, only=[node])
-            found[node] = _error(wanted, qdq.run(path, names, judged))
+            found[node] = error_of(wanted, qdq.run(path, names, judged))
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
@@ -53,10 +54,3 @@ def worst(errors: Mapping[str, float]) -> list[str]:
             break
         chosen.append(node)
     return chosen
-
-
-def _error(wanted: Sequence[Any], given: Sequence[Any]) -> float:
-    return sum(
-        float(((ours - theirs) ** 2).mean() / (ours.var() + 1e-12))
-        for ours, theirs in zip(wanted, given, strict=True)
-    )
