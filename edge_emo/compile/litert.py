@@ -173,7 +173,9 @@ def _int8_recipe(source: Path, in_float: Sequence[str]) -> Any:
     kinds = load("ai_edge_quantizer.qtyping")
     work = load("ai_edge_quantizer.quantizer").Quantizer(str(source))
     work.load_quantization_recipe(load("ai_edge_quantizer.recipe").static_wi8_ai8())
-    for operation in (kinds.TFLOperationName.INPUT, kinds.TFLOperationName.OUTPUT):
+    # A small divisor would round to zero, on which LiteRT stops.
+    names_in_float = ("INPUT", "OUTPUT", "DIV")
+    for operation in (getattr(kinds.TFLOperationName, name) for name in names_in_float):
         work.update_quantization_recipe(
             regex=".*", operation_name=operation, algorithm_key=names.NO_QUANTIZE
         )
