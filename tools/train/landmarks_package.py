@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import quantize
 import torch
-from card import _licences, _number, _section, _table, _tensors, _texts, _training, _tried
-from detector_card import LICENCE
+from card import _licences, _section, _table, _tensors, _texts, _training, _tried
+from detector_card import LICENCE, _files
 
 from edge_emo.estimators.face_finder import PackagedDetector, PackagedLandmarks
 from edge_emo.features.face_detector import DetectedFace, box_overlap, detected
@@ -242,15 +242,6 @@ def _figures(metrics: Mapping[str, Any]) -> list[str]:
         *_table(head, rows),
         *(["", *_table(["file", "backend", "ms a face, network alone"], times)] if times else []),
     ]
-
-
-def _files(model: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
-    gaps = {row["file"]: row["output_difference"] for row in metrics["parity"]}
-    rows = [
-        [f["path"], f["precision"], str(f["bytes"]), _number(gaps.get(f["path"]))]
-        for f in model["files"]
-    ]
-    return _table(["file", "precision", "bytes", "greatest output difference to torch"], rows)
 
 
 def tried() -> list[dict[str, Any]]:
