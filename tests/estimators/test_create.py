@@ -104,9 +104,12 @@ def test_every_file_gives_what_the_float_model_gives(
     inputs = {spec.name: rng.normal(size=spec.shape).astype(spec.dtype) for spec in package.inputs}
     source = next(f for f in package.files if f.format == "onnx" and not f.target)
     wanted = load_model(package, backend="onnx", precision=source.precision).run(inputs)
-    given = load_model(package, backend=backend, precision=precision).run(inputs)
+    model = load_model(package, backend=backend, precision=precision)
+    assert model.file is not None
+    is_rounded = any(kind in model.file.path for kind in ("int8", "float16"))
+    given = model.run(inputs)
     for name, values in wanted.items():
-        if precision == source.precision:
+        if not is_rounded:
             np.testing.assert_allclose(given[name], values, rtol=1e-3, atol=1e-3, err_msg=name)
         else:
             gap = np.sqrt(((given[name] - values) ** 2).mean())
