@@ -1,85 +1,74 @@
 """Cold start: from nothing to the first inference of every default model, in fresh processes.
 
     python tools/bench_cold.py --backend litert
-    python tools/bench_cold.py --backend openvino --runs 7
+    python tools/bench_cold.py --backend openvino --runs 9 --beside ../other-checkout
 
-Each run is a process of its own. The time begins when Python has started and ends after the last
-model's first inference; it holds all imports, the check of signatures and hashes, and loading.
-The first run of OpenVINO compiles; the table tells it apart from those that find the cache.
-Processor time, of all threads, is given too: other work on the machine hardly touches it.
+Each run is a process of its own, which imports nothing before its time begins. The time ends after
+the last model's first inference; it holds all imports, the check of signatures and hashes, and
+loading. What Python itself takes to start is told apart. The modules are compiled to bytecode
+first, as pip does when it installs. A first run fills the caches of the system and of OpenVINO and
+is told apart too. Processor time is of the whole process and all its threads: other work on the
+machine touches it less. ``--beside`` measures another checkout by turns.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
-    """Run the processes and print the table."""
+    """Run the processes and print a table for each checkout."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--backend", default="litert")
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--once", action="store_true", help="do one run here")
+    parser.add_argument("--backend", default="litert", help="a name, or auto")
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--beside", type=Path, help="another checkout")
     given = parser.parse_args()
-    if given.once:
-        print(json.dumps(measure(given.backend)))
-        return
+    roots = [ROOT] if given.beside is None else [given.beside.resolve(), ROOT]
+    for root in roots:
+        subprocess.run([sys.executable, "-m", "compileall", "-q", root / "edge_emo"], check=True)
     with tempfile.TemporaryDirectory() as cache:
-        rows = [_child(given.backend, cache) for _ in range(given.runs + 1)]
-    first, rest = rows[0], rows[1:]
-    print(f"{given.backend}, first start: {first['total_ms']:.0f} ms")
-    totals = [row["total_ms"] for row in rest]
-    print(f"later starts: median {statistics.median(totals):.0f} ms, least {min(totals):.0f} ms")
-    busy = [row["cpu_ms"] for row in rest]
-    print(f"processor time: median {statistics.median(busy):.0f} ms, least {min(busy):.0f} ms")
+        turns = range(given.runs + 1)
+        rows = [[_start(given.backend, root, cache) for root in roots] for _ in turns]
+    for root, found in zip(roots, zip(*rows, strict=True), strict=True):
+        print(f"\n{given.backend}, {root.name}")
+        _print(found[0], found[1:])
+
+
+def _print(first: dict[str, Any], rest: tuple[dict[str, Any], ...]) -> None:
+    print(f"  {'first start':<24} {first['total_ms']:8.1f} ms")
+    _line("later starts", (row["total_ms"] for row in rest))
+    _line("processor time", (row["cpu_ms"] for row in rest))
     for name in rest[0]["parts_ms"]:
-        parts = [row["parts_ms"][name] for row in rest]
-        print(f"  {name:<24} median {statistics.median(parts):6.1f} ms, least {min(parts):6.1f} ms")
+        _line(f"  {name}", (row["parts_ms"][name] for row in rest))
 
 
-def measure(backend: str) -> dict[str, object]:
-    """Load every default package and run it once."""
-    began = last = time.perf_counter()
-    busy = time.process_time()
-    import numpy as np
-
-    from edge_emo.manifest import Signatures, list_packages
-    from edge_emo.runtime.choose import load_model
-
-    parts = {}
-    packages = [package for package in list_packages() if package.default]
-    last = _lap(parts, "imports and manifests", last)
-    for package in packages:
-        Signatures().check(package)
-        model = load_model(package, backend=backend)
-        model.run({spec.name: np.zeros(spec.shape, spec.dtype) for spec in package.inputs})
-        last = _lap(parts, package.id, last)
-    spent_ms = (time.process_time() - busy) * 1e3
-    return {"total_ms": (last - began) * 1e3, "cpu_ms": spent_ms, "parts_ms": parts}
+def _line(name: str, values: Iterable[float]) -> None:
+    times = list(values)
+    print(f"  {name:<24} {statistics.median(times):8.1f} ms, least {min(times):6.1f} ms")
 
 
-def _lap(parts: dict[str, float], name: str, since: float) -> float:
-    now = time.perf_counter()
-    parts[name] = (now - since) * 1e3
-    return now
-
-
-def _child(backend: str, cache: str) -> dict[str, object]:
-    import os
-
+def _start(backend: str, root: Path, cache: str) -> dict[str, Any]:
+    """Return what one fresh process found; each checkout has caches of its own."""
+    place = Path(cache) / root.name
     run = subprocess.run(
-        [sys.executable, __file__, "--once", "--backend", backend],
-        env={**os.environ, "XDG_CACHE_HOME": cache},
+        [sys.executable, ROOT / "tools/cold_once.py", backend, str(time.monotonic())],
+        env={**os.environ, "XDG_CACHE_HOME": str(place), "PYTHONPATH": str(root)},
         stdout=subprocess.PIPE,
         check=True,
     )
-    found: dict[str, object] = json.loads(run.stdout)
+    found: dict[str, Any] = json.loads(run.stdout)
     return found
 
 
