@@ -13,11 +13,14 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge_emo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
 
@@ -74,6 +77,14 @@ def _parse_options(text: str, query: str) -> dict[str, str]:
     return options
 
 
+@cache
+def _entry_points(group: str) -> tuple[EntryPoint, ...]:
+    """Look through what is installed, once: the search takes longer than loading a model."""
+    from importlib.metadata import entry_points  # a name that is built in needs no search
+
+    return tuple(entry_points(group=group))
+
+
 class Table:
     """Names of one sort of plug-in, and where each is implemented."""
 
@@ -83,7 +94,7 @@ class Table:
 
     def names(self) -> list[str]:
         """Return every name, built in first, plug-ins after."""
-        plugins = [point.name for point in entry_points(group=self.group)]
+        plugins = [point.name for point in _entry_points(self.group)]
         return [*self._rows, *sorted(name for name in plugins if name not in self._rows)]
 
     def load(self, name: str) -> Any:
@@ -95,8 +106,9 @@ class Table:
         if name in self._rows:
             module, _, attribute = self._rows[name].partition(":")
             return getattr(importlib.import_module(module), attribute)
-        for point in entry_points(group=self.group, name=name):
-            return point.load()
+        for point in _entry_points(self.group):
+            if point.name == name:
+                return point.load()
         raise ConfigError(
             f"there is no {name!r} in {self.group}", hint=f"choose from: {', '.join(self.names())}"
         )

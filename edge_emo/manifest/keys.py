@@ -6,9 +6,11 @@ public one. ``cryptography`` does the arithmetic and is imported when the first 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,9 @@ from edge_emo.errors import ConfigError
 from edge_emo.vendor import load
 
 _ASSETS = Path(__file__).resolve().parents[1] / "assets" / "keys"
+# An Ed25519 key has this one form (RFC 8410): what parses keys of every sort is slow to import.
+_PUBLIC_PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----(.+?)-----END PUBLIC KEY-----", re.DOTALL)
+_PUBLIC_DER = bytes.fromhex("302a300506032b6570032100")
 _KEYGEN = "make a pair of keys: edge-emo models keygen FILE"
 
 
@@ -84,10 +89,12 @@ def read_public_key(path: str | Path) -> PublicKey:
     Raises:
         ConfigError: The file is missing or holds no Ed25519 public key.
     """
-    content, serial, ed25519 = _content(path), _serialization(), _ed25519()
+    found = _PUBLIC_PEM.search(_content(path))
     with contextlib.suppress(ValueError, _unsupported()):
-        key = serial.load_pem_public_key(content)
-        if isinstance(key, ed25519.Ed25519PublicKey):
+        der = base64.b64decode(b"".join(found[1].split()), validate=True) if found else b""
+        if der.startswith(_PUBLIC_DER):
+            raw = der.removeprefix(_PUBLIC_DER)
+            key = _ed25519().Ed25519PublicKey.from_public_bytes(raw)
             return PublicKey(_key_id(key), Path(path), key)
     raise ConfigError(f"{path} holds no Ed25519 public key", hint=_KEYGEN)
 

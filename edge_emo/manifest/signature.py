@@ -20,7 +20,6 @@ import base64
 import binascii
 import hashlib
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,6 +184,8 @@ def _altered(folder: Path, problem: str) -> ModelIntegrityError:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write beside and rename: a reader never sees half a signature."""
+    import tempfile  # checking a signature does without it
+
     try:
         with tempfile.NamedTemporaryFile(
             "wb", dir=path.parent, suffix=".part", delete=False

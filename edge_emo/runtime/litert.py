@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from edge_emo.errors import ClosedError, ModelError, UnavailableError
@@ -34,7 +33,7 @@ class LiteRtBackend(Backend):
     def probe(self) -> str:
         """Return the package and its version after constructing an interpreter with it."""
         module, _ = _working_interpreter()
-        return f"{_MODULES[module]} {version(_MODULES[module])}"
+        return f"{_MODULES[module]} {load(module).__version__}"
 
     def load(self, package: ModelPackage, file: ModelFile, *, threads: int = 1) -> LoadedModel:
         """Load a .tflite file; see :meth:`Backend.load`."""

@@ -12,10 +12,9 @@ import dataclasses
 import hashlib
 import json
 import platform
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +128,10 @@ def measured_ms(package: ModelPackage, threads: int = 1) -> Mapping[tuple[str, s
     }
 
 
-def _versions() -> dict[str, str]:
+@cache
+def _versions() -> Mapping[str, str]:
+    from importlib import metadata  # slow to import, and needed only where a record is kept
+
     found = {}
     for name in _DISTRIBUTIONS:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -153,6 +155,8 @@ def _read(path: Path | None) -> dict[str, Any]:
 
 def _replace(path: Path, text: str) -> None:
     """Write beside and rename: a reader never sees half a file."""
+    import tempfile  # reading a record does without it
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False
