@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -41,16 +42,25 @@ def read_package(folder: str | Path) -> ModelPackage:
         ModelNotFoundError: There is no ``model.toml``.
         ModelError: It is not TOML, or a key is unknown, missing, of a wrong type or value.
     """
-    manifest, reader = Path(folder) / MANIFEST, toml()
+    manifest = Path(folder) / MANIFEST
     try:
-        content = reader.loads(manifest.read_text(encoding="utf-8"))
+        content = manifest.read_bytes()
     except OSError as error:
         raise ModelNotFoundError(f"{manifest} cannot be read: {error.strerror}") from error
-    except (reader.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{manifest} is not TOML: {error}", hint=REINSTALL) from error
-    package = _read_manifest(Table(manifest, "", content), manifest.parent)
+    package = _parsed(manifest, content)
     _check_consistency(package, manifest)
     return package
+
+
+@lru_cache(maxsize=64)
+def _parsed(manifest: Path, content: bytes) -> ModelPackage:
+    """Parse a manifest, once: each modality of a session looks through all packages."""
+    reader = toml()
+    try:
+        found = reader.loads(content.decode("utf-8"))
+    except (reader.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{manifest} is not TOML: {error}", hint=REINSTALL) from error
+    return _read_manifest(Table(manifest, "", found), manifest.parent)
 
 
 def _read_manifest(top: Table, folder: Path) -> ModelPackage:
