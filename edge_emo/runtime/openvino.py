@@ -1,9 +1,10 @@
 """OpenVINO: IR, .onnx and .tflite files on Intel (and other x86-64 or Arm) CPUs, GPUs and NPUs.
 
-Two traps of its CPU plug-in shape this file. Without a hint it computes in bfloat16 where the
-CPU can, so that results differ between machines: float32 is always asked for. And compiling
-some depthwise convolutions never returns and cannot be interrupted: a file is first compiled in
-a child process with a time-out, once per machine.
+Three traps shape this file. Without a hint the CPU plug-in computes in bfloat16 where the CPU
+can, so that results differ between machines: float32 is always asked for. Compiling some depthwise
+convolutions never returns and cannot be interrupted: a file is first compiled in a child process
+with a time-out, once per machine. And ``import openvino`` imports its converter, which reports the
+import to a server: see :func:`_openvino`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edge_emo.errors import ClosedError, ModelError, UnavailableError
@@ -37,6 +40,8 @@ _DRIVERS = {
     "GPU": "sudo apt-get install intel-opencl-icd, and let the user into the group render",
     "NPU": "install Intel's NPU driver: https://github.com/intel/linux-npu-driver",
 }
+
+_CONVERTER = "openvino.tools.ovc"
 
 # The child gets the parent's import path: it may run from a checkout, and this folder holds
 # modules named as vendor packages are, so it must not become the child's first entry.
@@ -74,22 +79,21 @@ class OpenVinoBackend(Backend):
 
     def probe(self) -> str:
         """Return OpenVINO's version after making a core with it."""
-        openvino = load("openvino")
-        devices = openvino.Core().available_devices
-        if not any(name.partition(".")[0] == self.device for name in devices):
+        version, core = _openvino().__version__, _core()
+        if not _finds(core, self.device):
+            devices = ", ".join(core.available_devices) or "nothing"
             raise UnavailableError(
-                f"OpenVINO finds no {self.device} here, only {', '.join(devices) or 'nothing'}",
+                f"OpenVINO finds no {self.device} here, only {devices}",
                 hint=_DRIVERS.get(self.device, ""),
             )
-        return f"openvino {openvino.__version__.partition('-')[0]}"
+        return f"openvino {version.partition('-')[0]}"
 
     def load(self, package: ModelPackage, file: ModelFile, *, threads: int = 1) -> LoadedModel:
         """Load a file, after a trial in a child process; see :meth:`Backend.load`."""
-        openvino = load("openvino")
         path = package.path(file)
-        self._try_once(package, file, openvino.__version__)
+        self._try_once(package, file, _openvino().__version__)
         try:
-            compiled = _compile(openvino, path, threads, self.device, self._blobs())
+            compiled = _compile(path, threads, self.device, self._blobs())
         except RuntimeError as error:
             raise _refused(path, _last_line(str(error))) from error
         return _OpenVinoModel(self.name, package, file, compiled)
@@ -182,17 +186,54 @@ class _OpenVinoModel(LoadedModel):
 
 def try_compile(path: str, device: str = "CPU") -> None:
     """Compile a file and throw the result away: what the child process does."""
-    _compile(load("openvino"), Path(path), 1, device, None)
+    _compile(Path(path), 1, device, None)
 
 
-def _compile(openvino: Any, path: Path, threads: int, device: str, cache: Path | None) -> Any:
-    core = openvino.Core()
+@cache
+def _openvino() -> ModuleType:
+    """Import OpenVINO without its converter, which is imported when it is first asked for.
+
+    The converter takes most of the time of the import, writes an identifier into the user's home
+    and sends a message to a server, all of it before it is used.
+    """
+    if "openvino" in sys.modules:  # an application's own import comes first, and stays as it is
+        return load("openvino")
+    sys.modules[_CONVERTER] = None  # type: ignore[assignment]  # the import system's "not there"
+    try:
+        openvino = load("openvino")
+    finally:
+        del sys.modules[_CONVERTER]
+    openvino.__getattr__ = _late  # type: ignore[method-assign]  # PEP 562
+    return openvino
+
+
+def _late(name: str) -> Any:
+    if name == "convert_model":
+        return load(_CONVERTER).convert_model
+    raise AttributeError(f"module 'openvino' has no attribute {name!r}")
+
+
+@cache
+def _core() -> Any:
+    """Return the one core, which loads a device's plug-in once for all models."""
+    return _openvino().Core()
+
+
+def _finds(core: Any, device: str) -> bool:
+    """Tell whether a device works; asking for all devices would load every plug-in."""
+    try:
+        return bool(core.get_property(device, "FULL_DEVICE_NAME"))
+    except RuntimeError:
+        return False
+
+
+def _compile(path: Path, threads: int, device: str, blobs: Path | None) -> Any:
     settings: dict[str, Any] = {"NUM_STREAMS": 1}
     if device == "CPU":
         settings |= {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
-    if cache is not None:
-        settings["CACHE_DIR"] = str(cache)
-    return core.compile_model(str(path), device, settings)
+    if blobs is not None:
+        settings["CACHE_DIR"] = str(blobs)
+    return _core().compile_model(str(path), device, settings)
 
 
 def _found(index: int, port: Any, wanted: set[str]) -> FoundTensor[int]:

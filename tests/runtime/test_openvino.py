@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +107,35 @@ def test_what_was_compiled_is_kept_for_the_next_start(
     assert blobs
     assert list((tmp_path / "c" / "blobs").iterdir()) == blobs
     np.testing.assert_array_equal(again["logits"], first["logits"])
+
+
+QUIET = """
+import sys
+from edge_emo.runtime.openvino import OpenVinoBackend
+OpenVinoBackend().probe()
+found = [name for name in sys.modules if "telemetry" in name or "ovc" in name]
+assert not found, found
+"""
+
+
+def test_openvino_is_imported_without_what_reports_to_its_maker(tmp_path: Path) -> None:
+    home = {**os.environ, "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", QUIET], env=home, check=True)
+    assert not list(tmp_path.iterdir())
+
+
+LATE = """
+from edge_emo.runtime.openvino import OpenVinoBackend
+OpenVinoBackend().probe()
+import openvino
+assert not hasattr(openvino, "no_such_name")
+assert openvino.convert_model.__module__.startswith("openvino.tools.ovc")
+"""
+
+
+def test_openvino_s_converter_is_there_when_it_is_asked_for() -> None:
+    quiet = {**os.environ, "CI": "true"}  # OpenVINO's own switch for its reports
+    subprocess.run([sys.executable, "-c", LATE], env=quiet, check=True)
 
 
 @pytest.mark.parametrize("kind", [OpenVinoGpuBackend, OpenVinoNpuBackend])
