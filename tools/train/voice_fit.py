@@ -12,7 +12,6 @@ the log; it is written every minute and at the end.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import math
 import multiprocessing
@@ -23,13 +22,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 import voice_sound
 from voice_augment import Augment, Bank, bank, other_sounds
-from voice_corpora import BY_NAME, OTHER, TARGETS, Sound, held_out, read_sound, test_noise
-from voice_net import VoiceNet
-
-from edge_emo.types import CATEGORIES
+from voice_corpora import BY_NAME, OTHER, TARGETS, Sound, read_sound, test_noise
+from voice_learn import PEAK, Run, truth_of
 
 GROUPS = {
     "a": ["fold0", "fold1", "fold2", "fold3", "fold4", "fold5"],
@@ -44,9 +40,9 @@ GROUPS = {
 PART = {"a": 1.0, "b": 1.0, "c": 0.5}  # of the budget; the commercial corpora are small
 COMMERCIAL_WEIGHT = {"emodb": 0.74, "emogator": 0.16, "noise": 0.10}
 BABBLE = ("tess",)  # in no test: nobody who is held out speaks behind
-PEAK, DECAY, EMA = 3e-3, 0.02, 0.998
-ABSENT = 2.0  # subtracted from the logits of categories that the clip's corpus lacks
 SNAPSHOT_S = 60.0
+OPTIONS = ("budget", "batch", "pool", "made", "teacher")
+"""Kept beside the weights."""
 
 
 def main() -> None:
@@ -81,115 +77,6 @@ def _work(group: str, cache: Path, given: argparse.Namespace, end: float) -> Non
         raise
 
 
-class Run:
-    """One network: which clips it may see, its optimizer, and the average of its weights."""
-
-    def __init__(self, name: str, sounds: list[Sound], device: torch.device) -> None:
-        self.name = name
-        hidden = held_out(name, sounds)
-        self.held_out = sorted({f"{s.corpus}/{s.speaker}" for s in sounds if s.name in hidden})
-        self.allowed = torch.tensor([s.name not in hidden for s in sounds], device=device)
-        torch.manual_seed(int(sum(map(ord, name))))
-        self.net = VoiceNet().to(device, memory_format=torch.channels_last)
-        self.average = VoiceNet().to(device, memory_format=torch.channels_last)
-        self.average.load_state_dict(self.net.state_dict())
-        self.optimizer = torch.optim.AdamW(
-            self.net.parameters(), PEAK, weight_decay=DECAY, fused=device.type == "cuda"
-        )
-        self.steps, self.clips = 0, int(self.allowed.sum())
-        mine, now = self.average.state_dict(), self.net.state_dict()
-        floats = [key for key, value in mine.items() if value.is_floating_point()]
-        self._mine, self._now = [mine[k] for k in floats], [now[k] for k in floats]
-
-    def step(self, windows: torch.Tensor, truth: Truth, rate: float) -> torch.Tensor:
-        """Take one step on normalised windows (n, 1, LENGTH, bands)."""
-        self.net.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        x, other, share = _mixed(_masked(windows))
-        x = x.to(memory_format=torch.channels_last)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=x.is_cuda):
-            outputs = self.net(x)
-        outputs = tuple(y.float() for y in outputs)
-        loss = (
-            share * losses(outputs, truth) + (1 - share) * losses(outputs, truth.at(other))
-        ).mean()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
-        self.optimizer.step()
-        self.steps += 1
-        self._follow(min(EMA, (1 + self.steps) / (10 + self.steps)))
-        return loss.detach()
-
-    @torch.no_grad()
-    def _follow(self, keep: float) -> None:
-        torch._foreach_lerp_(self._mine, self._now, 1 - keep)
-
-
-@dataclasses.dataclass
-class Truth:
-    """Targets of a batch; −1 and NaN where unknown; ``absent`` marks what the corpus lacks."""
-
-    category: torch.Tensor
-    affect: torch.Tensor
-    kind: torch.Tensor
-    absent: torch.Tensor
-
-    def at(self, rows: torch.Tensor) -> Truth:
-        """Return those of some rows."""
-        return Truth(self.category[rows], self.affect[rows], self.kind[rows], self.absent[rows])
-
-
-def truth_of(sounds: list[Sound], device: torch.device) -> Truth:
-    """Return the targets of all clips."""
-    has = {c: {s.category for s in sounds if s.corpus == c} for c in BY_NAME}
-    absent = [[i not in has[s.corpus] for i in range(len(CATEGORIES))] for s in sounds]
-    return Truth(
-        torch.tensor([s.category for s in sounds], device=device),
-        torch.tensor([[s.arousal, s.valence] for s in sounds], device=device),
-        torch.tensor([s.kind for s in sounds], device=device),
-        torch.tensor(absent, device=device).float(),
-    )
-
-
-def losses(outputs: tuple[torch.Tensor, ...], truth: Truth) -> torch.Tensor:
-    """Return the loss of each window, shape (n,)."""
-    emotion, affect, kind = outputs
-    known = (truth.category >= 0).float()
-    logits = emotion - ABSENT * truth.absent
-    category = F.cross_entropy(
-        logits, truth.category.clamp_min(0), reduction="none", label_smoothing=0.1
-    )
-    heard = ~truth.affect.isnan()
-    distance = F.smooth_l1_loss(affect, truth.affect.nan_to_num(), reduction="none", beta=0.3)
-    which = F.cross_entropy(kind, truth.kind.clamp_min(0), reduction="none", label_smoothing=0.02)
-    return category * known + 0.5 * (distance * heard).sum(1) + 0.4 * which * (truth.kind >= 0)
-
-
-def _masked(x: torch.Tensor) -> torch.Tensor:
-    """Blank stretches of time and of frequency (SpecAugment, Park et al. 2019)."""
-    n, _, length, bands = x.shape
-    keep = torch.ones(n, 1, length, bands, dtype=torch.bool, device=x.device)
-    for size, widest, dim in ((length, 32, 2), (bands, 9, 3)) * 2:
-        start = torch.rand(n, 1, 1, 1, device=x.device) * size
-        width = torch.rand(n, 1, 1, 1, device=x.device) * widest
-        shape = (1, 1, size, 1) if dim == 2 else (1, 1, 1, size)
-        place = torch.arange(size, device=x.device).reshape(shape)
-        keep &= (place < start) | (place >= start + width)
-    return x * keep
-
-
-def _mixed(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Mix half of the windows with others (Zhang et al. 2018); return partners and own share."""
-    n = len(x)
-    other = torch.randperm(n, device=x.device)
-    share = 1 - 0.5 * torch.rand(n, device=x.device).square()
-    share = torch.where(torch.rand(n, device=x.device) < 0.5, share, torch.ones_like(share))
-    weight = share[:, None, None, None]
-    return weight * x + (1 - weight) * x[other], other, share
-
-
 class Group:
     """Runs that share one stream of windows."""
 
@@ -206,7 +93,10 @@ class Group:
         self._sounds, self._clips = self._choose([s for s in sounds if s], clips)
         self._truth = truth_of(self._sounds, self._device)
         names_of_runs = [name for name in GROUPS[group] if given.runs is None or name in given.runs]
-        self._runs = [Run(name, self._sounds, self._device) for name in names_of_runs]
+        self._runs = [
+            Run(name, self._sounds, self._device, given.batch, given.teacher)
+            for name in names_of_runs
+        ]
         self._weights = draw_weights(self._sounds, group == "c").to(self._device)
         self._augment = self._stream()
         self._log: list[dict[str, float]] = []
@@ -254,23 +144,15 @@ class Group:
 
     def _round(self, rate: float) -> float:
         """Make a pool of windows and show each run what it may see; return the mean loss."""
-        size, batch = self._given.pool, self._given.batch
-        rows = torch.multinomial(self._weights, size, replacement=True)
+        rows = torch.multinomial(self._weights, self._given.pool, replacement=True)
         with torch.no_grad():
             parts = [self._augment(part) for part in rows.split(self._given.piece)]
         pool, total, count = torch.cat(parts), torch.zeros((), device=self._device), 0
         for run in self._runs:
-            mine = self._allowed(run, rows)
-            for some in mine.split(batch):
-                if len(some) == batch or count == 0:
-                    total += run.step(pool[some], self._truth.at(rows[some]), rate)
-                    count += 1
+            for some in batches(run, rows):
+                total += run.step(pool[some], self._truth.at(rows[some]), rate)
+                count += 1
         return float(total) / max(1, count)
-
-    def _allowed(self, run: Run, rows: torch.Tensor) -> torch.Tensor:
-        """Return the places of a pool that a run may see, in random order."""
-        places = run.allowed[rows].nonzero()[:, 0]
-        return places[torch.randperm(len(places), device=self._device)]
 
     def _save(self, began: float) -> None:
         """Write all runs: weights as float16, statistics as float32."""
@@ -286,7 +168,9 @@ class Group:
         words = {
             "seconds": round(time.monotonic() - began, 1),
             "device": torch.cuda.get_device_name() if self._device.type == "cuda" else "cpu",
-            "options": {k: getattr(self._given, k) for k in ("budget", "batch", "pool", "made")},
+            "options": {
+                k: getattr(self._given, k) for k in ("budget", "batch", "pool", "made", "teacher")
+            },
             "log": self._log[:: max(1, len(self._log) // 200)],
         }
         target = self._given.out / f"voice-{self._group}.pt"
@@ -295,6 +179,22 @@ class Group:
         part.replace(target)
         steps = {run.name: run.steps for run in self._runs}
         print(self._group, words["seconds"], self._log[-1:], steps, flush=True)
+
+
+def batches(run: Run, rows: torch.Tensor) -> list[torch.Tensor]:
+    """Return places of a pool that a run may see, in random order, in whole batches.
+
+    A pool with less than a batch gives one batch, in which places return.
+
+    Args:
+        run: Knows its clips and its batch.
+        rows: Numbers of the clips in the pool, shape (n,).
+    """
+    places = run.allowed[rows].nonzero()[:, 0]
+    shuffled = places[torch.randperm(len(places), device=places.device)]
+    if 0 < len(shuffled) < run.batch:
+        shuffled = shuffled.repeat(-(-run.batch // len(shuffled)))
+    return list(shuffled[: len(shuffled) // run.batch * run.batch].split(run.batch))
 
 
 def _small(name: str, value: torch.Tensor) -> torch.Tensor:
@@ -337,6 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--groups", nargs="+", default=list(GROUPS), choices=list(GROUPS))
     parser.add_argument("--runs", nargs="+", help="only these runs of the groups")
     parser.add_argument("--batch", type=int, default=192)
+    parser.add_argument("--teacher", type=int, default=0, help="width of one; 0 is none")
     parser.add_argument("--pool", type=int, default=2304, help="windows made at a time")
     parser.add_argument("--piece", type=int, default=384, help="windows made in one batch")
     parser.add_argument("--made", type=int, default=240, help="sounds that are made")

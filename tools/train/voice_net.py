@@ -6,6 +6,9 @@ import torch
 
 from edge_emo.types import CATEGORIES
 
+_HEADS = 4
+"""Of attention over time."""
+
 
 def _conv(inputs: int, outputs: int, kernel: tuple[int, int], **more: object) -> torch.nn.Module:
     conv = torch.nn.Conv2d(inputs, outputs, kernel, bias=False, **more)
@@ -28,31 +31,37 @@ class VoiceNet(torch.nn.Module):
 
     Gives logits of the seven categories (n, 7), arousal and valence −1 … 1 (n, 2), and logits of
     speech, vocal burst and other sound (n, 3).
+
+    Args:
+        width: Multiplies all channels; 1 is what the packages hold.
+        dropout: Of what the heads read.
     """
 
-    def __init__(self, dropout: float = 0.3) -> None:
+    def __init__(self, width: int = 1, dropout: float = 0.3) -> None:
         super().__init__()
         half = {"kernel": (3, 3), "stride": (2, 2), "padding": 1}
+        a, b, c, d, e = (channels * width for channels in (24, 48, 96, 128, 160))
         self.body = torch.nn.Sequential(
-            _conv(1, 24, (5, 5), stride=(2, 2), padding=2),
+            _conv(1, a, (5, 5), stride=(2, 2), padding=2),
             torch.nn.ReLU(),
-            _conv(24, 48, **half),
+            _conv(a, b, **half),
             torch.nn.ReLU(),
-            _conv(48, 96, **half),
+            _conv(b, c, **half),
             torch.nn.ReLU(),
-            _Residual(96, (3, 3), 0.1),
-            _conv(96, 128, **half),
+            _Residual(c, (3, 3), 0.1),
+            _conv(c, d, **half),
             torch.nn.ReLU(),
-            _Residual(128, (3, 3), 0.1),
-            _conv(128, 160, (1, 4)),
+            _Residual(d, (3, 3), 0.1),
+            _conv(d, e, (1, 4)),
             torch.nn.ReLU(),
-            _Residual(160, (5, 1), 0.1),
+            _Residual(e, (5, 1), 0.1),
         )
-        self.score = torch.nn.Conv2d(160, 4, 1)
+        self._each = e // _HEADS
+        self.score = torch.nn.Conv2d(e, _HEADS, 1)
         self.drop = torch.nn.Dropout(dropout)
-        self.emotion = torch.nn.Linear(160 * 2, len(CATEGORIES))
-        self.affect = torch.nn.Linear(160 * 2, 2)
-        self.kind = torch.nn.Linear(160 * 2, 3)
+        self.emotion = torch.nn.Linear(e * 2, len(CATEGORIES))
+        self.affect = torch.nn.Linear(e * 2, 2)
+        self.kind = torch.nn.Linear(e * 2, 3)
 
     def forward(self, logmel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the logits of the categories, arousal and valence, the logits of the kinds."""
@@ -63,5 +72,6 @@ class VoiceNet(torch.nn.Module):
         return self.emotion(pooled), torch.tanh(self.affect(pooled)), self.kind(pooled)
 
     def _spread(self, weights: torch.Tensor) -> torch.Tensor:
-        """Give each of the four heads of attention its forty channels."""
-        return torch.cat([part.expand(-1, 40, -1, -1) for part in weights.split(1, dim=1)], dim=1)
+        """Give each head of attention its share of the channels."""
+        parts = weights.split(1, dim=1)
+        return torch.cat([part.expand(-1, self._each, -1, -1) for part in parts], dim=1)
