@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from edge_emo.compile import TARGETS, Data, Figures, compile_package
+from edge_emo.cli.columns import columns
+from edge_emo.compile import TARGETS, Data, compile_package
 from edge_emo.compile.compiler import TIMEOUT_S
 from edge_emo.compile.targets import KINDS
 from edge_emo.errors import ConfigError
@@ -17,6 +19,20 @@ from edge_emo.manifest import open_package, read_private_key
 from edge_emo.runtime.choose import candidates
 from edge_emo.runtime.probe import make_backend
 
+_CANDIDATE = {
+    "target": "target",
+    "kind": "candidate",
+    "kb": "kB",
+    "score": "score",
+    "agreement": "agreement",
+    "calibration_error": "calibration error",
+    "p50_ms": "p50 ms",
+    "p95_ms": "p95 ms",
+    "cpu_ms": "CPU ms",
+    "peak_mb": "peak MB",
+    "in_float": "left in float",
+    "verdict": "verdict",
+}
 HELP = "make a model package for a target out of a float model"
 
 
@@ -96,31 +112,21 @@ def _compile(arguments: argparse.Namespace) -> int:
     )
     rows = [asdict(one) for one in done.figures]
     found = {"folder": str(done.folder), "candidates": rows}
-    print(json.dumps(found) if arguments.json else table(done.figures))
+    print(json.dumps(found) if arguments.json else table(rows))
     return 0
 
 
-def table(figures: Sequence[Figures]) -> str:
-    """Return the candidates as lines for people."""
-    return "\n".join(_line(one) for one in figures)
-
-
-def _line(one: Figures) -> str:
-    cells = [f"{'kept' if one.kept else 'rejected':<8} {one.target:<8} {one.kind:<10}"]
-    if one.bytes:
-        cells.append(f"{one.bytes / 1e3:.0f} kB")
-    if one.p50_ms is not None:
-        cells.append(f"p50 {one.p50_ms:.3f} p95 {one.p95_ms:.3f} cpu {one.cpu_ms:.3f} ms")
-    for name, value in (
-        ("score", one.score),
-        ("agreement", one.agreement),
-        ("calibration error", one.calibration_error),
-    ):
-        if value is not None:
-            cells.append(f"{name} {value:.4f}")
-    if one.peak_mb is not None:
-        cells.append(f"peak {one.peak_mb:.0f} MB")
-    return ", ".join([*cells, *([one.reason] if one.reason else [])])
+def table(figures: Sequence[Mapping[str, Any]], indent: str = "") -> str:
+    """Return the candidates of a package, kept and rejected, as a table for people."""
+    rows = [
+        {
+            **row,
+            "kb": round(row["bytes"] / 1e3) if row.get("bytes") else None,
+            "verdict": row.get("reason") or "kept",
+        }
+        for row in figures
+    ]
+    return columns(_CANDIDATE, rows, indent)
 
 
 def _progress(words: str) -> None:

@@ -39,4 +39,4 @@ def _entries(name: str) -> list[DeviceEntry]:
 def _line(entry: DeviceEntry, *, as_json: bool) -> str:
     if as_json:
         return json.dumps(dataclasses.asdict(entry))
-    return f"--{entry.kind} {entry.address:<40} {entry.description}"
+    return f"--{entry.kind:<11} {entry.address:<36} {entry.description}"

@@ -27,5 +27,5 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _line(finding: Finding) -> str:
     mark = "ok  " if finding.works else "no  "
-    line = f"{mark}{finding.part:<11}{finding.name:<22}{finding.detail}"
+    line = f"{mark}{finding.part:<11}{finding.name:<28}{finding.detail}"
     return f"{line}\n    hint: {finding.hint}" if finding.hint else line

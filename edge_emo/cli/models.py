@@ -13,9 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_emo.cli.columns import columns
+from edge_emo.cli.compile import table
 from edge_emo.compile import read_figures
 from edge_emo.errors import ConfigError
 from edge_emo.manifest import (
+    ModelFile,
     ModelPackage,
     list_packages,
     open_package,
@@ -28,6 +31,42 @@ from edge_emo.manifest import (
 )
 from edge_emo.runtime.choose import explain
 
+_PACKAGE = {
+    "id": "package",
+    "modality": "modality",
+    "default": "",
+    "use": "licence",
+    "summary": "what it tells",
+}
+_FILE = {"path": "file", "precision": "precision", "kb": "kB"}
+_METRIC = {
+    "n": "clips",
+    "accuracy": "accuracy",
+    "unweighted_average_recall": "recall",
+    "macro_f1": "macro F1",
+    "expected_calibration_error": "calibration error",
+    "backend": "backend",
+    "precision": "precision",
+    "split": "split",
+}
+_DETECTION = {
+    "n": "faces",
+    "recall": "recall",
+    "false_per_image": "false alarms a picture",
+    "landmark_error": "landmark error",
+    "backend": "backend",
+    "precision": "precision",
+    "split": "split",
+}
+_BACKEND = {
+    "backend": "backend",
+    "version": "version",
+    "file": "file",
+    "precision": "precision",
+    "measured": "measured",
+    "verdict": "verdict",
+    "reason": "reason",
+}
 HELP = "list, show, verify or sign model packages"
 
 
@@ -59,10 +98,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace, names: Sequence[str]) -> None:
-    for package in _packages(arguments, names):
-        print(json.dumps(_plain(package)) if arguments.json else _line(package))
-        if names and not arguments.json:
-            print(_details(package))
+    packages = _packages(arguments, names)
+    if arguments.json:
+        print("\n".join(json.dumps(_plain(package)) for package in packages))
+    elif names:
+        print("\n\n".join(map(_details, packages)))
+    else:
+        print(columns(_PACKAGE, [_row(package) for package in packages]))
 
 
 def _verify(arguments: argparse.Namespace, names: Sequence[str]) -> None:
@@ -112,46 +154,37 @@ def _packages(arguments: argparse.Namespace, names: Sequence[str]) -> list[Model
     return named or list_packages(arguments.folder)
 
 
-def _line(package: ModelPackage) -> str:
-    default = "default" if package.default else ""
-    use = "commercial use" if package.licence.commercial else "research only"
-    return f"{package.id:<24} {package.modality:<7} {default:<8} {use:<15} {package.summary}"
+def _row(package: ModelPackage) -> dict[str, str]:
+    return {
+        "id": package.id,
+        "modality": package.modality,
+        "default": "default" if package.default else "",
+        "use": "commercial use" if package.licence.commercial else "research only",
+        "summary": package.summary,
+    }
 
 
 def _details(package: ModelPackage) -> str:
-    lines = [f"  weights: {package.licence.weights}"]
-    lines += [
-        f"  {file.path:<20} {file.precision:<8} {file.bytes / 1e3:8.1f} kB"
-        for file in package.files
+    """Return what a package is, then its tables: files, figures, candidates, backends here."""
+    row = _row(package)
+    head = [", ".join(filter(None, list(row.values())[:4])), f"  {package.summary}"]
+    parts: list[tuple[str, str]] = [
+        ("files", columns(_FILE, [_file_row(file) for file in package.files], "  ")),
+        ("measured", _measured(_METRIC, package.metrics)),
+        ("measured", _measured(_DETECTION, package.detection)),
+        ("compiled", table(read_figures(package.folder), "  ")),
+        ("backends here", columns(_BACKEND, explain(package), "  ")),
     ]
-    lines += [f"  measured: {_figures(row)}" for row in (*package.metrics, *package.detection)]
-    lines += [f"  {_candidate(row)}" for row in read_figures(package.folder)]
-    lines += [f"  {_verdict(row)}" for row in explain(package)]
-    return "\n".join(lines)
+    tables = [f"{title}\n{text}" for title, text in parts if text]
+    return "\n".join([*head, f"  weights: {package.licence.weights}", *tables])
 
 
-def _candidate(row: Mapping[str, Any]) -> str:
-    """Return one candidate of a compilation, kept or rejected, with its figures and reason."""
-    verdict = "rejected" if row.get("reason") else "compiled"
-    head = f"{verdict}: {row['target']} {row['kind']}"
-    rest = {key: value for key, value in row.items() if key not in ("target", "kind")}
-    return ", ".join([head, *(f"{key} {_word(value)}" for key, value in rest.items())])
+def _measured(names: Mapping[str, str], rows: Sequence[Any]) -> str:
+    return columns(names, [dataclasses.asdict(row) for row in rows], "  ")
 
 
-def _word(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _verdict(row: Mapping[str, str]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in row.items() if value)
-
-
-def _figures(metric: Any) -> str:
-    values = dataclasses.asdict(metric)
-    return ", ".join(
-        f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}"
-        for key, value in values.items()
-    )
+def _file_row(file: ModelFile) -> dict[str, Any]:
+    return {"path": file.path, "precision": file.precision, "kb": round(file.bytes / 1e3, 1)}
 
 
 def _plain(package: ModelPackage) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import card
@@ -69,7 +70,7 @@ def main() -> None:
             progress=lambda words: print(words, file=sys.stderr, flush=True),
         )
     WRITE_CARD.get(package.task, card.write_card)(done.folder)
-    print(table(done.figures))
+    print(table([asdict(one) for one in done.figures]))
     print(f"{ready - began:.0f} s to prepare, {time.monotonic() - ready:.0f} s to compile")
 
 
