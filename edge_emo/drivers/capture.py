@@ -40,12 +40,14 @@ class Delivery:
         info: The stream as the driver opened it.
         generation: How often the driver was opened before; a change tells of a reconnection.
         dropped: Samples that the device itself reported lost so far.
+        arrived_ns: When the driver handed it out.
     """
 
     chunk: Chunk
     info: StreamInfo
     generation: int
     dropped: int
+    arrived_ns: int
 
     @property
     def end_ns(self) -> int:
@@ -193,7 +195,8 @@ class Capture:
                 return
             self.read_cpu_ns += time.thread_time_ns() - before_ns
             newest_ns = self._clock.now_ns()
-            delivery = Delivery(chunk, info, self.reconnects, self.driver.dropped)
+            dropped = self.driver.dropped
+            delivery = Delivery(chunk, info, self.reconnects, dropped, newest_ns)
             if not self._deliver(delivery):
                 return
 

@@ -92,14 +92,15 @@ class Engine:
             self._hub.end()
 
     def _step(self) -> None:
-        items = self._join.take()
-        for name, item in items:
+        served = False
+        for name, item in self._join.take():
+            served = True
             if self._replay is not None:
                 self._reach(item.end_ns)
             self._serve(name, item)
         if self._replay is None:
             self._reach(self._clock.now_ns())
-        if not items or self._replay is None:  # live: what came meanwhile has rung the bell
+        if not served or self._replay is None:  # live: what came meanwhile has rung the bell
             self._join.wait(self._patience_s())
 
     def _patience_s(self) -> float:
@@ -129,7 +130,8 @@ class Engine:
             runner.put(chunk)
         self._trace.stop("synchronisation", mark)
         self._trace.note(lane.delivery_stage, now_ns - item.ready_ns)
-        for prediction in lane.predict(chunk):
+        waited_ns = 0 if self._replay is not None else now_ns - item.arrived_ns
+        for prediction in lane.predict(chunk, waited_ns):
             self._accept(prediction)
 
     def _accept(self, prediction: Prediction) -> None:

@@ -8,6 +8,7 @@ from edge_emo.drivers.capture import Capture, Delivery, Status
 from edge_emo.errors import ConfigError
 from edge_emo.estimators.base import Estimator
 from edge_emo.estimators.baseline import Baseline
+from edge_emo.fusion.base import LIFETIME_S
 from edge_emo.pipeline.mute import REPEAT_NS, Mutes
 from edge_emo.pipeline.rest import Rest
 from edge_emo.pipeline.trace import Trace
@@ -24,6 +25,10 @@ from edge_emo.types import (
     StreamInfo,
     abstention,
 )
+
+_SAMPLED: tuple[Kind, ...] = ("microphone", "eeg", "physio")
+"""Streams that can be taken up anywhere; every line of text counts, and frames do not queue."""
+_CAUGHT_UP_NS = 100_000_000
 
 
 class Lane:
@@ -61,6 +66,7 @@ class Lane:
         self._rest: Rest | None = None
         self._generation = -1
         self._dropped = 0
+        self._behind = False
 
     @property
     def model_id(self) -> str:
@@ -105,15 +111,20 @@ class Lane:
             self._dropped = delivery.dropped
         return chunk
 
-    def predict(self, chunk: Chunk) -> Iterator[Prediction]:
+    def predict(self, chunk: Chunk, waited_ns: int = 0) -> Iterator[Prediction]:
         """Yield the prediction of each window that ``chunk`` completes, if it is to be fused.
 
-        A muted chunk never reaches the estimator, for which the samples jump: it begins afresh
-        behind the mute.
+        A chunk that is muted, or has waited too long, never reaches the estimator, for which
+        the samples jump: it begins afresh behind them.
+
+        Args:
+            chunk: Stamped.
+            waited_ns: How long it lay in the mailbox; 0 in replay.
         """
         muted = self._mutes and self._mutes.reason(self.modality, chunk.t_ns, chunk.end_ns)
-        if muted:
-            yield from self._muted(chunk, muted)
+        withheld = muted or self._overdue(chunk, waited_ns)
+        if withheld:
+            yield from self._withheld(chunk, withheld)
             return
         self._told_ns = None
         if self._estimator is None or self._refusal:
@@ -160,8 +171,22 @@ class Lane:
         """True when a baseline was measured to help the stream's model."""
         return self._estimator is not None and self._estimator.personal
 
-    def _muted(self, chunk: Chunk, reason: str) -> Iterator[Prediction]:
-        """Abstain with the reason of a mute, at its first chunk and then now and then."""
+    def _overdue(self, chunk: Chunk, waited_ns: int) -> str:
+        """Return why a chunk is left out: the processor does not keep up. Empty when it does.
+
+        What waited for longer than an estimate of it would stay true is left out, and all that
+        follows until the backlog is gone: estimates are then made of a stretch without gaps.
+        """
+        limit_ns = _CAUGHT_UP_NS if self._behind else LIFETIME_S[self.modality] * 1e9
+        self._behind = self.kind in _SAMPLED and waited_ns > limit_ns
+        if not self._behind:
+            return ""
+        assert self._health is not None
+        self._health.skip(chunk.n_samples)
+        return "left out: it waited too long for the processor"
+
+    def _withheld(self, chunk: Chunk, reason: str) -> Iterator[Prediction]:
+        """Abstain with a reason, at the first chunk that it holds for and then now and then."""
         if self._told_ns is None or chunk.t_ns >= self._told_ns + REPEAT_NS:
             self._told_ns = chunk.t_ns
             yield abstention(self.modality, chunk.t_ns, chunk.end_ns - chunk.t_ns, reason)

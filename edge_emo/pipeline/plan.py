@@ -166,7 +166,8 @@ def policy_of(kind: Kind, *, reproducible: bool) -> tuple[Policy, int]:
     """Return policy and capacity of a stream's mailbox.
 
     Live video is LATEST, so that a slow engine never sees an old frame. Other live streams
-    keep about ten seconds. A reproducible session holds its files back instead.
+    keep about ten seconds for recorders; what waited too long is not estimated any more. A
+    reproducible session holds its files back instead.
     """
     if reproducible:
         return Policy.LOSSLESS, 8

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
-from edge_emo.sync.delivery import Bell, Mailbox
+from edge_emo.sync.delivery import Bell, Mailbox, Policy
+
+ROUND_NS = 500_000_000
+"""The longest stretch of a stream that is served before the other streams have their turn."""
 
 
 class Timed(Protocol):
@@ -17,12 +20,13 @@ class Timed(Protocol):
 
 
 T = TypeVar("T", bound=Timed)
+T_co = TypeVar("T_co", bound=Timed, covariant=True)
 
 
-class Join(Protocol[T]):
+class Join(Protocol[T_co]):
     """The order in which one thread serves several mailboxes."""
 
-    def take(self) -> list[tuple[str, T]]:
+    def take(self) -> Iterable[tuple[str, T_co]]:
         """Return what can be served now, in order, each with the name of its stream."""
 
     def wait(self, timeout_s: float | None) -> None:
@@ -59,14 +63,34 @@ class _Boxes(Generic[T]):
 
 
 class LatestJoin(_Boxes[T]):
-    """Never waits for a stream: what is there is served, oldest first. For live use."""
+    """Never waits for a stream: what is there is served. For live use.
 
-    def take(self) -> list[tuple[str, T]]:
-        """Return everything that waits, ordered by originating time."""
-        found = [(name, item) for name, box in self._boxes.items() for item in _drain(box)]
-        if len(found) > 1:
-            found.sort(key=lambda pair: pair[1].end_ns)
-        return found
+    Streams have turns, so that a backlog of one does not keep the others waiting.
+    """
+
+    def __init__(self, boxes: Mapping[str, Mailbox[T]], bell: Bell) -> None:
+        super().__init__(boxes, bell)
+        self._fresh = {name: box for name, box in boxes.items() if box.policy is Policy.LATEST}
+        self._queues = {name: box for name, box in boxes.items() if name not in self._fresh}
+
+    def take(self) -> Iterator[tuple[str, T]]:
+        """Yield one turn: what waits of each queue, oldest first, then what is newest.
+
+        Of a queue it is :data:`ROUND_NS` at most. Of a stream that keeps only its newest item,
+        that item is taken when its turn has come, so that it never ages behind others.
+        """
+        queued = [(name, item) for name, box in self._queues.items() for item in _turn(box)]
+        if len(queued) > 1:
+            queued.sort(key=lambda pair: pair[1].end_ns)
+        yield from queued
+        for name, box in self._fresh.items():
+            if (item := box.take()) is not None:
+                yield name, item
+
+    def wait(self, timeout_s: float | None) -> None:
+        """Wait until something comes, unless something waits already."""
+        if all(box.peek() is None for box in self._boxes.values()):
+            super().wait(timeout_s)
 
 
 class ReproducibleJoin(_Boxes[T]):
@@ -103,8 +127,11 @@ class ReproducibleJoin(_Boxes[T]):
         return name in self._over
 
 
-def _drain(box: Mailbox[T]) -> list[T]:
+def _turn(box: Mailbox[T]) -> list[T]:
     items: list[T] = []
-    while (item := box.take()) is not None:
-        items.append(item)
+    while (head := box.peek()) is not None:
+        if items and head.end_ns >= items[0].end_ns + ROUND_NS:
+            break
+        item = box.take()
+        items += [] if item is None else [item]
     return items

@@ -41,6 +41,7 @@ class HealthTracker:
         self._info = info
         self._announced = 0
         self._missing = 0
+        self._skipped = 0
         self._reconnects = 0
         self._lost = ""
         self._next_seq: int | None = None
@@ -72,6 +73,10 @@ class HealthTracker:
         """
         self._announced += n
 
+    def skip(self, n: int) -> None:
+        """Count samples that arrived and were left out."""
+        self._skipped += n
+
     def lost(self, reason: str) -> None:
         """The device is gone, until the next chunk; ``reason`` in words."""
         self._lost = reason
@@ -94,7 +99,7 @@ class HealthTracker:
             valid=not bad,
             age_ns=None if self._end_ns is None else max(0, now_ns - self._end_ns),
             rate_hz=self._rate.measured_hz,
-            drops=max(self._missing, self._announced),
+            drops=max(self._missing, self._announced) + self._skipped,
             drift_ppm=self.drift_ppm,
             reconnects=self._reconnects,
             reason="; ".join(part for part in (dead, slow, bad) if part),

@@ -94,7 +94,7 @@ def served(lane: Lane, listed: list[Chunk]) -> list[Prediction]:
     info = lane.capture.driver.open(ManualClock())
     found = []
     for piece in listed:
-        delivery = Delivery(piece, info, 0, 0)
+        delivery = Delivery(piece, info, 0, 0, piece.end_ns)
         found += list(lane.predict(lane.stamp(delivery, piece.end_ns)))
     return found
 
