@@ -126,8 +126,10 @@ class Engine:
         lane = self._lanes[name]
         mark, now_ns = self._trace.start(), self._clock.now_ns()
         chunk = lane.stamp(item, now_ns)
-        for runner in self._recorders:
-            runner.put(chunk)
+        if self._recorders:
+            kept = lane.keepable(chunk)
+            for runner in self._recorders:
+                runner.put(kept)
         self._trace.stop("synchronisation", mark)
         self._trace.note(lane.delivery_stage, now_ns - item.ready_ns)
         waited_ns = 0 if self._replay is not None else now_ns - item.arrived_ns

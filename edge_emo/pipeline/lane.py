@@ -9,7 +9,7 @@ from edge_emo.errors import ConfigError
 from edge_emo.estimators.base import Estimator
 from edge_emo.estimators.baseline import Baseline
 from edge_emo.fusion.base import LIFETIME_S
-from edge_emo.pipeline.mute import REPEAT_NS, Mutes
+from edge_emo.pipeline.mute import REPEAT_NS, Mutes, blank
 from edge_emo.pipeline.rest import Rest
 from edge_emo.pipeline.trace import Trace
 from edge_emo.sync.dejitter import Dejitter, needs_dejitter
@@ -111,6 +111,10 @@ class Lane:
             self._dropped = delivery.dropped
         return chunk
 
+    def keepable(self, chunk: Chunk) -> Chunk:
+        """Return what a recorder may have of a chunk: of a muted one, that there was one."""
+        return blank(chunk) if self._why_muted(chunk) else chunk
+
     def predict(self, chunk: Chunk, waited_ns: int = 0) -> Iterator[Prediction]:
         """Yield the prediction of each window that ``chunk`` completes, if it is to be fused.
 
@@ -121,8 +125,7 @@ class Lane:
             chunk: Stamped.
             waited_ns: How long it lay in the mailbox; 0 in replay.
         """
-        muted = self._mutes and self._mutes.reason(self.modality, chunk.t_ns, chunk.end_ns)
-        withheld = muted or self._overdue(chunk, waited_ns)
+        withheld = self._why_muted(chunk) or self._overdue(chunk, waited_ns)
         if withheld:
             yield from self._withheld(chunk, withheld)
             return
@@ -170,6 +173,11 @@ class Lane:
     def knows_rest(self) -> bool:
         """True when a baseline was measured to help the stream's model."""
         return self._estimator is not None and self._estimator.personal
+
+    def _why_muted(self, chunk: Chunk) -> str | None:
+        if self._mutes is None:
+            return None
+        return self._mutes.reason(self.modality, chunk.t_ns, chunk.end_ns)
 
     def _overdue(self, chunk: Chunk, waited_ns: int) -> str:
         """Return why a chunk is left out: the processor does not keep up. Empty when it does.

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 
 from edge_emo.clock import Clock
-from edge_emo.errors import ConfigError
-from edge_emo.types import MODALITIES, Modality
+from edge_emo.errors import ConfigError, RecordingError
+from edge_emo.types import MODALITIES, Chunk, Modality, Utterance, Word
+
+MUTED, UNMUTED = "muted", "unmuted"
+"""The events of a recording."""
 
 REPEAT_NS = 500_000_000
 """A muted stream says so at its first sample and then this often."""
@@ -32,17 +40,27 @@ class Mutes:
 
     Args:
         clock: The session clock.
+        events: Of a recorded session; its mutes hold again.
+
+    Raises:
+        RecordingError: An event is damaged.
     """
 
     _KEPT = 64  # spans of a modality: more than a queue can hold
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, events: Iterable[Mapping[str, Any]] = ()) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._spans: dict[Modality, list[_Span]] = {}
+        for event in events:
+            if event.get("event") in (MUTED, UNMUTED):
+                self._restore(event)
 
-    def mute(self, modality: Modality, reason: str) -> None:
-        """Begin a span now; a modality that is muted already gets the new reason.
+    def mute(self, modality: Modality, reason: str) -> dict[str, Any] | None:
+        """Begin a span now; a modality that is muted already begins another with the new reason.
+
+        Returns:
+            The event to record; None when nothing has changed.
 
         Raises:
             ConfigError: No such modality, or no reason.
@@ -51,30 +69,68 @@ class Mutes:
         if not reason.strip():
             raise ConfigError("a mute needs a reason", hint="mute('voice', 'the robot speaks')")
         with self._lock:
-            spans = self._spans.setdefault(modality, [])
-            if spans and spans[-1].end_ns is None:
-                spans[-1].reason = reason
-            else:
-                spans.append(_Span(reason, self._clock.now_ns()))
-                del spans[: -self._KEPT]
+            now_ns = self._clock.now_ns()
+            if not self._begin(modality, reason, now_ns):
+                return None
+            del self._spans[modality][: -self._KEPT]
+        return {"t_ns": now_ns, "modality": modality, "event": MUTED, "reason": reason}
 
-    def unmute(self, modality: Modality) -> None:
+    def unmute(self, modality: Modality) -> dict[str, Any] | None:
         """End the span now; nothing happens when the modality is not muted.
+
+        Returns:
+            The event to record; None when nothing has changed.
 
         Raises:
             ConfigError: No such modality.
         """
         _check(modality)
         with self._lock:
-            spans = self._spans.get(modality)
-            if spans and spans[-1].end_ns is None:
-                spans[-1].end_ns = self._clock.now_ns()
+            now_ns = self._clock.now_ns()
+            ended = self._end(modality, now_ns)
+        return {"t_ns": now_ns, "modality": modality, "event": UNMUTED} if ended else None
 
     def reason(self, modality: Modality, t_ns: int, end_ns: int) -> str | None:
         """Return why what happened from ``t_ns`` to ``end_ns`` is not read, or None."""
         with self._lock:
-            spans = self._spans.get(modality, ())
-            return next((s.reason for s in reversed(spans) if s.holds(t_ns, end_ns)), None)
+            spans = self._spans.get(modality, [])
+            begun = bisect_right(spans, end_ns, key=lambda span: span.begin_ns)
+            return (
+                spans[begun - 1].reason if begun and spans[begun - 1].holds(t_ns, end_ns) else None
+            )
+
+    def _begin(self, modality: Modality, reason: str, t_ns: int) -> bool:
+        spans = self._spans.setdefault(modality, [])
+        if spans and spans[-1].end_ns is None and spans[-1].reason == reason:
+            return False
+        self._end(modality, t_ns)
+        spans.append(_Span(reason, t_ns))
+        return True
+
+    def _end(self, modality: Modality, t_ns: int) -> bool:
+        spans = self._spans.get(modality)
+        if not spans or spans[-1].end_ns is not None:
+            return False
+        spans[-1].end_ns = t_ns
+        return True
+
+    def _restore(self, event: Mapping[str, Any]) -> None:
+        modality, t_ns = event.get("modality"), event.get("t_ns")
+        if modality not in MODALITIES or not isinstance(t_ns, int):
+            raise RecordingError(f"a recorded mute is damaged: {dict(event)}")
+        if event["event"] == MUTED:
+            self._begin(modality, str(event.get("reason", "")), t_ns)
+        else:
+            self._end(modality, t_ns)
+
+
+def blank(chunk: Chunk) -> Chunk:
+    """Return a chunk of the same place, size and type without what it tells: zeros, no words."""
+    if not isinstance(chunk.data, str):
+        return replace(chunk, data=np.zeros_like(chunk.data))
+    words = chunk.utterance.words if chunk.utterance else ()
+    times = Utterance(words=tuple(Word("", word.start_ns, word.end_ns) for word in words))
+    return replace(chunk, data="", utterance=times if words else None)
 
 
 def _check(modality: str) -> None:

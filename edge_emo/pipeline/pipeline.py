@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_emo.clock import Clock, MonotonicClock, ReplayClock
 from edge_emo.config import Config, Streams, read_config
@@ -92,6 +92,7 @@ class Pipeline:
         clock: Clock | None,
         trace: Trace | None,
         predictions: Iterable[Prediction] | None,
+        events: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         if config.states.rate_hz <= 0:
             raise ConfigError("states.rate_hz must be above 0")
@@ -105,6 +106,7 @@ class Pipeline:
         self._clock_given = clock
         self._trace = trace or Trace()
         self._predictions = predictions
+        self._events = events
         self._session: Session | None = None
         self._closed = False
         self._failed: list[EdgeEmoError] = []
@@ -131,8 +133,9 @@ class Pipeline:
     ) -> Pipeline:
         """Return a pipeline that runs a recorded session again, reproducibly.
 
-        Raw signals are estimated again; a session recorded without them has its predictions
-        fused again. The same recording gives the same states, bit for bit.
+        Raw signals are estimated again, with the mutes of the session; a session recorded
+        without them has its predictions fused again. The same recording gives the same states,
+        bit for bit.
 
         Args:
             folder: A recorded session.
@@ -154,7 +157,8 @@ class Pipeline:
         pipeline = cls.__new__(cls)
         replayed = dataclasses.replace(given, streams=streams, states=states)
         predictions = None if recording.raw_kinds else recording.predictions()
-        pipeline._build(replayed, {}, sinks, ReplayClock(speed), trace, predictions)
+        events = recording.events() if recording.raw_kinds else ()
+        pipeline._build(replayed, {}, sinks, ReplayClock(speed), trace, predictions, events)
         return pipeline
 
     def open(self) -> Self:
@@ -172,7 +176,13 @@ class Pipeline:
         if self._session is None:
             clock = self._clock_given or (ReplayClock() if self._reproducible else MonotonicClock())
             self._session = Session(
-                self.config, self._drivers, self._runners, clock, self._trace, self._predictions
+                self.config,
+                self._drivers,
+                self._runners,
+                clock,
+                self._trace,
+                self._predictions,
+                self._events,
             )
             self._session.open()
         return self
@@ -344,8 +354,9 @@ class Pipeline:
 
         Its predictions abstain with the reason; what happened before is still estimated, and
         :meth:`unmute` begins afresh, so that no window holds what was muted. It counts by
-        session time and may be called from any thread. A recording of raw signals does not keep
-        mutes: its replay reads everything.
+        session time and may be called from any thread. A recording of raw signals holds black
+        pictures, silence and empty lines where a modality was muted, and the mute itself; its
+        replay abstains there too.
 
         Args:
             modality: One of ``face``, ``voice``, ``text``, ``eeg``, ``physio``.
@@ -355,7 +366,7 @@ class Pipeline:
             ConfigError: No such modality, or no reason.
             ClosedError: The pipeline is not open.
         """
-        self._live().mutes.mute(modality, reason)
+        self._live().mute(modality, reason)
 
     def unmute(self, modality: Modality) -> None:
         """Read a modality again; see :meth:`mute`.
@@ -364,7 +375,7 @@ class Pipeline:
             ConfigError: No such modality.
             ClosedError: The pipeline is not open.
         """
-        self._live().mutes.unmute(modality)
+        self._live().unmute(modality)
 
     @property
     def latest(self) -> EmotionState | None:

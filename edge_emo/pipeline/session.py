@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from edge_emo.clock import Clock
 from edge_emo.config import Config
@@ -36,6 +37,7 @@ class Session:
         clock: The session clock.
         trace: Where durations go.
         predictions: Recorded predictions to fuse again, in their order; None when live.
+        events: Of a recorded session; its mutes hold again.
     """
 
     def __init__(
@@ -46,9 +48,10 @@ class Session:
         clock: Clock,
         trace: Trace,
         predictions: Iterable[Prediction] | None = None,
+        events: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         self.clock = clock
-        self.mutes = Mutes(clock)
+        self._mutes = Mutes(clock, events)
         self._config = config
         self._reproducible = config.states.join == "reproducible"
         self.hub = Hub(lossless=self._reproducible)
@@ -135,6 +138,27 @@ class Session:
         """Return the modalities that streams give."""
         return [lane.modality for lane in self._lanes.values()]
 
+    def mute(self, modality: Modality, reason: str) -> None:
+        """Read nothing of a modality from now on, and tell the sinks.
+
+        Raises:
+            ConfigError: No such modality, or no reason.
+        """
+        self._tell(self._mutes.mute(modality, reason))
+
+    def unmute(self, modality: Modality) -> None:
+        """Read a modality again, and tell the sinks.
+
+        Raises:
+            ConfigError: No such modality.
+        """
+        self._tell(self._mutes.unmute(modality))
+
+    def _tell(self, event: Mapping[str, Any] | None) -> None:
+        if event is not None:
+            for runner in self._runners:
+                runner.put(event)
+
     def _open(self) -> None:
         for capture in self.captures.values():
             capture.start()
@@ -153,7 +177,7 @@ class Session:
         reliability: dict[Modality, float] = {}
         for kind, capture in self.captures.items():
             loaded = plan.make_estimator(kind, self._config.models, self.clock, self._config.face)
-            lane = Lane(capture, loaded.estimator, self._trace, self.mutes)
+            lane = Lane(capture, loaded.estimator, self._trace, self._mutes)
             self._lanes[kind] = lane
             reliability[lane.modality] = loaded.reliability
         return reliability

@@ -47,10 +47,11 @@ class ConsoleSink(Sink):
         self._height = len(lines)
 
     def event(self, event: Mapping[str, Any]) -> None:
-        """Print what happened to a stream on stderr."""
+        """Print what happened to a stream or a modality on stderr."""
         reason = f": {event['reason']}" if event.get("reason") else ""
         self._height = 0
-        print(f"{event['stream']} is {event['event']}{reason}", file=sys.stderr)  # noqa: T201 - this sink prints
+        what = event.get("stream") or event["modality"]
+        print(f"{what} is {event['event']}{reason}", file=sys.stderr)  # noqa: T201 - this sink prints
 
     def close(self) -> None:
         """Flush."""

@@ -8,11 +8,11 @@ import pytest
 
 from edge_emo.clock import ManualClock
 from edge_emo.drivers.capture import Capture, Delivery
-from edge_emo.errors import ConfigError
+from edge_emo.errors import ConfigError, RecordingError
 from edge_emo.pipeline.lane import Lane
-from edge_emo.pipeline.mute import Mutes
+from edge_emo.pipeline.mute import Mutes, blank
 from edge_emo.pipeline.trace import Trace
-from edge_emo.types import Chunk, Prediction
+from edge_emo.types import Chunk, Prediction, Utterance, Word
 from tests.pipeline.world import SECOND, EchoEstimator, ListedDriver, chunks
 
 
@@ -50,13 +50,15 @@ def test_other_modalities_go_on(mutes: Mutes) -> None:
     assert mutes.reason("face", 0, SECOND) is None
 
 
-def test_muting_again_changes_the_reason_and_unmuting_twice_changes_nothing(
+def test_muting_again_begins_another_reason_and_unmuting_twice_changes_nothing(
     mutes: Mutes, clock: ManualClock
 ) -> None:
     mutes.mute("voice", "one")
     clock.advance(1.0)
     mutes.mute("voice", "two")
-    assert between(mutes, 0.2, 0.3) == "two"
+    assert mutes.mute("voice", "two") is None
+    assert between(mutes, 0.2, 0.3) == "one"
+    assert between(mutes, 1.2, 1.3) == "two"
     clock.advance(1.0)
     mutes.unmute("voice")
     clock.advance(1.0)
@@ -115,3 +117,48 @@ def test_a_muted_stream_abstains_with_the_reason_now_and_then(
     others = [p.t_ns / SECOND for p in found if p.abstained is None]
     assert len(others) == 24
     assert not [t for t in others if 0.95 < t < 2.55]
+
+
+def test_a_recorder_has_the_place_of_a_muted_chunk_and_nothing_of_it(
+    mutes: Mutes, clock: ManualClock
+) -> None:
+    listed = chunks("microphone", 100, 10, 0.4)
+    capture = Capture(ListedDriver("microphone", list(listed)), clock, lambda _: True, lambda: None)
+    lane = Lane(capture, EchoEstimator("microphone", "voice"), Trace(), mutes)
+    clock.advance(0.25)
+    mutes.mute("voice", "the robot speaks")
+    kept = [lane.keepable(piece) for piece in listed]
+    assert kept[0] is listed[0]
+    assert [(k.seq, k.t_ns, k.n_samples) for k in kept] == [
+        (c.seq, c.t_ns, c.n_samples) for c in listed
+    ]
+    assert [bool(k.samples.any()) for k in kept] == [False, True, False, False]
+
+
+def test_of_words_their_times_remain() -> None:
+    words = (Word("watch", 10, 20), Word("out", 20, 40))
+    said = blank(Chunk("text", 3, 10, 0.0, "watch out", Utterance("ann", words)))
+    assert (said.data, said.t_ns, said.end_ns) == ("", 10, 40)
+    assert "ann" not in repr(said)
+    assert "watch" not in repr(said)
+
+
+@pytest.mark.parametrize("stops", [1, 100])
+def test_recorded_mutes_hold_again(clock: ManualClock, stops: int) -> None:
+    live = Mutes(clock)
+    events = []
+    for _ in range(stops):
+        events.append(live.mute("voice", "speaks"))
+        clock.advance(1.0)
+        events.append(live.unmute("voice"))
+        clock.advance(1.0)
+    again = Mutes(ManualClock(), [event for event in events if event])
+    assert len(events) == 2 * stops
+    assert between(again, 0.4, 0.6) == "speaks"
+    assert between(again, 1.4, 1.6) is None
+    assert between(again, 2 * stops - 1.6, 2 * stops - 1.4) == "speaks"
+
+
+def test_a_damaged_mute_of_a_recording_is_an_error(clock: ManualClock) -> None:
+    with pytest.raises(RecordingError, match="damaged"):
+        Mutes(clock, [{"event": "muted", "modality": "voice", "t_ns": "then"}])

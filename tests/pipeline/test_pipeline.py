@@ -21,6 +21,7 @@ from edge_emo.errors import (
     DeviceNotFoundError,
     ModelError,
     ModelIntegrityError,
+    RecordingError,
 )
 from edge_emo.manifest import default_dirs, find_package
 from edge_emo.recording import Recording
@@ -131,6 +132,37 @@ def test_pushed_words_keep_who_said_them_and_when(tmp_path: Path) -> None:
         again = [s.by_modality["text"] for s in replayed if "text" in s.by_modality]
     assert again[-1].tags == prediction.tags
     assert again[-1].posterior == prediction.posterior
+
+
+def test_what_was_muted_is_not_recorded_and_is_muted_in_the_replay(tmp_path: Path) -> None:
+    session = tmp_path / "session"
+    with Pipeline(text="push:", sinks=[f"record:{session}?raw=true"]) as pipeline:
+        pipeline.mute("text", "nobody agreed")
+        secret_ns = pipeline.clock.now_ns()
+        pipeline.push_text("I am so afraid of him", secret_ns, speaker="ann")
+        until(pipeline, lambda s: "text" in s.by_modality and heard(s) == secret_ns)
+        pipeline.unmute("text")
+        open_ns = pipeline.clock.now_ns() + 1
+        pipeline.push_text("what a wonderful morning", open_ns)
+        until(pipeline, lambda s: heard(s) == open_ns)
+    recording = Recording(session)
+    assert [chunk.data for chunk in recording.chunks("text")] == ["", "what a wonderful morning"]
+    assert [e["event"] for e in recording.events() if "modality" in e] == ["muted", "unmuted"]
+    with Pipeline.replay(session) as replayed:
+        said = {heard(s): s.by_modality["text"] for s in replayed if "text" in s.by_modality}
+    assert said[secret_ns].abstained == "nobody agreed"
+    assert said[open_ns].abstained is None
+
+
+def test_a_damaged_mute_is_no_reason_to_read_on(tmp_path: Path) -> None:
+    session = tmp_path / "session"
+    with Pipeline(eeg=EEG, sinks=[f"record:{session}?raw=true"]) as pipeline:
+        pipeline.mute("eeg", "a pause")
+        until(pipeline, lambda s: "eeg" in s.by_modality)
+    events = session / "events.jsonl"
+    events.write_text(events.read_text("utf-8").replace('"modality": "eeg"', '"modality": "ee"'))
+    with pytest.raises(RecordingError, match="damaged"), Pipeline.replay(session):
+        pass
 
 
 def heard(state: EmotionState) -> int:
