@@ -7,7 +7,8 @@ same float.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from edge_emo.errors import RecordingError
@@ -45,10 +46,8 @@ def prediction_from_json(value: Mapping[str, Any]) -> Prediction:
     Raises:
         RecordingError: Something is missing or wrong.
     """
-    try:
+    with _reading("prediction"):
         return _prediction(value)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _no("prediction", error) from error
 
 
 def state_to_json(state: EmotionState) -> dict[str, Any]:
@@ -70,10 +69,8 @@ def state_from_json(value: Mapping[str, Any]) -> EmotionState:
     Raises:
         RecordingError: Something is missing or wrong.
     """
-    try:
+    with _reading("state"):
         return _state(value)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _no("state", error) from error
 
 
 def utterance_to_json(utterance: Utterance) -> dict[str, Any]:
@@ -87,15 +84,13 @@ def utterance_from_json(value: Mapping[str, Any]) -> Utterance:
     Raises:
         RecordingError: Something is missing or wrong.
     """
-    try:
+    with _reading("utterance"):
         before = value["before"]
         return Utterance(
             value["speaker"],
             tuple(Word(**word) for word in value["words"]),
             None if before is None else tuple(Said(**said) for said in before),
         )
-    except (KeyError, TypeError) as error:
-        raise _no("utterance", error) from error
 
 
 def info_to_json(info: StreamInfo) -> dict[str, Any]:
@@ -109,15 +104,18 @@ def info_from_json(value: Mapping[str, Any]) -> StreamInfo:
     Raises:
         RecordingError: Something is missing or wrong.
     """
-    try:
+    with _reading("stream"):
         channels = tuple(str(name) for name in value["channels"])
         return StreamInfo(**{**value, "channels": channels, "rate_hz": float(value["rate_hz"])})
-    except (KeyError, TypeError, ValueError) as error:
-        raise _no("stream", error) from error
 
 
-def _no(what: str, error: Exception) -> RecordingError:
-    return RecordingError(f"no {what}: {type(error).__name__}: {error}")
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Raise a RecordingError where something of ``what`` is missing or wrong."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RecordingError(f"no {what}: {type(error).__name__}: {error}") from error
 
 
 def _fields(value: Any) -> dict[str, Any]:
