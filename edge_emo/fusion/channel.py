@@ -21,9 +21,8 @@ from edge_emo.fusion.heads import (
     Floats,
     Names,
     is_categorical,
-    read_heads,
+    read_head,
     shares,
-    strength,
     widened_row,
     widened_square,
 )
@@ -42,9 +41,7 @@ class ChannelPool(Pool):
     """
 
     def __init__(self, heads: Mapping[str, Any] | None = None) -> None:
-        heads = heads or read_heads()
-        mine, labels = heads["channel"], heads["labels"]
-        self._strength = strength(heads, "channel")
+        mine, labels, self._strength = read_head("channel", heads)
         self._heard = widened_square(labels, mine["heard"])
         self._said = widened_square(labels, mine["said"])
         rows = {name: widened_row(labels, row) for name, row in mine["weights"].items()}

@@ -13,9 +13,8 @@ from edge_emo.fusion.heads import (
     Floats,
     Names,
     is_categorical,
-    read_heads,
+    read_head,
     shares,
-    strength,
     widened_square,
 )
 from edge_emo.fusion.pooling import LogLinearPool, union
@@ -32,9 +31,7 @@ class FullLogLinearPool(Pool):
     """
 
     def __init__(self, heads: Mapping[str, Any] | None = None) -> None:
-        heads = heads or read_heads()
-        mine, labels = heads["full-log-linear"], heads["labels"]
-        self._strength = strength(heads, "full-log-linear")
+        mine, labels, self._strength = read_head("full-log-linear", heads)
         self._matrices: dict[Modality, Floats] = {
             name: widened_square(labels, rows) for name, rows in mine["matrices"].items()
         }

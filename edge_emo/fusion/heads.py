@@ -94,6 +94,19 @@ def strength(heads: Mapping[str, Any], method: str) -> Strength:
     return Strength(heads["reference"], heads[method]["overlap"])
 
 
+def read_head(
+    method: str, heads: Mapping[str, Any] | None
+) -> tuple[Mapping[str, Any], Names, Strength]:
+    """Return parameters of ``method``, the labels they are for, and how it weighs modalities.
+
+    Args:
+        method: Name of the head.
+        heads: Parameters by method; None for the packaged ones.
+    """
+    heads = heads or read_heads()
+    return heads[method], tuple(heads["labels"]), strength(heads, method)
+
+
 def widened_row(labels: Sequence[str], row: Sequence[float]) -> Floats:
     """Return values by category, shape (7,); one that was not learned gets the mean."""
     return np.array([

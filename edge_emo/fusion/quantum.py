@@ -28,9 +28,8 @@ from edge_emo.fusion.heads import (
     Floats,
     Names,
     is_categorical,
-    read_heads,
+    read_head,
     rows,
-    strength,
     widened_row,
 )
 from edge_emo.fusion.pooling import union
@@ -144,9 +143,7 @@ class QuantumPool(Pool):
     """
 
     def __init__(self, heads: Mapping[str, Any] | None = None) -> None:
-        heads = heads or read_heads()
-        mine, labels = heads["quantum"], heads["labels"]
-        self._strength = strength(heads, "quantum")
+        mine, labels, self._strength = read_head("quantum", heads)
         self._weights: dict[Modality, Floats] = {
             name: widened_row(labels, row) for name, row in mine["weights"].items()
         }
@@ -154,7 +151,7 @@ class QuantumPool(Pool):
         self._bases: dict[Modality, Complex] = {
             name: _widened_basis(labels, basis) for name, basis in mine["bases"].items()
         }
-        self._learned: Names = tuple(labels)
+        self._learned = labels
         self._plans: dict[tuple[Names, tuple[Modality, ...]], Plan] = {}
 
     def pool(self, votes: list[Vote]) -> Posterior:
@@ -310,7 +307,7 @@ def _positive(matrix: Complex) -> Complex:
     return np.asarray((vectors * (kept / kept.sum())) @ vectors.conj().T)
 
 
-def _widened_basis(labels: list[str], basis: Mapping[str, Any]) -> Complex:
+def _widened_basis(labels: Names, basis: Mapping[str, Any]) -> Complex:
     """Return a basis over all categories; one that was not learned is its own axis."""
     wide = np.eye(len(CATEGORIES), dtype=np.complex128)
     at = [CATEGORIES.index(name) for name in labels]
