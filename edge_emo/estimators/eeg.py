@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_emo.clock import Clock
-from edge_emo.errors import ClosedError, ConfigError, ModelMismatchError
+from edge_emo.errors import ClosedError, ConfigError
 from edge_emo.estimators.base import Features
 from edge_emo.estimators.personal import PersonalEstimator
 from edge_emo.features.eeg import (
@@ -31,7 +31,6 @@ from edge_emo.sync.window import Windower
 from edge_emo.types import Chunk, StreamInfo
 
 _UNITS = ("uv", "µv")
-_SETTINGS = ("window_s", "first_s", "hop_s", "highpass_hz")
 _FEWEST_CHANNELS = 2
 _TOLD_SHARE = 0.2
 _FEWEST_SHARE = 0.3
@@ -69,9 +68,8 @@ class EegEstimator(PersonalEstimator):
     kind = "eeg"
 
     def __init__(self, package: ModelPackage, model: LoadedModel, clock: Clock) -> None:
-        super().__init__(package, model, clock, FEATURES)
+        super().__init__(package, model, clock, FEATURES, ("highpass_hz",))
         self._stream: _Stream | None = None
-        self._settings = _settings(package)
 
     def start(self, info: StreamInfo) -> None:
         """Choose the channels of known places and set up filters and windows.
@@ -87,13 +85,7 @@ class EegEstimator(PersonalEstimator):
             info=info,
             montage=montage,
             filter=MainsFilter(info.rate_hz, count, highpass_hz=self._settings["highpass_hz"]),
-            windower=Windower(
-                self._settings["window_s"],
-                self._settings["hop_s"],
-                info.rate_hz,
-                2 * count + 1,
-                first_s=self._settings["first_s"],
-            ),
+            windower=self._windower(info.rate_hz, 2 * count + 1),
         )
 
     def features(self, chunk: Chunk) -> list[Features]:
@@ -159,16 +151,6 @@ class EegEstimator(PersonalEstimator):
         row = self._row(*region_features(spectra, stream.montage, quality.fit))
         tensors = {self._input: row}
         return Features(t_ns, duration_ns, quality.score, tensors, channels=channels)
-
-
-def _settings(package: ModelPackage) -> Mapping[str, float]:
-    missing = [key for key in _SETTINGS if key not in package.features]
-    if missing:
-        raise ModelMismatchError(
-            f"{package.id} is not made for these features; missing settings: {', '.join(missing)}",
-            hint="use the package and the code of one release",
-        )
-    return {key: float(package.features[key]) for key in _SETTINGS}
 
 
 def _check(info: StreamInfo) -> None:

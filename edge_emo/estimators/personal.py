@@ -8,7 +8,7 @@ with too.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,12 @@ from edge_emo.estimators.baseline import VALID_S, Baseline, expiry
 from edge_emo.estimators.keeping import KeepingEstimator
 from edge_emo.manifest import ModelPackage
 from edge_emo.runtime.base import LoadedModel
+from edge_emo.sync.window import Windower
 from edge_emo.types import Chunk, Prediction
 
 Row = npt.NDArray[np.float32]
+
+_SETTINGS = ("window_s", "first_s", "hop_s")
 
 
 class PersonalEstimator(KeepingEstimator):
@@ -33,20 +36,28 @@ class PersonalEstimator(KeepingEstimator):
         model: Its model, loaded.
         clock: The session clock, which times the inference.
         names: The features that this code computes.
+        more: Settings that its ``features`` table holds beside ``window_s``, ``first_s`` and
+            ``hop_s``.
 
     Raises:
-        ModelMismatchError: The package reads other features.
+        ModelMismatchError: The package reads other features, or lacks a setting.
     """
 
     personal = True
 
     def __init__(
-        self, package: ModelPackage, model: LoadedModel, clock: Clock, names: Sequence[str]
+        self,
+        package: ModelPackage,
+        model: LoadedModel,
+        clock: Clock,
+        names: Sequence[str],
+        more: Sequence[str] = (),
     ) -> None:
         super().__init__(package, model, clock, len(names))
         self._count = len(names)
         self._input = package.inputs[0].name
         _check_shape(package, len(names))
+        self._settings = _settings(package, (*_SETTINGS, *more))
 
     def rest(self, windows: Sequence[Features], valid_s: float = VALID_S) -> Baseline:
         """Return the baseline of windows in which the person rested.
@@ -90,6 +101,13 @@ class PersonalEstimator(KeepingEstimator):
     def windows_of(self, chunk: Chunk) -> list[Features]:
         """Return the features of each window of a clip; a short clip counts as one window."""
 
+    def _windower(self, rate_hz: float, columns: int) -> Windower:
+        """Return what cuts windows as the package says, growing up to their full length."""
+        settings = self._settings
+        return Windower(
+            settings["window_s"], settings["hop_s"], rate_hz, columns, first_s=settings["first_s"]
+        )
+
     def _row(self, values: Row, mask: Row) -> Row:
         """Return the model's input, shape (1, 4 · features)."""
         baseline = self.baseline
@@ -109,3 +127,13 @@ def _check_shape(package: ModelPackage, count: int) -> None:
             f"has shape {shape}, wanted {wanted}",
             hint="use the package and the code of one release",
         )
+
+
+def _settings(package: ModelPackage, keys: Sequence[str]) -> Mapping[str, float]:
+    missing = [key for key in keys if key not in package.features]
+    if missing:
+        raise ModelMismatchError(
+            f"{package.id} is not made for these features; missing settings: {', '.join(missing)}",
+            hint="use the package and the code of one release",
+        )
+    return {key: float(package.features[key]) for key in keys}

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_emo.clock import Clock
-from edge_emo.errors import ClosedError, ConfigError, ModelMismatchError
+from edge_emo.errors import ClosedError, ConfigError
 from edge_emo.estimators.base import Features
 from edge_emo.estimators.personal import PersonalEstimator
 from edge_emo.features.physio import FEATURES, SHORTEST_S, body_features
@@ -18,8 +18,6 @@ from edge_emo.manifest import ModelPackage
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.sync.window import Windower
 from edge_emo.types import Chunk, StreamInfo
-
-_SETTINGS = ("window_s", "first_s", "hop_s")
 
 
 @dataclass(slots=True)
@@ -54,7 +52,6 @@ class PhysioEstimator(PersonalEstimator):
     def __init__(self, package: ModelPackage, model: LoadedModel, clock: Clock) -> None:
         super().__init__(package, model, clock, FEATURES)
         self._stream: _Stream | None = None
-        self._settings = _settings(package)
 
     def start(self, info: StreamInfo) -> None:
         """Find pulse and skin among the channels; a baseline in use stays.
@@ -67,13 +64,7 @@ class PhysioEstimator(PersonalEstimator):
                 f"{info.device}: {info.rate_hz:g} Hz; body signals need at least 1 Hz"
             )
         columns = columns_of(info.channels)
-        windower = Windower(
-            self._settings["window_s"],
-            self._settings["hop_s"],
-            info.rate_hz,
-            len(info.channels),
-            first_s=self._settings["first_s"],
-        )
+        windower = self._windower(info.rate_hz, len(info.channels))
         self._stream = _Stream(info, columns, windower)
 
     def features(self, chunk: Chunk) -> list[Features]:
@@ -127,13 +118,3 @@ class PhysioEstimator(PersonalEstimator):
         values, mask = body_features(body.beats, body.signals.get("eda"), rate_hz)
         tensors = {self._input: self._row(values, mask)}
         return Features(t_ns, duration_ns, body.score, tensors, channels=body.scores)
-
-
-def _settings(package: ModelPackage) -> Mapping[str, float]:
-    missing = [key for key in _SETTINGS if key not in package.features]
-    if missing:
-        raise ModelMismatchError(
-            f"{package.id} lacks the settings {', '.join(missing)}",
-            hint="use the package and the code of one release",
-        )
-    return {key: float(package.features[key]) for key in _SETTINGS}
