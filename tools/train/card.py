@@ -13,10 +13,7 @@ from typing import Any
 
 import card_compiled
 
-try:
-    import tomllib
-except ModuleNotFoundError:
-    import tomli as tomllib
+from edge_emo.manifest.write import read_table
 
 WORDS = ("data", "split", "intended_use", "not_for", "limits")
 """Keys of ``words`` in metrics.json; each holds one text or a list of texts."""
@@ -46,8 +43,7 @@ def write_card(folder: Path) -> None:
     Args:
         folder: Holds ``model.toml`` and ``metrics.json``.
     """
-    model = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    model, metrics = read_tables(folder)
     words = metrics.get("words", {})
     parts = [
         f"# {model['id']} {model['version']}",
@@ -72,6 +68,17 @@ def write_card(folder: Path) -> None:
         _section("Training", _training(metrics)),
         _section("What was tried", _tried(metrics)),
     ]
+    write_parts(folder, parts)
+
+
+def read_tables(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return ``model.toml`` and ``metrics.json`` of a model package."""
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return read_table(folder), metrics
+
+
+def write_parts(folder: Path, parts: Sequence[str]) -> None:
+    """Write ``card.md`` of its parts, those that are empty left out."""
     text = "\n\n".join(part for part in parts if part)
     (folder / "card.md").write_text(text + "\n", encoding="utf-8")
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import card_compiled
-from card import _licences, _number, _section, _table, _tensors, _texts, _training, _tried
+from card import (
+    _licences,
+    _number,
+    _section,
+    _table,
+    _tensors,
+    _texts,
+    _training,
+    _tried,
+    read_tables,
+    write_parts,
+)
 
-try:
-    import tomllib
-except ModuleNotFoundError:
-    import tomli as tomllib
+Lines = Callable[[Mapping[str, Any]], list[str]]
 
 LICENCE = {
     "weights": "research only: trained on faces cut from LFW, and on labels of another detector",
@@ -64,27 +71,42 @@ WORDS = {
 
 def write_card(folder: Path) -> None:
     """Write ``card.md`` of a detector package; no figure from anywhere else."""
-    model = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    write_face_card(
+        folder,
+        _meaning,
+        lambda metrics: [
+            _section("Figures", _figures(metrics)),
+            _section("By kind of face", _kinds(metrics)),
+        ],
+    )
+
+
+def write_face_card(folder: Path, meaning: Lines, figures: Lines) -> None:
+    """Write ``card.md`` of a network that finds faces or parts of them.
+
+    Args:
+        folder: Holds ``model.toml`` and ``metrics.json``.
+        meaning: From the former to lines that say what the tensors hold.
+        figures: From the latter to the sections of what was measured.
+    """
+    model, metrics = read_tables(folder)
     words = metrics["words"]
     parts = [
         f"# {model['id']} {model['version']}",
         model["summary"],
         _section("Intended use", _texts(words["intended_use"])),
         _section("Not for", _texts(words["not_for"])),
-        _section("Input and output", [*_tensors(model), "", *_meaning(model)]),
+        _section("Input and output", [*_tensors(model), "", *meaning(model)]),
         _section("Data and licences", [*_texts(words["data"]), *_licences(model)]),
         _section("Split", _texts(words["split"])),
-        _section("Figures", _figures(metrics)),
-        _section("By kind of face", _kinds(metrics)),
+        *figures(metrics),
         _section("Limits", _texts(words["limits"])),
         _section("Files", _files(model, metrics)),
         _section("Compiled", card_compiled.section(metrics)),
         _section("Training", _training(metrics)),
         _section("What was tried", _tried(metrics)),
     ]
-    text = "\n\n".join(part for part in parts if part)
-    (folder / "card.md").write_text(text + "\n", encoding="utf-8")
+    write_parts(folder, parts)
 
 
 def _meaning(model: Mapping[str, Any]) -> list[str]:

@@ -20,12 +20,7 @@ import quantize
 import torch
 
 from edge_emo.estimators.calibration import softmax
-from edge_emo.manifest.write import file_entry, to_toml
-
-try:
-    import tomllib
-except ModuleNotFoundError:
-    import tomli as tomllib
+from edge_emo.manifest.write import file_entry, read_table, to_toml
 
 Sample = tuple[npt.NDArray[Any], ...]
 METRICS = ("accuracy", "unweighted_average_recall", "macro_f1", "expected_calibration_error")
@@ -145,7 +140,7 @@ def add_int8(folder: Path, calibration: Sequence[Sample], held_out: Sequence[Sam
     path = folder / INT8
     arrays = [sample[0] for sample in calibration]
     quantize.write_int8(folder / "model.tflite", arrays, path)
-    table = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
+    table = read_table(folder)
     kept = [row for row in table["files"] if row["path"] != INT8]
     write_toml(folder, {**table, "files": [*kept, file_entry(path, "tflite", "int8")]})
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
@@ -160,7 +155,7 @@ def add_int8(folder: Path, calibration: Sequence[Sample], held_out: Sequence[Sam
 def drop_int8(folder: Path) -> None:
     """Take the int8 file out of a package; what was measured on it stays in metrics.json."""
     (folder / INT8).unlink()
-    table = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
+    table = read_table(folder)
     kept = [row for row in table["files"] if row["path"] != INT8]
     write_toml(folder, {**table, "files": kept})
     card.write_card(folder)
@@ -206,7 +201,7 @@ def take_evaluations(folder: Path, entries: Sequence[Mapping[str, Any]]) -> None
         print(f"{entry['split']}, {entry['backend']}: {[(k, entry[k]) for k in ('n', *METRICS)]}")
     metrics["evaluations"] = kept = [*kept, *entries]
     write_json(folder, metrics)
-    manifest_table = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
+    manifest_table = read_table(folder)
     manifest_table["metrics"] = [
         {key: row[key] for key in ("split", "backend", "precision", "n", *METRICS) if key in row}
         for row in kept

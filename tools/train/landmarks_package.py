@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import card_compiled
 import detector_data
 import export
 import landmarks_fit
@@ -16,18 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import quantize
 import torch
-from card import _licences, _section, _table, _tensors, _texts, _training, _tried
-from detector_card import LICENCE, _files
+from card import _section, _table
+from detector_card import LICENCE, write_face_card
 
 from edge_emo.estimators.face_finder import PackagedDetector, PackagedLandmarks
 from edge_emo.features.face_detector import DetectedFace, box_overlap, detected
 from edge_emo.manifest import read_package
 from edge_emo.runtime.choose import load_model
-
-try:
-    import tomllib
-except ModuleNotFoundError:
-    import tomli as tomllib
 
 SUMMARY = "Five landmarks of a face that a detector has found, from a 48 px grey crop."
 VERSION = "1.0.0"
@@ -194,26 +188,9 @@ def _error(face: DetectedFace, points: detector_data.Floats) -> float:
 
 def write_card(folder: Path) -> None:
     """Write ``card.md``; no figure from anywhere else than the package."""
-    model = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    words = metrics["words"]
-    parts = [
-        f"# {model['id']} {model['version']}",
-        model["summary"],
-        _section("Intended use", _texts(words["intended_use"])),
-        _section("Not for", _texts(words["not_for"])),
-        _section("Input and output", [*_tensors(model), "", _MEANING]),
-        _section("Data and licences", [*_texts(words["data"]), *_licences(model)]),
-        _section("Split", _texts(words["split"])),
-        _section("Figures", _figures(metrics)),
-        _section("Limits", _texts(words["limits"])),
-        _section("Files", _files(model, metrics)),
-        _section("Compiled", card_compiled.section(metrics)),
-        _section("Training", _training(metrics)),
-        _section("What was tried", _tried(metrics)),
-    ]
-    text = "\n\n".join(part for part in parts if part)
-    (folder / "card.md").write_text(text + "\n", encoding="utf-8")
+    write_face_card(
+        folder, lambda model: [_MEANING], lambda metrics: [_section("Figures", _figures(metrics))]
+    )
 
 
 _MEANING = (
