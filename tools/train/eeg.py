@@ -27,7 +27,6 @@ import export
 import numpy as np
 import numpy.typing as npt
 import personal
-import torch
 from eeg_data import (
     MONTAGES,
     REST_S,
@@ -41,6 +40,7 @@ from eeg_data import (
 )
 from personal import Choice, PersonalNet, Table
 from personal_score import BASELINE, Fold, score_folds
+from verbs import run_verb
 
 from edge_emo.features.eeg import FEATURES, PERSONAL
 
@@ -241,32 +241,19 @@ def _clip(
     }
 
 
-def main() -> None:
-    """Parse the command line and run its verb."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    verbs = parser.add_subparsers(required=True)
-    for name, verb in VERBS.items():
-        one = verbs.add_parser(name, help=(verb.__doc__ or "").splitlines()[0])
-        one.set_defaults(verb=verb)
-        one.add_argument("--data", type=Path, required=True, help="eegmat_128hz.npz")
-        one.add_argument("--cache", type=Path, help="where to keep the spectra")
-        if name == "manifest":
-            one.add_argument("--out", type=Path, required=True)
-        if name in ("export", "score"):
-            one.add_argument("--out", type=Path, default=Path("models") / MODEL)
-        if name in ("folds", "score"):
-            one.add_argument("--folds", type=Path, required=True, help="packages of the folds")
-        if name == "dasps":
-            one.add_argument("--package", type=Path, default=Path("models") / MODEL)
-            one.add_argument("--take", action="store_true", help="into its metrics.json and card")
-        if name == "folds":
-            one.add_argument("--only", type=int, nargs="*", help="numbers of folds")
-        if name == "score":
-            one.add_argument("--manifests", type=Path, required=True, help="from manifest")
-            one.add_argument("--length", type=int, nargs="*", choices=CLIPS_S, help="seconds")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    args.verb(args)
+def _options(one: argparse.ArgumentParser, name: str) -> None:
+    if name in ("export", "score"):
+        one.add_argument("--out", type=Path, default=Path("models") / MODEL)
+    if name in ("folds", "score"):
+        one.add_argument("--folds", type=Path, required=True, help="packages of the folds")
+    if name == "dasps":
+        one.add_argument("--package", type=Path, default=Path("models") / MODEL)
+        one.add_argument("--take", action="store_true", help="into its metrics.json and card")
+    if name == "folds":
+        one.add_argument("--only", type=int, nargs="*", help="numbers of folds")
+    if name == "score":
+        one.add_argument("--manifests", type=Path, required=True, help="from manifest")
+        one.add_argument("--length", type=int, nargs="*", choices=CLIPS_S, help="seconds")
 
 
 VERBS = {
@@ -279,4 +266,4 @@ VERBS = {
 }
 
 if __name__ == "__main__":
-    main()
+    run_verb(__doc__, VERBS, _options, "eegmat_128hz.npz", "spectra")

@@ -24,9 +24,9 @@ import numpy as np
 import personal
 import physio_card
 import physio_data
-import torch
 from personal_score import BASELINE, Fold, score_folds
 from physio_data import RATE_HZ, STRESS, Person
+from verbs import run_verb
 
 from edge_emo.features.physio import FEATURES, PERSONAL, find_beats
 
@@ -206,26 +206,13 @@ def _clip(
     }
 
 
-def main() -> None:
-    """Parse the command line and run its verb."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    verbs = parser.add_subparsers(required=True)
-    for name, verb in VERBS.items():
-        one = verbs.add_parser(name, help=(verb.__doc__ or "").splitlines()[0])
-        one.set_defaults(verb=verb)
-        one.add_argument("--data", type=Path, required=True, help="stress_predict_e4.npz")
-        one.add_argument("--cache", type=Path, help="where to keep the features")
-        if name == "manifest":
-            one.add_argument("--out", type=Path, required=True)
-        if name == "export":
-            one.add_argument("--out", type=Path, default=Path("models") / MODEL)
-            one.add_argument("--manifests", type=Path, required=True, help="from manifest")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    args.verb(args)
+def _options(one: argparse.ArgumentParser, name: str) -> None:
+    if name == "export":
+        one.add_argument("--out", type=Path, default=Path("models") / MODEL)
+        one.add_argument("--manifests", type=Path, required=True, help="from manifest")
 
 
 VERBS = {"cross": run_cross, "manifest": run_manifest, "heart": run_heart, "export": run_export}
 
 if __name__ == "__main__":
-    main()
+    run_verb(__doc__, VERBS, _options, "stress_predict_e4.npz", "features")
