@@ -18,6 +18,7 @@ from edge_emo.estimators.baseline import Baseline
 from edge_emo.estimators.create import build_estimator, refuse_detector
 from edge_emo.estimators.face_finder import load_face_detector
 from edge_emo.evaluation import metrics
+from edge_emo.evaluation.intervals import bootstrap
 from edge_emo.evaluation.report import Report
 from edge_emo.manifest import DIMENSIONS, ModelPackage, Signatures, TensorSpec, is_dimensional
 from edge_emo.runtime.base import LoadedModel, Tensors
@@ -284,7 +285,25 @@ def summarise(
         inference_ms_p50=p50,
         inference_ms_p95=p95,
         multilabel=_multilabel(package, outcomes),
+        **_intervals(labels, labelled),
     )
+
+
+def _intervals(labels: Sequence[str], labelled: Sequence[Outcome]) -> dict[str, Any]:
+    found = bootstrap(
+        labels,
+        [one.clip.label or "" for one in labelled],
+        [one.label for one in labelled],
+        [one.clip.speaker for one in labelled],
+    )
+    if found is None:
+        return {}
+    return {
+        "accuracy_interval": found.accuracy,
+        "unweighted_average_recall_interval": found.unweighted_average_recall,
+        "macro_f1_interval": found.macro_f1,
+        "interval_over": found.over,
+    }
 
 
 def _is_fit(clip: Clip, package: ModelPackage) -> bool:
@@ -354,7 +373,7 @@ def _area(labelled: Sequence[Outcome], positive: str) -> float | None:
     return metrics.roc_auc(scores, truth)
 
 
-def _agreements(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
+def _agreements(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     figures: dict[str, float | None] = {}
     for name in DIMENSIONS:
         pairs = [(getattr(one.clip, name), getattr(one.prediction, name)) for one in outcomes]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edge_emo.evaluation.intervals import Interval
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -38,6 +40,10 @@ class Report:
         weighted_f1: Mean F1 of the labels, each weighted by how often it is true.
         multilabel: Of clips whose ``votes`` name all labels that apply, when the model has an
             output for such: ``output``, ``n``, ``macro_f1``, ``micro_f1`` and ``f1`` by label.
+        accuracy_interval: Lower and upper end of its 95 % interval, by bootstrap.
+        unweighted_average_recall_interval: Likewise.
+        macro_f1_interval: Likewise.
+        interval_over: What was drawn for them: speakers where all are known, else clips.
     """
 
     model: str
@@ -65,6 +71,10 @@ class Report:
     inference_ms_p95: float | None
     weighted_f1: float | None = None
     multilabel: Mapping[str, Any] | None = None
+    accuracy_interval: Interval | None = None
+    unweighted_average_recall_interval: Interval | None = None
+    macro_f1_interval: Interval | None = None
+    interval_over: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return one JSON object: every attribute by its name, in the order above."""
@@ -73,7 +83,7 @@ class Report:
     def table(self) -> str:
         """Return the figures as lines of text, the confusion matrix last."""
         plain = {key: value for key, value in self.to_json().items() if key not in _MATRIX}
-        lines = [f"{key:<28}{_words(value)}" for key, value in plain.items() if value is not None]
+        lines = [f"{key:<36}{_words(value)}" for key, value in plain.items() if value is not None]
         return "\n".join([*lines, *self._multilabel(), "", *self._matrix()])
 
     def _multilabel(self) -> list[str]:
@@ -82,7 +92,7 @@ class Report:
         plain = {key: value for key, value in self.multilabel.items() if key != "f1"}
         rows = {f"multilabel {key}": value for key, value in plain.items()}
         rows |= {f"  f1 {name}": value for name, value in self.multilabel["f1"].items()}
-        return [f"{key:<28}{_words(value)}" for key, value in rows.items()]
+        return [f"{key:<36}{_words(value)}" for key, value in rows.items()]
 
     def _matrix(self) -> list[str]:
         width = max(len(_CORNER), *map(len, self.labels)) + 2
@@ -99,5 +109,7 @@ _CORNER = "true / estimated"
 _MATRIX = ("labels", "confusion", "multilabel")
 
 
-def _words(value: float | str) -> str:
+def _words(value: float | str | Interval) -> str:
+    if isinstance(value, tuple):
+        return f"{value[0]:.3f} … {value[1]:.3f}"
     return f"{value:.3f}" if isinstance(value, float) else str(value)

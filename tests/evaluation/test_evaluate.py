@@ -174,7 +174,8 @@ def test_the_object_has_the_documented_keys(clips: list[Clip], tmp_path: Path) -
         *("unweighted_average_recall", "macro_f1", "expected_calibration_error", "abstained"),
         *("labels", "roc_auc", "confusion", "valence_ccc", "valence_r", "arousal_ccc"),
         *("arousal_r", "dominance_ccc", "dominance_r", "inference_ms_p50", "inference_ms_p95"),
-        *("weighted_f1", "multilabel"),
+        *("weighted_f1", "multilabel", "accuracy_interval"),
+        *("unweighted_average_recall_interval", "macro_f1_interval", "interval_over"),
     ]
     assert (found["model"], found["package"], found["backend"]) == ("face", "brightness", "litert")
     assert found["labels"] == ["calm", "tense"]
@@ -183,7 +184,7 @@ def test_the_object_has_the_documented_keys(clips: list[Clip], tmp_path: Path) -
 
 def test_the_table_shows_figures_and_matrix(clips: list[Clip], tmp_path: Path) -> None:
     lines = report(clips, tmp_path).table().splitlines()
-    assert "accuracy                    0.500" in lines
+    assert "accuracy                            0.500" in lines
     assert lines[-3].split() == ["true", "/", "estimated", "calm", "tense"]
     assert lines[-2].split() == ["calm", "1", "1"]
     assert lines[-1].split() == ["tense", "0", "1"]

@@ -23,6 +23,7 @@ FIGURES = (
     ("accuracy", "accuracy"),
     ("unweighted_average_recall", "unweighted average recall"),
     ("unweighted_average_recall_interval", "its 95 % interval"),
+    ("interval_over", "by drawing"),
     ("macro_f1", "macro F1"),
     ("weighted_f1", "weighted F1"),
     ("roc_auc", "ROC AUC"),

@@ -85,16 +85,13 @@ def _run(
 
 
 def _intervals(outcomes: Sequence[Outcome], labels: Sequence[str]) -> Mapping[str, Any]:
-    """Return 95 % intervals over bootstrapped subjects, and a permutation test within them."""
+    """Return the area's 95 % interval over bootstrapped subjects, and a permutation test within."""
     answered = [one for one in outcomes if one.prediction.posterior is not None]
     chance = np.array([one.prediction.posterior[labels[1]] for one in answered])
     score = np.log(np.clip(chance, 1e-9, 1.0)) - np.log(np.clip(1.0 - chance, 1e-9, 1.0))
     label = np.array([labels.index(one.clip.label or "") for one in answered])
     _, subject = np.unique([one.clip.speaker or "" for one in answered], return_inverse=True)
     return {
-        "unweighted_average_recall_interval": personal.interval(
-            personal.balanced, score, label, subject
-        ),
         "roc_auc_interval": personal.interval(personal.area, score, label, subject),
         "calibration_error_by_luck": round(_calibration_by_luck(chance), 3),
         "permutation_p": round(personal.by_luck(personal.area, score, label, subject, 1000), 4),
