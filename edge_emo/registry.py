@@ -165,6 +165,8 @@ SINKS = Table(
         "console": "edge_emo.sinks.console:ConsoleSink",
         "jsonl": "edge_emo.sinks.jsonl:JsonLinesSink",
         "csv": "edge_emo.sinks.csv:CsvSink",
+        "udp": "edge_emo.sinks.datagram:UdpSink",
+        "unix": "edge_emo.sinks.datagram:UnixSink",
         "record": "edge_emo.sinks.record:RecordSink",
         "bridge": "edge_emo.sinks.bridge:BridgeSink",
     },

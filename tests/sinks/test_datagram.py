@@ -1,0 +1,93 @@
+"""States reach another program over a socket; nobody there is no error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_emo.clock import ManualClock
+from edge_emo.errors import ConfigError
+from edge_emo.recording.values import state_from_json
+from edge_emo.sinks.datagram import DatagramSink, UdpSink, UnixSink
+from tests.sinks.test_sinks import a_state, write
+
+
+@pytest.fixture(params=["udp", "unix"])
+def listener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
+    """Give a bound socket and the address of the sink that sends to it."""
+    family = socket.AF_INET if request.param == "udp" else socket.AF_UNIX
+    with socket.socket(family, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.1", 0) if request.param == "udp" else str(tmp_path / "s"))
+        bound.settimeout(10)
+        name = bound.getsockname()
+        target = f"{name[0]}:{name[1]}" if request.param == "udp" else name
+        yield bound, f"{request.param}:{target}"
+
+
+def test_every_state_arrives_whole(listener: tuple[socket.socket, str]) -> None:
+    bound, address = listener
+    assert write(address, [a_state(0), a_state(1)]).error is None
+    got = [state_from_json(json.loads(bound.recv(65536))) for _ in range(2)]
+    assert got == [a_state(0), a_state(1)]
+
+
+def opened(sink: DatagramSink) -> DatagramSink:
+    sink.open({}, ManualClock())
+    return sink
+
+
+def test_a_listener_may_come_and_go(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "s"
+    sink = opened(UnixSink(str(path)))
+    with caplog.at_level(logging.WARNING):
+        sink.state(a_state(0))
+        sink.state(a_state(1))
+    assert sink.lost == 2
+    assert caplog.text.count("takes no states") == 1
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:
+        bound.bind(str(path))
+        sink.state(a_state(2))
+        assert json.loads(bound.recv(65536))["seq"] == 2
+    sink.state(a_state(3))
+    sink.close()
+    assert sink.lost == 3
+
+
+def test_a_listener_that_reads_nothing_holds_nobody_up(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:
+        bound.bind(str(path))
+        sink = opened(UnixSink(str(path)))
+        for seq in range(2000):
+            sink.state(a_state(seq))
+        sink.close()
+        assert json.loads(bound.recv(65536))["seq"] == 0
+    assert 0 < sink.lost < 2000
+
+
+@pytest.mark.parametrize("target", ["", "5005", "127.0.0.1", "127.0.0.1:", ":5005", "h:0", "h:x"])
+def test_an_address_without_host_and_port_is_refused(target: str) -> None:
+    with pytest.raises(ConfigError, match="names no port"):
+        UdpSink(target)
+
+
+def test_a_host_that_there_is_not_is_named() -> None:
+    with pytest.raises(ConfigError, match="no address"):
+        opened(UdpSink("no.such.host.invalid:5005"))
+
+
+@pytest.mark.parametrize("target", ["", "/" + "x" * 120])
+def test_a_path_that_no_socket_can_have_is_refused(target: str) -> None:
+    with pytest.raises(ConfigError, match="no path of a socket"):
+        UnixSink(target)
+
+
+def test_an_address_of_six_is_written_in_brackets() -> None:
+    family, address = UdpSink("[::1]:5005")._resolve()
+    assert family == socket.AF_INET6
+    assert address[:2] == ("::1", 5005)
