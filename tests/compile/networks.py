@@ -9,40 +9,9 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.fakes.manifests import estimator_manifest, tensor
+
 LABELS = ("rest", "load")
-MANIFEST = """
-id = "{id}"
-version = "1.0.0"
-modality = "eeg"
-summary = "for tests"
-
-[licence]
-weights = "CC0-1.0"
-commercial = true
-corpora = [{{ name = "numbers", licence = "CC0-1.0" }}]
-
-[calibration]
-temperature = {temperature}
-
-[dimensions]
-source = "mapping"
-
-[fusion]
-reliability = 0.5
-
-[[inputs]]
-name = "features"
-shape = {shape}
-layout = "{layout}"
-dtype = "float32"
-
-[[outputs]]
-name = "logits"
-shape = [1, 2]
-layout = "NC"
-dtype = "float32"
-labels = ["rest", "load"]
-"""
 
 
 def model_bytes(
@@ -128,7 +97,13 @@ def write_model(
 ) -> Path:
     """Write an ONNX file with its manifest beside it; return the file."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = MANIFEST.format(id=name, shape=list(shape), layout=layout, temperature=temperature)
+    text = estimator_manifest(
+        name,
+        "eeg",
+        inputs=[tensor("features", shape, layout)],
+        outputs=[tensor("logits", (1, 2), "NC", labels=LABELS)],
+        calibration={"temperature": temperature},
+    )
     (folder / "model.toml").write_text(text, encoding="utf-8")
     path = folder / "net.onnx"
     path.write_bytes(content)

@@ -12,50 +12,29 @@ from edge_emo.manifest import ModelPackage, list_packages
 from edge_emo.runtime.choose import load_model
 from edge_emo.runtime.probe import probe_backend
 from edge_emo.types import MODALITIES
+from tests.fakes.manifests import absent_file, estimator_manifest, package_in, tensor
 from tests.models.files import runnable
 
 SHIPPED = list_packages()
 ESTIMATING = [package for package in SHIPPED if package.task == "estimate"]
-TEXT = """
-id = "words"
-version = "1"
-modality = "text"
-default = true
-summary = "s"
-[licence]
-weights = "research only"
-commercial = false
-corpora = [{ name = "c", licence = "research" }]
-[[files]]
-path = "m.tflite"
-format = "tflite"
-precision = "float32"
-bytes = 1
-sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
-[[inputs]]
-name = "ids"
-shape = [1, 8]
-layout = "NT"
-dtype = "int32"
-[[outputs]]
-name = "logits"
-shape = [1, 2]
-layout = "NC"
-dtype = "float32"
-labels = ["anger", "neutral"]
-[calibration]
-temperature = 1
-[dimensions]
-source = "mapping"
-[fusion]
-reliability = 0.5
-"""
+TEXT = estimator_manifest(
+    "words",
+    "text",
+    default=True,
+    licence={
+        "weights": "research only",
+        "commercial": False,
+        "corpora": [{"name": "c", "licence": "research"}],
+    },
+    files=[absent_file("m.tflite")],
+    inputs=[tensor("ids", (1, 8), "NT", "int32")],
+    outputs=[tensor("logits", (1, 2), "NC", labels=("anger", "neutral"))],
+)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "words").mkdir()
-    (tmp_path / "words" / "model.toml").write_text(TEXT, encoding="utf-8")
+    package_in(tmp_path / "words", TEXT)
     return tmp_path
 
 

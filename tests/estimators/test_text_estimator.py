@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,78 +17,37 @@ from edge_emo.clock import ManualClock
 from edge_emo.errors import ClosedError, ConfigError, ModelError
 from edge_emo.estimators.text import TextEstimator
 from edge_emo.features.text import MAX_LETTERS, TextSpec, context_rows, sentence_rows, tokens
-from edge_emo.manifest import ModelPackage, read_package
+from edge_emo.manifest import ModelPackage
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.types import CATEGORIES, Chunk, Said, StreamInfo, Utterance, Word
+from tests.fakes.manifests import absent_file, estimator_manifest, package_in, tensor
 
 SPEC = TextSpec(words=10, context=9, ids=8, word_rows=500, gram_rows=500, least=3, most=5)
 INFO = StreamInfo("text", 0.0, (), "text", "lines")
 SECOND_NS = 1_000_000_000
 
-MANIFEST = f"""
-id = "counts"
-version = "1.0.0"
-modality = "text"
-summary = "counts words"
-[licence]
-weights = "Apache-2.0"
-commercial = true
-corpora = [{{ name = "none", licence = "Apache-2.0" }}]
-[[files]]
-path = "model.onnx"
-format = "onnx"
-precision = "int8"
-bytes = 1
-sha256 = "{"0" * 64}"
-[[inputs]]
-name = "words"
-shape = [1, 10, 8]
-layout = "NTI"
-dtype = "int32"
-[[inputs]]
-name = "before"
-shape = [1, 9, 8]
-layout = "NTI"
-dtype = "int32"
-[[outputs]]
-name = "logits"
-shape = [1, 7]
-layout = "NC"
-dtype = "float32"
-labels = {list(CATEGORIES)}
-[[outputs]]
-name = "emotions"
-shape = [1, 2]
-layout = "NC"
-dtype = "float32"
-labels = ["pride", "relief"]
-[[outputs]]
-name = "affect"
-shape = [1, 3]
-layout = "NC"
-dtype = "float32"
-labels = ["valence", "arousal", "dominance"]
-[features]
-words = 10
-context = 9
-ids = 8
-word_rows = 500
-gram_rows = 500
-least = 3
-most = 5
-context_s = 30.0
-languages = ["en"]
-emoji = ["😂", ":)"]
-[features.thresholds.emotions]
-pride = 0.4
-relief = 0.2
-[calibration]
-temperature = 1.0
-[dimensions]
-source = "model"
-[fusion]
-reliability = 0.5
-"""
+MANIFEST = estimator_manifest(
+    "counts",
+    "text",
+    files=[absent_file(precision="int8")],
+    inputs=[
+        tensor("words", (1, 10, 8), "NTI", "int32"),
+        tensor("before", (1, 9, 8), "NTI", "int32"),
+    ],
+    outputs=[
+        tensor("logits", (1, 7), "NC", labels=CATEGORIES),
+        tensor("emotions", (1, 2), "NC", labels=("pride", "relief")),
+        tensor("affect", (1, 3), "NC", labels=("valence", "arousal", "dominance")),
+    ],
+    features={
+        **dataclasses.asdict(SPEC),
+        "context_s": 30.0,
+        "languages": ["en"],
+        "emoji": ["😂", ":)"],
+        "thresholds": {"emotions": {"pride": 0.4, "relief": 0.2}},
+    },
+    dimensions={"source": "model"},
+)
 
 
 class Echo(LoadedModel):
@@ -115,10 +75,8 @@ class Echo(LoadedModel):
         self.closed = True
 
 
-def package_in(folder: Path, text: str = MANIFEST) -> ModelPackage:
-    (folder / "counts").mkdir()
-    (folder / "counts" / "model.toml").write_text(text, encoding="utf-8")
-    return read_package(folder / "counts")
+def make(folder: Path, model: Echo, text: str = MANIFEST) -> TextEstimator:
+    return TextEstimator(package_in(folder / "counts", text), model, model._clock)
 
 
 @pytest.fixture
@@ -128,7 +86,7 @@ def model() -> Echo:
 
 @pytest.fixture
 def estimator(tmp_path: Path, model: Echo) -> TextEstimator:
-    estimator = TextEstimator(package_in(tmp_path), model, model._clock)
+    estimator = make(tmp_path, model)
     estimator.start(INFO)
     return estimator
 
@@ -241,8 +199,7 @@ def test_context_that_the_source_gives_comes_first(estimator: TextEstimator, mod
 def test_a_model_without_context_reads_none_even_when_it_is_given(
     tmp_path: Path, model: Echo
 ) -> None:
-    package = package_in(tmp_path, MANIFEST.replace("context_s = 30.0", "context_s = 0.0"))
-    estimator = TextEstimator(package, model, model._clock)
+    estimator = make(tmp_path, model, MANIFEST.replace("context_s = 30.0", "context_s = 0.0"))
     estimator.start(INFO)
     estimator.features(line("are you sure"))
     estimator.predict(estimator.features(line("yes"))[0])
@@ -265,7 +222,7 @@ def test_another_kind_of_stream_is_refused(estimator: TextEstimator) -> None:
 
 def test_features_before_start_are_an_error(tmp_path: Path, model: Echo) -> None:
     with pytest.raises(ClosedError, match="not started"):
-        TextEstimator(package_in(tmp_path), model, model._clock).features(line("hello"))
+        make(tmp_path, model).features(line("hello"))
 
 
 @pytest.mark.parametrize(
@@ -282,7 +239,7 @@ def test_a_package_that_does_not_fit_is_refused(
 ) -> None:
     assert old in MANIFEST
     with pytest.raises(ModelError, match=message):
-        TextEstimator(package_in(tmp_path, MANIFEST.replace(old, new)), model, model._clock)
+        make(tmp_path, model, MANIFEST.replace(old, new))
 
 
 def test_close_closes_the_model(estimator: TextEstimator, model: Echo) -> None:
@@ -302,7 +259,7 @@ def test_any_text_is_estimated_or_says_why_not(text: str) -> None:
 @pytest.fixture(autouse=True, scope="module")
 def _shared_package(tmp_path_factory: pytest.TempPathFactory) -> None:
     global PACKAGE  # hypothesis runs outside of function-scoped fixtures
-    PACKAGE = package_in(tmp_path_factory.mktemp("shared"))
+    PACKAGE = package_in(tmp_path_factory.mktemp("shared") / "counts", MANIFEST)
 
 
 PACKAGE: ModelPackage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -16,68 +17,45 @@ from edge_emo.errors import ClosedError, ConfigError, ModelError
 from edge_emo.estimators.base import Features
 from edge_emo.estimators.voice import VoiceEstimator
 from edge_emo.features.audio import MelSpec, RateConverter, log_mel, window_tensor
-from edge_emo.manifest import ModelPackage, read_package
+from edge_emo.manifest import ModelPackage
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.types import CATEGORIES, Chunk, StreamInfo
+from tests.fakes.manifests import absent_file, estimator_manifest, package_in, tensor
 
 Floats = npt.NDArray[np.float32]
 
-MANIFEST = f"""
-id = "bands"
-version = "1.0.0"
-modality = "voice"
-summary = "the logit of a category is the level of a seventh of the bands"
-[licence]
-weights = "Apache-2.0"
-commercial = true
-corpora = [{{ name = "none", licence = "Apache-2.0" }}]
-[[files]]
-path = "model.onnx"
-format = "onnx"
-precision = "float32"
-bytes = 1
-sha256 = "{"0" * 64}"
-[[inputs]]
-name = "logmel"
-shape = [1, 1, 298, 42]
-layout = "NCHW"
-dtype = "float32"
-[[outputs]]
-name = "logits"
-shape = [1, 7]
-layout = "NC"
-dtype = "float32"
-labels = {list(CATEGORIES)}
-[features]
-rate_hz = 16000
-window = 400
-hop = 160
-n_fft = 512
-bands = 42
-low_hz = 50.0
-high_hz = 7600.0
-floor = 1e-10
-frames = 298
-window_s = 3.0
-hop_s = 0.5
-first_s = 1.0
-range_nats = 13.8
-[calibration]
-temperature = 2.0
-[dimensions]
-source = "mapping"
-[dimensions.arousal]
-anger = 1.0
-disgust = 0.5
-fear = 0.0
-happiness = 0.0
-neutral = 0.0
-sadness = -0.5
-surprise = -1.0
-[fusion]
-reliability = 0.5
-"""
 SPEC = MelSpec(bands=42)
+FEATURES = {
+    **dataclasses.asdict(SPEC),
+    "frames": 298,
+    "window_s": 3.0,
+    "hop_s": 0.5,
+    "first_s": 1.0,
+    "range_nats": 13.8,
+}
+AROUSAL = {
+    "anger": 1.0,
+    "disgust": 0.5,
+    "fear": 0.0,
+    "happiness": 0.0,
+    "neutral": 0.0,
+    "sadness": -0.5,
+    "surprise": -1.0,
+}
+
+
+def manifest(*outputs: Mapping[str, Any], **features: Any) -> str:
+    """Return that of :class:`BandLevels`, with these outputs and features beside its own."""
+    return estimator_manifest(
+        "bands",
+        "voice",
+        files=[absent_file()],
+        inputs=[tensor("logmel", (1, 1, 298, 42), "NCHW")],
+        outputs=[tensor("logits", (1, 7), "NC", labels=CATEGORIES), *outputs],
+        features={**FEATURES, **features},
+        calibration={"temperature": 2.0},
+        dimensions={"source": "mapping", "arousal": AROUSAL},
+    )
 
 
 class BandLevels(LoadedModel):
@@ -102,10 +80,7 @@ class BandLevels(LoadedModel):
 
 @pytest.fixture
 def package(tmp_path: Path) -> ModelPackage:
-    folder = tmp_path / "bands"
-    folder.mkdir()
-    (folder / "model.toml").write_text(MANIFEST, encoding="utf-8")
-    return read_package(folder)
+    return package_in(tmp_path / "bands", manifest())
 
 
 @pytest.fixture
@@ -387,14 +362,13 @@ def test_a_stream_that_cannot_feed_it_is_refused(
 
 @pytest.mark.parametrize("line", ["hop = 160", "frames = 298", "bands = 42"])
 def test_a_package_without_its_features_is_refused(tmp_path: Path, line: str) -> None:
-    for text in (MANIFEST.replace(line, ""), MANIFEST.replace(line, line[:-1] + "9")):
-        folder = tmp_path / "bands"
-        folder.mkdir(exist_ok=True)
-        (folder / "model.toml").write_text(text, encoding="utf-8")
-        if text == MANIFEST.replace("hop = 160", "hop = 169"):
+    whole = manifest()
+    for text in (whole.replace(line, ""), whole.replace(line, line[:-1] + "9")):
+        package = package_in(tmp_path / "bands", text)
+        if text == whole.replace("hop = 160", "hop = 169"):
             continue
         with pytest.raises(ModelError):
-            VoiceEstimator(read_package(folder), BandLevels(ManualClock()), ManualClock())
+            VoiceEstimator(package, BandLevels(ManualClock()), ManualClock())
 
 
 def test_close_releases_the_model(package: ModelPackage) -> None:

@@ -13,21 +13,11 @@ import pytest
 
 from edge_emo.clock import ManualClock
 from edge_emo.estimators.voice import VoiceEstimator
-from edge_emo.manifest import read_package
 from edge_emo.types import Prediction
-from tests.estimators.test_voice import MANIFEST, BandLevels, Floats, babble, chunk, info
+from tests.estimators.test_voice import BandLevels, Floats, babble, chunk, info, manifest
+from tests.fakes.manifests import package_in, tensor
 
-KIND = """
-[[outputs]]
-name = "kind"
-shape = [1, 3]
-layout = "NC"
-dtype = "float32"
-labels = ["speech", "vocal burst", "other sound"]
-[features]
-other_sound = 0.6
-vocal_burst = 0.7
-"""
+KIND = tensor("kind", (1, 3), "NC", labels=("speech", "vocal burst", "other sound"))
 
 
 class Kinds(BandLevels):
@@ -42,12 +32,9 @@ class Kinds(BandLevels):
 
 
 def make(tmp_path: Path, logits: tuple[float, float, float] = (5.0, 0.0, 0.0)) -> VoiceEstimator:
-    folder = tmp_path / "bands"
-    folder.mkdir()
-    text = MANIFEST.replace("[features]\n", KIND)
-    (folder / "model.toml").write_text(text, encoding="utf-8")
+    package = package_in(tmp_path / "bands", manifest(KIND, other_sound=0.6, vocal_burst=0.7))
     clock = ManualClock()
-    return VoiceEstimator(read_package(folder), Kinds(clock, logits), clock)
+    return VoiceEstimator(package, Kinds(clock, logits), clock)
 
 
 def hush(seconds: float) -> Floats:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 import types
@@ -9,57 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from edge_emo.manifest import ModelPackage, read_package
+from edge_emo.manifest import ModelPackage
+from edge_emo.manifest.write import file_entry
+from tests.fakes.manifests import estimator_manifest, package_in, tensor
 
 DATA = Path(__file__).parent / "data"
 
-MANIFEST = """
-id = "tiny"
-version = "1.0.0"
-modality = "eeg"
-summary = "two numbers in, three logits out"
-
-[licence]
-weights = "Apache-2.0"
-commercial = true
-corpora = [{{ name = "none", licence = "Apache-2.0" }}]
-{files}
-[[inputs]]
-name = "x"
-shape = [1, 2]
-layout = "NC"
-dtype = "float32"
-
-[[outputs]]
-name = "logits"
-shape = [1, {n_labels}]
-layout = "NC"
-dtype = "{dtype}"
-labels = {labels}
-
-[[outputs]]
-name = "gap"
-shape = [1, 1]
-layout = "NC"
-dtype = "float32"
-
-[calibration]
-temperature = 1.0
-
-[dimensions]
-source = "mapping"
-
-[fusion]
-reliability = 0.5
-"""
-FILE = """
-[[files]]
-path = "{path}"
-format = "{format}"
-precision = "{precision}"
-bytes = {bytes}
-sha256 = "{sha256}"
-"""
 FORMATS = {".tflite": "tflite", ".onnx": "onnx", ".xml": "openvino-ir", ".bin": "openvino-bin"}
 
 MakePackage = Callable[..., ModelPackage]
@@ -82,20 +36,18 @@ def make_package(tmp_path: Path) -> MakePackage:
         rows = []
         for path, content in files.items():
             (folder / path).write_bytes(content)
-            rows.append(
-                FILE.format(
-                    path=path,
-                    format=FORMATS[Path(path).suffix],
-                    precision=precision,
-                    bytes=len(content),
-                    sha256=hashlib.sha256(content).hexdigest(),
-                )
-            )
-        text = MANIFEST.format(
-            files="".join(rows), n_labels=len(labels), labels=list(labels), dtype=dtype
+            rows.append(file_entry(folder / path, FORMATS[Path(path).suffix], precision))
+        text = estimator_manifest(
+            "tiny",
+            "eeg",
+            files=rows,
+            inputs=[tensor("x", (1, 2), "NC")],
+            outputs=[
+                tensor("logits", (1, len(labels)), "NC", dtype, labels=labels),
+                tensor("gap", (1, 1), "NC"),
+            ],
         )
-        (folder / "model.toml").write_text(text, encoding="utf-8")
-        return read_package(folder)
+        return package_in(folder, text)
 
     return make
 
