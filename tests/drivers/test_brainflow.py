@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from edge_emo.errors import (
 from edge_emo.registry import DRIVERS, Address, construct
 from edge_emo.testing import DriverContract, read_chunks
 from edge_emo.types import Chunk
+from tests.fakes.reading import end_of_read
 
 ROWS = 32
 """Columns of a recording of the synthetic board: number, 16 EEG, …, stamp in 30."""
@@ -241,20 +241,7 @@ def test_one_board_cannot_be_read_twice() -> None:
 def test_closing_ends_a_read_that_waits(tmp_path: Path) -> None:
     driver = playback(recording(tmp_path / "rec.csv", 5), loop=True)
     driver.open(ManualClock())
-    ended: list[BaseException] = []
-
-    def wait() -> None:
-        try:
-            while True:
-                driver.read(30.0)
-        except ClosedError as error:
-            ended.append(error)
-
-    reader = threading.Thread(target=wait)
-    reader.start()
-    driver.close()
-    reader.join(5.0)
-    assert len(ended) == 1
+    assert isinstance(end_of_read(driver), ClosedError)
 
 
 class TestCytonOnASerialPort:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from edge_emo.errors import (
 from edge_emo.registry import DRIVERS, Address, construct
 from edge_emo.testing import DriverContract, read_chunks
 from edge_emo.types import Chunk
+from tests.fakes.reading import end_of_read
 
 pytestmark = pytest.mark.skipif(
     not vendor.installed("serial"), reason=f"needs pyserial: {vendor.VENDORS['serial'].install}"
@@ -289,19 +289,7 @@ def test_closing_ends_a_read_that_waits_and_stops_the_board(
     eeg: CytonEeg, board: CytonBoard
 ) -> None:
     started(eeg, board)
-    ended: list[BaseException] = []
-
-    def wait() -> None:
-        try:
-            eeg.read(30.0)
-        except ClosedError as error:
-            ended.append(error)
-
-    reader = threading.Thread(target=wait)
-    reader.start()
-    eeg.close()
-    reader.join(5.0)
-    assert len(ended) == 1
+    assert isinstance(end_of_read(eeg), ClosedError)
 
 
 @pytest.mark.parametrize("channels", ["", "A,,B", "A,A", "1,2,3,4,5,6,7,8,9"])

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from edge_emo.errors import (
 )
 from edge_emo.registry import DRIVERS, Address, construct
 from edge_emo.testing import DriverContract, read_chunks
+from tests.fakes.reading import end_of_read
 
 SECOND = 1_000_000_000
 
@@ -144,19 +144,7 @@ def test_changing_a_chunk_does_not_change_the_file(file: Path) -> None:
 def test_closing_ends_a_read_that_waits(file: Path) -> None:
     driver = NpzEeg(str(file))
     driver.open(ManualClock())
-    ended: list[BaseException] = []
-
-    def wait() -> None:
-        try:
-            driver.read(30.0)
-        except ClosedError as error:
-            ended.append(error)
-
-    reader = threading.Thread(target=wait)
-    reader.start()
-    driver.close()
-    reader.join(5.0)
-    assert len(ended) == 1
+    assert isinstance(end_of_read(driver), ClosedError)
 
 
 def test_no_such_file_is_not_found(tmp_path: Path) -> None:

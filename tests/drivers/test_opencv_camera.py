@@ -30,6 +30,7 @@ from edge_emo.registry import DRIVERS, Address, construct
 from edge_emo.testing import DriverContract, read_chunks
 from edge_emo.types import StreamInfo
 from tests.fakes.mjpeg_server import MjpegServer
+from tests.fakes.reading import end_of_read
 
 N_FRAMES = 24
 
@@ -321,21 +322,7 @@ def test_close_ends_a_waiting_read():
     with MjpegServer() as server, OpenCvCamera(server.url, timeout_s=30.0) as camera:
         camera.open(MonotonicClock())
         server.stall()
-        errors: list[Exception] = []
-        reader = threading.Thread(target=_read_to_the_end, args=(camera, errors))
-        reader.start()
-        camera.close()
-        reader.join(10.0)
-        assert not reader.is_alive()
-        assert isinstance(errors[0], ClosedError)
-
-
-def _read_to_the_end(camera: OpenCvCamera, errors: list[Exception]) -> None:
-    try:
-        while True:
-            camera.read(20.0)
-    except (ClosedError, DeviceLostError) as error:
-        errors.append(error)
+        assert isinstance(end_of_read(camera), ClosedError)
 
 
 def test_options_can_be_written_in_an_address():

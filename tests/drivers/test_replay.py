@@ -20,6 +20,7 @@ from edge_emo.recording import Writer
 from edge_emo.registry import DRIVERS, Address, construct
 from edge_emo.testing import DriverContract
 from edge_emo.types import Chunk, StreamInfo
+from tests.fakes.reading import end_of_read
 
 STREAMS = {
     "camera": StreamInfo("camera", 30.0, (), "rgb8", "a camera"),
@@ -138,22 +139,7 @@ def test_what_is_not_due_is_a_time_out_and_not_lost(session: Path) -> None:
 def test_close_ends_a_waiting_read(session: Path) -> None:
     driver = ReplayEeg(str(session))
     driver.open(ManualClock())
-    errors: list[BaseException] = []
-    started = threading.Event()
-
-    def read() -> None:
-        started.set()
-        try:
-            driver.read(3600.0)
-        except ClosedError as error:
-            errors.append(error)
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    started.wait(10)
-    driver.close()
-    reader.join(10)
-    assert len(errors) == 1
+    assert isinstance(end_of_read(driver), ClosedError)
 
 
 @pytest.mark.parametrize("kind", ["camera", "microphone", "eeg", "text"])

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from pathlib import Path
 
 import cv2
@@ -23,6 +22,7 @@ from edge_emo.errors import (
 from edge_emo.registry import DRIVERS, Address, construct
 from edge_emo.testing import DriverContract, read_chunks
 from edge_emo.types import Chunk
+from tests.fakes.reading import end_of_read
 
 ALL = [VirtualCamera, VirtualMicrophone, VirtualEeg]
 
@@ -300,19 +300,7 @@ def test_wrong_options_are_named(make, words):
 def test_close_ends_a_waiting_read():
     eeg = VirtualEeg()
     eeg.open(ManualClock())
-    errors: list[Exception] = []
-
-    def read() -> None:
-        try:
-            eeg.read(60.0)
-        except ClosedError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    eeg.close()
-    thread.join(10.0)
-    assert len(errors) == 1
+    assert isinstance(end_of_read(eeg), ClosedError)
 
 
 def test_the_drawn_head_changes_its_expression_smoothly():
