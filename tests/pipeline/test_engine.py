@@ -61,16 +61,20 @@ class Bench:
         return states
 
 
-def two_streams() -> Bench:
-    drivers = {
-        "eeg": ListedDriver("eeg", list(chunks("eeg", 250, 10, 2.0))),
-        "microphone": ListedDriver("microphone", list(chunks("microphone", 100, 7, 2.0))),
-    }
+def beside_a_microphone(
+    eeg: Driver, estimator: Estimator | None = None, *, size: int = 10, seconds: float = 2.0
+) -> Bench:
+    """Return a bench of EEG and sound, the latter in chunks of ``size`` samples at 100 Hz."""
+    sound = ListedDriver("microphone", list(chunks("microphone", 100, size, seconds)))
     estimators = {
-        "eeg": EchoEstimator("eeg", "eeg"),
+        "eeg": estimator or EchoEstimator("eeg", "eeg"),
         "microphone": EchoEstimator("microphone", "voice"),
     }
-    return Bench(drivers, estimators, ReplayClock())
+    return Bench({"eeg": eeg, "microphone": sound}, estimators, ReplayClock())
+
+
+def two_streams() -> Bench:
+    return beside_a_microphone(ListedDriver("eeg", list(chunks("eeg", 250, 10, 2.0))), size=7)
 
 
 def test_the_same_streams_give_the_same_states_every_time() -> None:
@@ -141,15 +145,8 @@ def test_an_abstention_is_published_as_one() -> None:
 
 
 def test_an_ended_stream_is_told_and_the_other_goes_on() -> None:
-    drivers = {
-        "eeg": ListedDriver("eeg", list(chunks("eeg", 250, 25, 0.5))),
-        "microphone": ListedDriver("microphone", list(chunks("microphone", 100, 10, 3.0))),
-    }
-    estimators = {
-        "eeg": EchoEstimator("eeg", "eeg"),
-        "microphone": EchoEstimator("microphone", "voice"),
-    }
-    last = Bench(drivers, estimators, ReplayClock()).states()[-1]
+    short = ListedDriver("eeg", list(chunks("eeg", 250, 25, 0.5)))
+    last = beside_a_microphone(short, seconds=3.0).states()[-1]
     assert not last.health["eeg"].alive
     assert last.health["eeg"].reason == "the source has ended"
     assert last.t_ns > 2.5 * SECOND
@@ -158,15 +155,7 @@ def test_an_ended_stream_is_told_and_the_other_goes_on() -> None:
 
 def test_a_stream_that_fails_for_good_is_told_and_the_other_goes_on() -> None:
     broken = [*chunks("eeg", 250, 25, 0.5), RecordingError("line 7 is damaged")]
-    drivers = {
-        "eeg": ListedDriver("eeg", broken),
-        "microphone": ListedDriver("microphone", list(chunks("microphone", 100, 10, 2.0))),
-    }
-    estimators = {
-        "eeg": EchoEstimator("eeg", "eeg"),
-        "microphone": EchoEstimator("microphone", "voice"),
-    }
-    last = Bench(drivers, estimators, ReplayClock()).states()[-1]
+    last = beside_a_microphone(ListedDriver("eeg", broken)).states()[-1]
     assert "line 7 is damaged" in last.health["eeg"].reason
     assert last.expressed is not None
 
@@ -220,15 +209,8 @@ def test_a_stream_that_no_longer_fits_its_model_abstains_and_the_others_go_on() 
             super().close()
             self.events = list(chunks("eeg", 250, 25, 0.5, start_s=1.0))
 
-    drivers = {
-        "eeg": Twice("eeg", listed),
-        "microphone": ListedDriver("microphone", list(chunks("microphone", 100, 10, 2.0))),
-    }
-    estimators = {
-        "eeg": ChoosyEstimator("eeg", "eeg"),
-        "microphone": EchoEstimator("microphone", "voice"),
-    }
-    last = Bench(drivers, estimators, ReplayClock()).states()[-1]
+    bench = beside_a_microphone(Twice("eeg", listed), ChoosyEstimator("eeg", "eeg"))
+    last = bench.states()[-1]
     assert last.by_modality["eeg"].abstained == "99 Hz is outside 100 … 1000 Hz"
     assert last.felt is None
     assert last.expressed is not None
