@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from types import TracebackType
 
 import cv2
 import numpy as np
@@ -99,12 +98,7 @@ class MjpegServer:
     def __enter__(self) -> MjpegServer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.die()
 
     def _listen(self) -> None:
