@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,28 +16,13 @@ from edge_emo.estimators.calibration import (
     posterior,
     softmax,
 )
-from edge_emo.manifest import DimensionTable, Licence, ModelPackage, TensorSpec
+from edge_emo.manifest import DimensionTable, ModelPackage, TensorSpec
 from edge_emo.types import Posterior
+from tests.fakes.manifests import bare_package, labelled
 
 
 def package(table: DimensionTable, *more: TensorSpec) -> ModelPackage:
-    logits = TensorSpec("logits", (1, 2), "NC", "float32", labels=("rest", "load"))
-    return ModelPackage(
-        folder=Path("p"),
-        id="p",
-        version="1",
-        modality="eeg",
-        default=False,
-        summary="s",
-        licence=Licence("words", commercial=True, corpora=()),
-        files=(),
-        inputs=(),
-        outputs=(*more, logits),
-        features={},
-        temperature=1.0,
-        dimensions=table,
-        reliability=0.5,
-    )
+    return bare_package("p", "eeg", *more, labelled("logits", ("rest", "load")), dimensions=table)
 
 
 def test_softmax_by_hand() -> None:
@@ -80,7 +64,7 @@ def test_dimensions_from_the_table() -> None:
 
 
 def test_dimensions_from_the_model_are_read_by_name_and_bounded() -> None:
-    own = TensorSpec("va", (1, 2), "NC", "float32", labels=("arousal", "valence"))
+    own = labelled("va", ("arousal", "valence"))
     one = package(DimensionTable("model"), own)
     assert one.labels == ("rest", "load")
     estimate = Posterior(("rest", "load"), (0.5, 0.5))
@@ -91,7 +75,7 @@ def test_dimensions_from_the_model_are_read_by_name_and_bounded() -> None:
 
 
 def test_dimensions_may_be_mixed() -> None:
-    own = TensorSpec("valence_arousal", (1, 2), "NC", "float32", labels=("valence", "arousal"))
+    own = labelled("valence_arousal", ("valence", "arousal"))
     one = package(DimensionTable("mixed", dominance={"load": 0.5, "rest": -0.5}), own)
     estimate = Posterior(("rest", "load"), (0.25, 0.75))
     outputs = {"valence_arousal": np.array([[0.25, -0.5]], np.float32)}

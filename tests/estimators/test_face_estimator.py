@@ -22,6 +22,7 @@ from tests.fakes.face_films import (
     shot,
     watch,
 )
+from tests.fakes.manifests import labelled
 
 
 @pytest.fixture
@@ -32,8 +33,8 @@ def package() -> ModelPackage:
 @pytest.fixture
 def rich(package: ModelPackage) -> ModelPackage:
     """The same with outputs for valence, arousal and coverings."""
-    own = TensorSpec("valence_arousal", (1, 2), "NC", "float32", labels=("valence", "arousal"))
-    covered = TensorSpec("covered", (1, 2), "NC", "float32", labels=("eyes", "mouth"))
+    own = labelled("valence_arousal", ("valence", "arousal"))
+    covered = labelled("covered", ("eyes", "mouth"))
     table = DimensionTable("mixed", dominance=package.dimensions.dominance)
     return dataclasses.replace(
         package, outputs=(covered, *package.outputs, own), dimensions=table, features={}

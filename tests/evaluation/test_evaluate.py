@@ -23,19 +23,13 @@ from edge_emo.evaluation.evaluate import (
 )
 from edge_emo.evaluation.report import Report
 from edge_emo.imaging import cv2
-from edge_emo.manifest import (
-    DimensionTable,
-    Licence,
-    ModelPackage,
-    Signatures,
-    TensorSpec,
-    find_package,
-)
+from edge_emo.manifest import ModelPackage, Signatures, find_package
 from edge_emo.runtime.base import LoadedModel, Tensors
 from edge_emo.runtime.choose import load_model
 from edge_emo.types import Chunk, Posterior, Prediction, StreamInfo, abstention
 from tests.fakes.drawn_faces import backdrop, draw_face
 from tests.fakes.face_packages import write_packages
+from tests.fakes.manifests import bare_package, labelled
 
 LABELS = ("calm", "tense")
 
@@ -81,23 +75,7 @@ class BrightnessEstimator(Estimator):
 
 
 def package(labels: tuple[str, ...] = LABELS) -> ModelPackage:
-    output = TensorSpec("logits", (1, len(labels)), "NC", "float32", labels=labels)
-    return ModelPackage(
-        folder=Path("brightness"),
-        id="brightness",
-        version="1",
-        modality="face",
-        default=True,
-        summary="s",
-        licence=Licence("words", commercial=True, corpora=()),
-        files=(),
-        inputs=(),
-        outputs=(output,),
-        features={},
-        temperature=1.0,
-        dimensions=DimensionTable("mapping"),
-        reliability=0.5,
-    )
+    return bare_package("brightness", "face", labelled("logits", labels))
 
 
 def picture(folder: Path, grey: int, label: str | None, arousal: float | None = None) -> Clip:

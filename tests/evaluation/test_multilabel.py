@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from edge_emo.datasets.clips import Clip
@@ -11,8 +9,9 @@ from edge_emo.estimators.base import Estimator, Features
 from edge_emo.evaluation import metrics
 from edge_emo.evaluation.evaluate import run_clips, summarise
 from edge_emo.evaluation.report import Report
-from edge_emo.manifest import DimensionTable, Licence, ModelPackage, TensorSpec
+from edge_emo.manifest import ModelPackage
 from edge_emo.types import Chunk, Posterior, Prediction, Said, StreamInfo, Tags, abstention
+from tests.fakes.manifests import bare_package, labelled
 
 LABELS = ("calm", "tense")
 MOODS = ("calm", "tense", "proud")
@@ -62,26 +61,7 @@ class WordEstimator(Estimator):
 
 
 def package() -> ModelPackage:
-    outputs = [
-        TensorSpec(name, (1, len(labels)), "NC", "float32", labels=labels)
-        for name, labels in (("logits", LABELS), ("moods", MOODS))
-    ]
-    return ModelPackage(
-        folder=Path("words"),
-        id="words",
-        version="1",
-        modality="text",
-        default=True,
-        summary="s",
-        licence=Licence("words", commercial=True, corpora=()),
-        files=(),
-        inputs=(),
-        outputs=tuple(outputs),
-        features={},
-        temperature=1.0,
-        dimensions=DimensionTable("mapping"),
-        reliability=0.5,
-    )
+    return bare_package("words", "text", labelled("logits", LABELS), labelled("moods", MOODS))
 
 
 def report(*clips: Clip) -> Report:

@@ -1,4 +1,4 @@
-"""The text of small ``model.toml`` files, and packages of one."""
+"""The text of small ``model.toml`` files, packages of one, and packages in memory."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_emo.manifest import ModelPackage, read_package
+from edge_emo.manifest import DimensionTable, Licence, ModelPackage, TensorSpec, read_package
 from edge_emo.manifest.write import to_toml
+from edge_emo.types import Modality
 
 FREE: Mapping[str, Any] = {
     "weights": "CC0-1.0",
     "commercial": True,
     "corpora": [{"name": "none", "licence": "CC0-1.0"}],
 }
+MAPPING = DimensionTable("mapping")
 
 
 def manifest(name: str, modality: str, **keys: Any) -> str:
@@ -50,3 +52,33 @@ def package_in(folder: Path, text: str) -> ModelPackage:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.toml").write_text(text, encoding="utf-8")
     return read_package(folder)
+
+
+def bare_package(
+    name: str,
+    modality: Modality,
+    *outputs: TensorSpec,
+    dimensions: DimensionTable = MAPPING,
+) -> ModelPackage:
+    """Return a package without files and inputs, in memory alone."""
+    return ModelPackage(
+        folder=Path(name),
+        id=name,
+        version="1",
+        modality=modality,
+        default=False,
+        summary="for tests",
+        licence=Licence("anything", commercial=True, corpora=()),
+        files=(),
+        inputs=(),
+        outputs=outputs,
+        features={},
+        temperature=1.0,
+        dimensions=dimensions,
+        reliability=0.5,
+    )
+
+
+def labelled(name: str, labels: tuple[str, ...]) -> TensorSpec:
+    """Return an output that has one value for each label."""
+    return TensorSpec(name, (1, len(labels)), "NC", "float32", labels=labels)
