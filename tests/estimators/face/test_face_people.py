@@ -31,28 +31,6 @@ from tests.fakes.face_films import (
 )
 
 
-@pytest.fixture
-def package() -> ModelPackage:
-    return find_package("face-expression-small")
-
-
-@pytest.fixture
-def model() -> SteadyModel:
-    return SteadyModel(ManualClock())
-
-
-@pytest.fixture
-def finder() -> DrawnFaceFinder:
-    return DrawnFaceFinder()
-
-
-@pytest.fixture
-def estimator(package: ModelPackage, model: SteadyModel, finder: DrawnFaceFinder) -> FaceEstimator:
-    made = FaceEstimator(package, model, model.clock, finder)
-    made.start(camera())
-    return made
-
-
 def test_one_person_enters_turns_is_hidden_leaves_and_comes_back(
     estimator: FaceEstimator,
 ) -> None:

@@ -9,7 +9,7 @@ from edge_emo.clock import ManualClock
 from edge_emo.errors import ConfigError, ModelError, ModelMismatchError
 from edge_emo.estimators.calibration import softmax
 from edge_emo.estimators.face import NO_FINDER, FaceEstimator
-from edge_emo.manifest import DimensionTable, ModelPackage, TensorSpec, find_package
+from edge_emo.manifest import DimensionTable, ModelPackage, TensorSpec
 from edge_emo.types import CATEGORIES, Chunk, StreamInfo
 from tests.fakes.drawn_faces import DrawnFaceFinder
 from tests.fakes.face_films import (
@@ -26,11 +26,6 @@ from tests.fakes.manifests import labelled
 
 
 @pytest.fixture
-def package() -> ModelPackage:
-    return find_package("face-expression-small")
-
-
-@pytest.fixture
 def rich(package: ModelPackage) -> ModelPackage:
     """The same with outputs for valence, arousal and coverings."""
     own = labelled("valence_arousal", ("valence", "arousal"))
@@ -39,23 +34,6 @@ def rich(package: ModelPackage) -> ModelPackage:
     return dataclasses.replace(
         package, outputs=(covered, *package.outputs, own), dimensions=table, features={}
     )
-
-
-@pytest.fixture
-def model() -> SteadyModel:
-    return SteadyModel(ManualClock())
-
-
-@pytest.fixture
-def finder() -> DrawnFaceFinder:
-    return DrawnFaceFinder()
-
-
-@pytest.fixture
-def estimator(package: ModelPackage, model: SteadyModel, finder: DrawnFaceFinder) -> FaceEstimator:
-    made = FaceEstimator(package, model, model.clock, finder)
-    made.start(camera())
-    return made
 
 
 def frame(seq: int, rate_hz: float = 30.0, level: int = 128) -> Chunk:
