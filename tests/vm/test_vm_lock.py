@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement  # pytest brings it
 
+from edge_emo.vendor import toml
 from tools.vm.wheels import EXTRAS, LOCK, ROOT
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 RENEW = "renew it: python -m tools.vm lock"
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PROJECT = toml().loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 OWN = re.compile(r"^edge-emo\[([\w,]+)\]$")
 ROW = re.compile(r"^(\S+)==(\S+) --hash=sha256:[0-9a-f]{64}$")
 
