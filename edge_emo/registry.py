@@ -11,7 +11,7 @@ import importlib
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -92,10 +92,15 @@ class Table:
         self.group = group
         self._rows = dict(rows)
 
+    def __iter__(self) -> Iterator[str]:
+        """Yield every name: those built in, and only then, with a search, those of plug-ins."""
+        yield from self._rows
+        plugins = {point.name for point in _entry_points(self.group)}
+        yield from sorted(plugins.difference(self._rows))
+
     def names(self) -> list[str]:
         """Return every name, built in first, plug-ins after."""
-        plugins = [point.name for point in _entry_points(self.group)]
-        return [*self._rows, *sorted(name for name in plugins if name not in self._rows)]
+        return list(self)
 
     def load(self, name: str) -> Any:
         """Import and return what ``name`` stands for.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING
 
 from edge_emo.sync.delivery import Bell, Mailbox, Policy
 from edge_emo.types import EmotionState
+
+if TYPE_CHECKING:
+    import asyncio
 
 Callback = Callable[[EmotionState], None]
 
@@ -15,10 +18,10 @@ Callback = Callable[[EmotionState], None]
 class _LoopBell(Bell):
     """Rings an asyncio event from another thread; silent once its loop is closed."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
         super().__init__()
         self._loop = loop
-        self.event = asyncio.Event()
+        self.event = event
 
     def ring(self) -> None:
         if not self._loop.is_closed():
@@ -95,7 +98,9 @@ class Hub:
 
     def read_async(self) -> AsyncIterator[EmotionState]:
         """Iterate asynchronously; cancelling the task or leaving the loop ends the reader."""
-        bell = _LoopBell(asyncio.get_running_loop())
+        import asyncio  # slow; whoever reads in this way has it already
+
+        bell = _LoopBell(asyncio.get_running_loop(), asyncio.Event())
         box = self._open_box(bell)
 
         async def states() -> AsyncIterator[EmotionState]:

@@ -38,11 +38,11 @@ def make_driver(kind: Kind, source: Source) -> Driver:
             raise ConfigError(f"a {source.kind} driver was given as the {kind}")
         return source
     address = Address.parse(source)
-    known = [name.partition(".")[2] for name in DRIVERS.names() if name.startswith(f"{kind}.")]
-    if address.name not in known:
+    if f"{kind}.{address.name}" not in DRIVERS:
+        names = [name.partition(".")[2] for name in DRIVERS if name.startswith(f"{kind}.")]
         raise ConfigError(
             f"there is no {kind} driver called {address.name!r}",
-            hint=f"choose from: {', '.join(f'{name}:' for name in known)}",
+            hint=f"choose from: {', '.join(f'{name}:' for name in names)}",
         )
     driver: Driver = construct(DRIVERS.load(f"{kind}.{address.name}"), address)
     return driver

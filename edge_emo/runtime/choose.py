@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from edge_emo.errors import ModelError, ModelIntegrityError, ModelMismatchError, NoBackendError
@@ -166,10 +166,15 @@ def explain(package: ModelPackage) -> list[dict[str, str]]:
 
 def _ranked(
     package: ModelPackage, backend: str | None, precision: str | None, measured_ms: Measured
-) -> list[Candidate]:
-    """Return every pair of backend and file; those that cannot fit carry their reason."""
-    names = BACKENDS.names() if backend is None else [backend]
-    found = [one for name in names for one in _pairs(package, name, precision, measured_ms)]
+) -> Iterable[Candidate]:
+    """Return every pair of backend and file; those that cannot fit carry their reason.
+
+    Where nothing was measured, a backend's code is imported when its turn has come.
+    """
+    names = BACKENDS if backend is None else [backend]
+    found = (one for name in names for one in _pairs(package, name, precision, measured_ms))
+    if not measured_ms:
+        return found
     return sorted(found, key=lambda one: math.inf if one.measured_ms is None else one.measured_ms)
 
 
