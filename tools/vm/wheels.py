@@ -25,18 +25,18 @@ _HEAD = """\
 
 def build_wheel(folder: Path) -> Path:
     """Build the wheel of edge_emo from this checkout; return its path."""
-    _pip("wheel", "--no-deps", "--wheel-dir", folder, ROOT)
+    pip("wheel", "--no-deps", "--wheel-dir", folder, ROOT)
     return next(folder.glob("edge_emo-*.whl"))
 
 
 def install_wheel(wheel: Path, site: Path) -> None:
     """Unpack the wheel of edge_emo into a folder for the board's Python."""
-    _pip("install", "--no-deps", *_for_the_board(site), wheel)
+    pip("install", "--no-deps", *for_the_board(site), wheel)
 
 
 def install_locked(site: Path) -> None:
     """Unpack what it needs; pip refuses a file whose SHA-256 is not the locked one."""
-    _pip("install", "--no-deps", "--require-hashes", *_for_the_board(site), "-r", LOCK)
+    pip("install", "--no-deps", "--require-hashes", *for_the_board(site), "-r", LOCK)
 
 
 def lock() -> None:
@@ -44,7 +44,7 @@ def lock() -> None:
     with tempfile.TemporaryDirectory() as name:
         wheel = build_wheel(Path(name))
         report = Path(name) / "report.json"
-        _pip("install", "--dry-run", "--report", report, *_for_the_board(Path(name) / "site"),
+        pip("install", "--dry-run", "--report", report, *for_the_board(Path(name) / "site"),
              f"{wheel}[{EXTRAS}]")  # fmt: skip
         found = json.loads(report.read_text(encoding="utf-8"))["install"]
     rows = sorted(_row(item) for item in found if item["metadata"]["name"] != "edge-emo")
@@ -58,7 +58,8 @@ def _row(item: dict[str, Any]) -> str:
     return f"{name}=={version} --hash=sha256:{digest}\n"
 
 
-def _for_the_board(site: Path) -> list[object]:
+def for_the_board(site: Path) -> list[object]:
+    """Return pip's options that unpack wheels of the board into a folder."""
     names = [f"manylinux_2_{minor}_aarch64" for minor in GLIBC_MINORS]
     platforms = [
         word for name in (*names, "manylinux2014_aarch64", "any") for word in ("--platform", name)
@@ -67,6 +68,7 @@ def _for_the_board(site: Path) -> list[object]:
             "--only-binary=:all:", *platforms]  # fmt: skip
 
 
-def _pip(*arguments: object) -> None:
+def pip(*arguments: object) -> None:
+    """Run pip; only errors are printed."""
     words = [str(word) for word in arguments]
     subprocess.run([sys.executable, "-m", "pip", "--quiet", *words], check=True)
