@@ -7,6 +7,7 @@ time-out; one that does not come back is abandoned and says so.
 from __future__ import annotations
 
 import enum
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,8 +15,16 @@ from dataclasses import dataclass
 
 from edge_emo.clock import Clock
 from edge_emo.drivers.base import Driver
-from edge_emo.errors import DeviceError, DeviceLostError, DeviceTimeoutError, EdgeEmoError
+from edge_emo.errors import (
+    ConfigError,
+    DeviceError,
+    DeviceLostError,
+    DeviceTimeoutError,
+    EdgeEmoError,
+)
 from edge_emo.types import Chunk, StreamInfo
+
+_log = logging.getLogger(__name__)
 
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Default waits between attempts to reconnect, seconds; the last one repeats."""
@@ -99,6 +108,7 @@ class Capture:
         self._read_timeout_s = read_timeout_s
         self._silence_ns = round(silence_s * 1e9)
         self._back_off_s = back_off_s
+        self._logged = ""
         self._stop = threading.Event()
         self._settled = threading.Event()
         self._thread = threading.Thread(
@@ -145,7 +155,7 @@ class Capture:
         finally:
             self._settled.set()
             self._ended()
-            self.driver.close()
+            self._close()
 
     def _serve(self) -> None:
         attempt = 0
@@ -154,9 +164,9 @@ class Capture:
                 self.info = self._open()
                 attempt = 0
                 self._read_all(self.info)
-            except EdgeEmoError as error:
-                self.error = error
-                if not self._may_retry(error):
+            except Exception as error:  # whatever a driver raises, its stream says so
+                self.error = self._explained(error)
+                if not self._may_retry(self.error):
                     self.status = Status.FAILED
                     return
                 self._back_off(attempt)
@@ -170,14 +180,36 @@ class Capture:
         self._settled.set()
         return info
 
+    def _explained(self, error: Exception) -> EdgeEmoError:
+        """Return what no driver should raise as an error of the device; logged once."""
+        if isinstance(error, EdgeEmoError):
+            return error
+        kind = self.driver.kind
+        words = f"the {kind} driver failed: {type(error).__name__}: {error}"
+        if words != self._logged:
+            self._logged = words
+            _log.error("%s", words, exc_info=error)
+        failure = DeviceError(words, hint="its traceback is in the log")
+        failure.__cause__ = error
+        return failure
+
     def _may_retry(self, error: EdgeEmoError) -> bool:
-        opened_before = self.info is not None
-        return isinstance(error, DeviceError) and (opened_before or self._patient)
+        """A live device is opened again; so is one whose options fitted before it was lost."""
+        if self.info is None:
+            return self._patient and isinstance(error, DeviceError)
+        unfit = self.status is Status.LOST and isinstance(error, ConfigError)
+        return self.info.live and (unfit or isinstance(error, DeviceError))
+
+    def _close(self) -> None:
+        try:
+            self.driver.close()
+        except Exception as error:  # a device that is gone may not close either
+            _log.warning("the %s did not close cleanly: %s", self.driver.kind, error)
 
     def _back_off(self, attempt: int) -> None:
         self.status = Status.LOST
         self._settled.set()
-        self.driver.close()
+        self._close()
         self.reconnects += 1
         self._stop.wait(self._back_off_s[min(attempt, len(self._back_off_s) - 1)])
 

@@ -10,14 +10,14 @@ from edge_emo.drivers.base import Driver
 from edge_emo.drivers.capture import Capture, Delivery, Status
 from edge_emo.errors import (
     ConfigError,
+    DeviceError,
     DeviceLostError,
     DeviceNotFoundError,
     DeviceTimeoutError,
-    EdgeEmoError,
 )
 from edge_emo.types import Chunk, StreamInfo
 
-Script = list["Chunk | EdgeEmoError | None"]
+Script = list["Chunk | Exception | None"]
 
 
 def chunk(seq: int) -> Chunk:
@@ -29,22 +29,24 @@ class ScriptedEeg(Driver):
 
     kind = "eeg"
 
-    def __init__(self, *sessions: Script, fail_open: EdgeEmoError | None = None) -> None:
-        self.sessions = list(sessions)
+    def __init__(
+        self, *sessions: Script | Exception, fail_open: Exception | None = None, live: bool = True
+    ) -> None:
+        self.sessions = [*([fail_open] if fail_open else []), *sessions]
         self.events: Script = []
-        self.fail_open = fail_open
+        self.live = live
         self.closed = 0
 
     def open(self, clock: Clock) -> StreamInfo:
-        if self.fail_open:
-            error, self.fail_open = self.fail_open, None
-            raise error
-        self.events = self.sessions.pop(0)
-        return StreamInfo("eeg", 1.0, ("Cz",), "uv", "scripted")
+        session = self.sessions.pop(0)
+        if isinstance(session, Exception):
+            raise session
+        self.events = session
+        return StreamInfo("eeg", 1.0, ("Cz",), "uv", "scripted", live=self.live)
 
     def read(self, timeout_s: float) -> Chunk | None:
         event = self.events.pop(0)
-        if isinstance(event, EdgeEmoError):
+        if isinstance(event, Exception):
             raise event
         return event
 
@@ -104,6 +106,53 @@ def test_an_error_that_no_reconnection_mends_ends_the_stream() -> None:
     capture, _ = run(ScriptedEeg([chunk(0), ConfigError("a wrong file")]))
     assert capture.status is Status.FAILED
     assert str(capture.error) == "a wrong file"
+
+
+def test_an_error_that_no_driver_should_raise_counts_as_a_lost_device(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    driver = ScriptedEeg(
+        [chunk(0), ValueError("a bug")], OSError(28, "No space left on device"), [chunk(0), None]
+    )
+    capture, taken = run(driver)
+    assert [delivery.generation for delivery in taken] == [0, 2]
+    assert capture.status is Status.ENDED
+    assert "the eeg driver failed: ValueError: a bug" in caplog.text
+    assert "No space left" in caplog.text
+
+
+def test_an_error_that_no_driver_should_raise_is_told_when_it_opens() -> None:
+    capture, _ = run(ScriptedEeg(fail_open=ValueError("a bug")))
+    with pytest.raises(DeviceError, match="the eeg driver failed: ValueError: a bug"):
+        capture.wait_open(1)
+    assert isinstance(capture.failure, DeviceError)
+
+
+def test_a_device_that_does_not_close_is_opened_again_all_the_same() -> None:
+    class Stuck(ScriptedEeg):
+        def close(self) -> None:
+            super().close()
+            raise DeviceError("it cannot be released")
+
+    driver = Stuck([chunk(0), DeviceLostError("unplugged")], [chunk(0), None])
+    capture, taken = run(driver)
+    assert [delivery.generation for delivery in taken] == [0, 1]
+    assert capture.status is Status.ENDED
+
+
+def test_options_that_fitted_before_a_loss_are_tried_again() -> None:
+    lost = DeviceLostError("unplugged")
+    unfit = ConfigError("the other microphone has one channel")
+    capture, taken = run(ScriptedEeg([chunk(0), lost], unfit, [chunk(0), None]))
+    assert [delivery.generation for delivery in taken] == [0, 2]
+    assert capture.status is Status.ENDED
+
+
+def test_a_damaged_file_is_not_played_again_from_its_beginning() -> None:
+    driver = ScriptedEeg([chunk(0), DeviceLostError("damaged here")], [chunk(0), None], live=False)
+    capture, taken = run(driver)
+    assert len(taken) == 1
+    assert str(capture.failure) == "damaged here"
 
 
 class HangingEeg(ScriptedEeg):

@@ -184,7 +184,8 @@ def test_a_reconnected_stream_starts_its_estimator_again() -> None:
                 self.events = list(chunks("eeg", 250, 25, 0.5, start_s=1.0))
             return super().open(clock)
 
-    driver = Twice("eeg", [*chunks("eeg", 250, 25, 0.5), DeviceLostError("unplugged")])
+    events = [*chunks("eeg", 250, 25, 0.5), DeviceLostError("unplugged")]
+    driver = Twice("eeg", events, live=True)
     estimator = EchoEstimator("eeg", "eeg")
     states = Bench({"eeg": driver}, {"eeg": estimator}, ReplayClock()).states()
     assert estimator.starts == 2
@@ -209,7 +210,7 @@ def test_a_stream_that_no_longer_fits_its_model_abstains_and_the_others_go_on() 
             super().close()
             self.events = list(chunks("eeg", 250, 25, 0.5, start_s=1.0))
 
-    bench = beside_a_microphone(Twice("eeg", listed), ChoosyEstimator("eeg", "eeg"))
+    bench = beside_a_microphone(Twice("eeg", listed, live=True), ChoosyEstimator("eeg", "eeg"))
     last = bench.states()[-1]
     assert last.by_modality["eeg"].abstained == "99 Hz is outside 100 … 1000 Hz"
     assert last.felt is None
