@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from edge_emo.clock import Clock
 from edge_emo.errors import EdgeEmoError
 from edge_emo.sync.delivery import Mailbox, Policy
 from edge_emo.types import Chunk, EmotionState, Prediction, StreamInfo
+
+_log = logging.getLogger(__name__)
 
 
 class Sink(ABC):
@@ -58,8 +61,8 @@ Item = EmotionState | Chunk | Prediction | Mapping[str, Any]
 class SinkRunner:
     """Runs one sink in a thread behind a bounded mailbox.
 
-    A sink that fails takes nothing more and is reported through :attr:`error`, which the engine
-    tells of; the session goes on.
+    A sink that fails is closed, takes nothing more and is reported through :attr:`error`, which
+    the engine tells of; the session goes on.
 
     Args:
         sink: The sink; opened by :meth:`open`, closed when the runner is.
@@ -100,25 +103,41 @@ class SinkRunner:
         self._box.put(item)
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Let the sink take what waits, then close it."""
+        """Let the sink take what waits, then close it; one that takes longer has failed."""
         self._box.end()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        if self._thread.ident is None:
+            return
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            self._fail(EdgeEmoError(f"{self.name} did not finish within {timeout_s:g} s"))
 
     def _run(self) -> None:
+        self._attempt(self._take_all)
+        self._attempt(self.sink.close)
+
+    def _take_all(self) -> None:
+        while (item := self._box.wait_take()) is not None:
+            _give(self.sink, item)
+
+    def _attempt(self, step: Callable[[], None]) -> None:
         try:
-            while (item := self._box.wait_take()) is not None:
-                _give(self.sink, item)
-            self.sink.close()
+            step()
         except EdgeEmoError as error:
             self._fail(error)
-        except OSError as error:
+        except Exception as error:  # whatever a sink raises, it is told of
+            self._fail(self._explained(error))
+
+    def _explained(self, error: Exception) -> EdgeEmoError:
+        if isinstance(error, OSError):
             failure = EdgeEmoError(f"{self.name} cannot write: {error}")
-            failure.__cause__ = error
-            self._fail(failure)
+        else:
+            _log.error("%s failed", self.name, exc_info=error)
+            failure = EdgeEmoError(f"{self.name} failed: {type(error).__name__}: {error}")
+        failure.__cause__ = error
+        return failure
 
     def _fail(self, error: EdgeEmoError) -> None:
-        self.error = error
+        self.error = self.error or error
         self._box.end()
 
 

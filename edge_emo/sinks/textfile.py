@@ -66,6 +66,7 @@ def close_text(file: TextIO | None) -> None:
     """Flush ``file``, and close it unless it is stdout."""
     if file is None or file.closed:
         return
-    file.flush()
-    if file is not sys.stdout:
-        file.close()
+    if file is sys.stdout:
+        file.flush()
+    else:
+        file.close()  # flushes, and closes also when the disk is full

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from edge_emo.registry import SINKS, Address, construct
 from edge_emo.sinks.base import Sink, SinkRunner
 from edge_emo.sinks.console import ConsoleSink
 from edge_emo.sinks.csv import COLUMNS
+from edge_emo.sinks.jsonl import JsonLinesSink
 from edge_emo.types import (
     CATEGORIES,
     Affect,
@@ -132,18 +134,20 @@ def test_the_table_names_every_category(capsys: pytest.CaptureFixture[str]) -> N
 
 
 class Broken(Sink):
-    def __init__(self) -> None:
+    def __init__(self, error: Exception | None = None) -> None:
         self.taken = 0
+        self.closed = False
+        self.error = error or OSError(28, "No space left on device")
 
     def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
         pass
 
     def state(self, state: EmotionState) -> None:
         self.taken += 1
-        raise OSError(28, "No space left on device")
+        raise self.error
 
     def close(self) -> None:
-        pass
+        self.closed = True
 
 
 def test_a_sink_that_breaks_says_so_and_holds_nobody_up() -> None:
@@ -155,3 +159,44 @@ def test_a_sink_that_breaks_says_so_and_holds_nobody_up() -> None:
     runner.close()
     assert sink.taken == 1
     assert "No space left" in str(runner.error)
+
+
+@pytest.mark.parametrize("error", [RecordingError("full"), OSError("full"), ValueError("a bug")])
+def test_a_sink_that_breaks_is_closed_whatever_it_raises(error: Exception) -> None:
+    sink = Broken(error)
+    runner = SinkRunner(sink, lossless=True)
+    runner.open({}, ManualClock())
+    for seq in range(5000):
+        runner.put(a_state(seq))
+    runner.close()
+    assert (sink.taken, sink.closed) == (1, True)
+    assert str(error) in str(runner.error)
+
+
+class Hanging(Broken):
+    def __init__(self) -> None:
+        super().__init__()
+        self.release = threading.Event()
+
+    def state(self, state: EmotionState) -> None:
+        self.release.wait(30)
+
+
+def test_a_sink_that_does_not_finish_has_failed() -> None:
+    sink = Hanging()
+    runner = SinkRunner(sink)
+    runner.open({}, ManualClock())
+    runner.put(a_state())
+    runner.close(timeout_s=0.0)
+    sink.release.set()
+    assert str(runner.error) == "Hanging did not finish within 0 s"
+
+
+def test_a_file_on_a_full_disk_is_closed_all_the_same() -> None:
+    sink = JsonLinesSink("unused")
+    sink._file = file = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - closed below
+    with pytest.raises(OSError, match="No space left"):
+        sink.state(a_state())
+    with pytest.raises(OSError, match="No space left"):
+        sink.close()
+    assert file.closed
