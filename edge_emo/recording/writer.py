@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ from edge_emo.recording.formats.wav import WavWriter
 from edge_emo.recording.header import NAME, Header, close_header, write_header
 from edge_emo.recording.values import prediction_to_json, state_to_json
 from edge_emo.types import Chunk, EmotionState, Kind, Prediction, StreamInfo
+
+_log = logging.getLogger(__name__)
 
 # Below a second by as much as a flush to a slow disk may take.
 _FLUSH_NS = 750_000_000
@@ -90,6 +93,7 @@ class Writer:
         self._header = Header(started, dict(streams), raw, consent)
         self._clock = clock
         self._queue = _Queue(queue_bytes)
+        self._left_out: set[str] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -158,8 +162,11 @@ class Writer:
             close_header(self.folder, self._header)
         except EdgeEmoError as error:
             self.error = error
-            self._queue.end()
+        except Exception as error:  # whatever it is, the next call is told
+            _log.error("the recording %s failed", self.folder, exc_info=error)
+            self.error = RecordingError(f"the recording {self.folder} failed: {error!r}")
         finally:
+            self._queue.end()
             failed = self._files.close()
             self.error = self.error or failed
 
@@ -176,10 +183,16 @@ class Writer:
         self._tell_drops(told)
 
     def _write(self, item: Item) -> None:
+        """Write an item; of a run of those that a stream's file cannot hold, tell the first."""
+        stream = item.stream if isinstance(item, Chunk) else ""
         try:
             self._files.write(item)
         except ContentError as error:
-            self._tell("left out of the recording", reason=str(error))
+            if stream not in self._left_out:
+                self._left_out.add(stream)
+                self._tell("left out of the recording", reason=str(error))
+        else:
+            self._left_out.discard(stream)
 
     def _tell_drops(self, told: int) -> int:
         """Write how many items were lost since the last time; return how many in all."""

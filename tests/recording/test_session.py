@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import threading
 import wave
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -238,7 +239,40 @@ def test_what_does_not_fit_its_stream_is_left_out_and_told(tmp_path: Path) -> No
     record(folder, chunks, NOTHING_BUT_EEG).close()
     recording = Recording(folder)
     assert [chunk.t_ns for chunk in recording.chunks("eeg")] == [5]
-    assert [event["event"] for event in recording.events()] == ["left out of the recording"] * 4
+    assert [event["event"] for event in recording.events()] == ["left out of the recording"] * 3
+
+
+def test_a_stream_that_never_fits_does_not_fill_the_events(tmp_path: Path) -> None:
+    folder = tmp_path / "session"
+    wrong = [Chunk("eeg", 0, 0, 125.0, np.zeros((2, 2), np.float32)) for _ in range(50)]
+    record(folder, [*wrong, eeg(0, 5), *wrong], NOTHING_BUT_EEG).close()
+    recording = Recording(folder)
+    assert [event["event"] for event in recording.events()] == ["left out of the recording"] * 2
+
+
+def test_a_frame_that_is_no_picture_is_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "session"
+    streams = {"camera": STREAMS["camera"]}
+    empty = Chunk("camera", 0, 0, 30.0, np.zeros((0, 0, 3), np.uint8))
+    picture = Chunk("camera", 1, 5, 30.0, np.zeros((16, 16, 3), np.uint8))
+    record(folder, [empty, picture], streams).close()
+    recording = Recording(folder)
+    assert [chunk.t_ns for chunk in recording.chunks("camera")] == [5]
+    assert [event["event"] for event in recording.events()] == ["left out of the recording"]
+
+
+def test_a_recording_that_fails_for_any_reason_says_so(tmp_path: Path) -> None:
+    class Late(ManualClock):
+        def now_ns(self) -> int:
+            if threading.current_thread().name == "recording":
+                raise ValueError("a bug")
+            return super().now_ns()
+
+    writer = Writer(tmp_path / "session", NOTHING_BUT_EEG, Late(), raw=True)
+    writer.open()
+    with pytest.raises(RecordingError, match="a bug"):
+        writer.close()
+    assert not Recording(tmp_path / "session").header.closed
 
 
 def test_an_event_that_is_no_json_is_refused_at_once(tmp_path: Path) -> None:

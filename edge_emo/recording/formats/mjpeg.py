@@ -45,15 +45,23 @@ class MjpegWriter:
             ContentError: The frame cannot be encoded.
             RecordingError: The disk is full.
         """
-        bgr = self._cv2.cvtColor(chunk.image, self._cv2.COLOR_RGB2BGR)
-        done, jpeg = self._cv2.imencode(".jpg", bgr, [self._cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-        if not done:
-            raise ContentError(f"frame {chunk.seq} cannot be encoded as JPEG")
+        jpeg = self._encoded(chunk)
         self._times.add(chunk.t_ns, chunk.seq, self._pictures.size_bytes, len(jpeg))
         self._pictures.append(jpeg.tobytes())
 
     def finish(self) -> None:
         """Do nothing: the files are complete at every moment."""
+
+    def _encoded(self, chunk: Chunk) -> npt.NDArray[np.uint8]:
+        vision = self._cv2
+        try:
+            bgr = vision.cvtColor(chunk.image, vision.COLOR_RGB2BGR)
+            done, jpeg = vision.imencode(".jpg", bgr, [vision.IMWRITE_JPEG_QUALITY, _QUALITY])
+        except vision.error as error:  # such as one without a pixel, or wider than JPEG allows
+            raise ContentError(f"frame {chunk.seq} cannot be encoded: {error}") from error
+        if not done:
+            raise ContentError(f"frame {chunk.seq} cannot be encoded as JPEG")
+        return np.asarray(jpeg)
 
 
 def read_mjpeg(folder: Path, stream: str, info: StreamInfo) -> Iterator[Chunk]:
