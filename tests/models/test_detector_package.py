@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge_emo import vendor
 from edge_emo.clock import ManualClock
-from edge_emo.demo import portrait
 from edge_emo.drivers.virtual_scene import Scene
-from edge_emo.errors import UnavailableError
 from edge_emo.estimators.create import create_estimator
 from edge_emo.estimators.face import FaceEstimator
 from edge_emo.estimators.face_finder import PackagedDetector
@@ -23,21 +19,11 @@ from edge_emo.manifest import ModelPackage, find_detector
 from edge_emo.runtime.choose import load_model
 from edge_emo.types import Chunk, Face, Prediction, StreamInfo
 from tests.fakes.drawn_faces import Image, backdrop
-from tests.models.files import MODULES, runnable
+from tests.models.files import need, runnable
+from tests.models.portrait import EYES, PLACES, need_portrait
 
 DETECTOR = find_detector(None, "face")
 FILES = runnable(DETECTOR) if DETECTOR else []
-
-# Where the landmarks of the portrait are, as shares of its width and height.
-PLACES = {
-    "right eye": (0.430, 0.317),
-    "left eye": (0.598, 0.312),
-    "nose": (0.531, 0.392),
-    "right mouth corner": (0.459, 0.470),
-    "left mouth corner": (0.586, 0.467),
-}
-EYES = 0.168
-"""Distance between the eyes as a share of its width."""
 
 
 @pytest.fixture(scope="module")
@@ -51,21 +37,10 @@ def package() -> ModelPackage:
 @pytest.fixture(scope="module", params=FILES, ids="-".join)
 def detector(package: ModelPackage, request: pytest.FixtureRequest) -> Iterator[PackagedDetector]:
     backend, precision = request.param
-    module = MODULES[backend]
-    if importlib.util.find_spec(module) is None:
-        pytest.skip(f"needs {module}: {vendor.VENDORS[module].install}")
+    need(backend)
     loaded = PackagedDetector(package, load_model(package, backend=backend, precision=precision))
     yield loaded
     loaded.close()
-
-
-@pytest.fixture(scope="module")
-def picture() -> Image:
-    try:
-        path = portrait()
-    except UnavailableError as error:
-        pytest.skip(f"{error}: {error.hint}")
-    return np.asarray(cv2().cvtColor(cv2().imread(str(path)), cv2().COLOR_BGR2RGB))
 
 
 def paste(frame: Image, picture: Image, x: int, y: int, height: int) -> Image:
@@ -157,10 +132,7 @@ def film(package: ModelPackage, frames: list[Image]) -> list[tuple[Prediction, t
 
 
 def test_the_demonstration_is_followed_and_estimated(package: ModelPackage) -> None:
-    try:
-        scene = Scene(7, (640, 480), portrait(), numbered=False)
-    except UnavailableError as error:
-        pytest.skip(f"{error}: {error.hint}")
+    scene = Scene(7, (640, 480), need_portrait(), numbered=False)
     steps = film(package, [scene.frame(n, n / 10) for n in range(60)])
     answered = [prediction for prediction, _ in steps if prediction.posterior]
     assert len(answered) >= 57

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import lzma
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge_emo import vendor
 from edge_emo.clock import ManualClock
 from edge_emo.estimators.face import FaceEstimator
 from edge_emo.features.face import read_crop, settings_from
@@ -25,12 +23,9 @@ from edge_emo.manifest import (
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.choose import load_model
 from edge_emo.types import CATEGORIES, Chunk, Prediction
-from tests.models.files import runnable
+from tests.models.files import need, runnable
 
 Pictures = list[npt.NDArray[np.uint8]]
-BACKENDS = {"litert": "ai_edge_litert", "onnx": "onnxruntime", "openvino": "openvino"}
-
-
 PACKAGES = [p for p in list_packages() if (p.modality, p.task) == ("face", "estimate")]
 RUNS = [pytest.param(p, *run, id="-".join([p.id, *run])) for p in PACKAGES for run in runnable(p)]
 OTHERS = [
@@ -45,13 +40,6 @@ OTHERS = [
 def package(request: pytest.FixtureRequest) -> ModelPackage:
     given: ModelPackage = request.param
     return given
-
-
-def needed(name: str) -> str:
-    module = BACKENDS[name]
-    if importlib.util.find_spec(module) is None:
-        pytest.skip(f"needs {module}: {vendor.VENDORS[module].install}")
-    return name
 
 
 def drawings() -> Pictures:
@@ -117,8 +105,10 @@ def test_no_file_tells_where_it_was_made(package: ModelPackage) -> None:
 
 @pytest.mark.parametrize(("package", "other"), OTHERS)
 def test_every_file_gives_the_same_label(package: ModelPackage, other: str) -> None:
-    reference = answers(package, needed("onnx"), drawings())
-    found = answers(package, needed(other), drawings())
+    need("onnx")
+    need(other)
+    reference = answers(package, "onnx", drawings())
+    found = answers(package, other, drawings())
     assert [one.abstained for one in reference] == [two.abstained for two in found]
     pairs = [
         (one.posterior, two.posterior)
@@ -157,7 +147,7 @@ def test_each_name_gets_more_where_people_saw_it(
     package: ModelPackage, backend: str, precision: str, seen: dict[str, Pictures]
 ) -> None:
     """Swapped names would give some category less on its own pictures than on the others."""
-    needed(backend)
+    need(backend)
     made = {name: answers(package, backend, seen[name], precision) for name in CATEGORIES}
     true = {name: [p.posterior for p in made[name] if p.posterior] for name in CATEGORIES}
     for name in CATEGORIES:
@@ -171,7 +161,7 @@ def test_each_name_gets_more_where_people_saw_it(
 def test_dimensions_lie_where_their_names_say(
     package: ModelPackage, backend: str, precision: str, seen: dict[str, Pictures]
 ) -> None:
-    needed(backend)
+    need(backend)
 
     def mean(label: str, dimension: str) -> float:
         made = answers(package, backend, seen[label], precision)
@@ -188,7 +178,7 @@ def test_what_is_covered_is_named(
     package: ModelPackage, backend: str, precision: str, seen: dict[str, Pictures]
 ) -> None:
     """A patch over the eyes or the mouth raises the log-odds of the part that it covers most."""
-    needed(backend)
+    need(backend)
     if not any(map(is_covering, package.outputs)):
         return
     pictures = [picture for name in CATEGORIES for picture in seen[name]]

@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_emo import vendor
 from edge_emo.clock import ManualClock
 from edge_emo.estimators.text import TextEstimator
 from edge_emo.manifest import ModelPackage, find_package
 from edge_emo.runtime.choose import load_model
 from edge_emo.types import CATEGORIES, Chunk, Prediction, Said, Utterance
+from tests.models.files import MODULES, need
 
-BACKENDS = {"litert": "ai_edge_litert", "onnx": "onnxruntime", "openvino": "openvino"}
 PACKAGES = ("text-expression-small", "text-expression-commercial")
 SENTENCES = {
     "anger": ["I am so angry with you!", "Shut up, you stupid liar.", "This makes me furious."],
@@ -47,11 +46,9 @@ def package(request: pytest.FixtureRequest) -> ModelPackage:
     return find_package(request.param)
 
 
-@pytest.fixture(scope="module", params=list(BACKENDS))
+@pytest.fixture(scope="module", params=list(MODULES))
 def estimator(request: pytest.FixtureRequest, package: ModelPackage) -> TextEstimator:
-    module = BACKENDS[request.param]
-    if importlib.util.find_spec(module) is None:
-        pytest.skip(f"needs {module}: {vendor.VENDORS[module].install}")
+    need(request.param)
     model = load_model(package, backend=request.param)
     return TextEstimator(package, model, ManualClock())
 
@@ -130,7 +127,7 @@ def test_what_was_said_before_changes_the_estimate_of_a_model_that_reads_it(
 
 def test_backends_agree(package: ModelPackage) -> None:
     answers = []
-    for backend, module in BACKENDS.items():
+    for backend, module in MODULES.items():
         if importlib.util.find_spec(module) is None:
             continue
         model = load_model(package, backend=backend)

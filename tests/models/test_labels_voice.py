@@ -21,7 +21,7 @@ from edge_emo.estimators.voice import VoiceEstimator
 from edge_emo.manifest import ModelPackage, find_package
 from edge_emo.runtime.choose import load_model
 from edge_emo.types import CATEGORIES, Chunk, Prediction
-from tests.models.files import MODULES, runnable
+from tests.models.files import MODULES, need, runnable
 
 PACKAGES = {"voice-expression-small": CATEGORIES, "voice-expression-commercial": CATEGORIES[:-1]}
 RUNS = [(name, *run) for name in PACKAGES for run in runnable(find_package(name))]
@@ -49,9 +49,8 @@ def package(request: pytest.FixtureRequest) -> ModelPackage:
 @pytest.fixture(params=RUNS, ids="-".join)
 def estimator(request: pytest.FixtureRequest) -> VoiceEstimator:
     name, backend, precision = request.param
-    package, module = find_package(name), MODULES[backend]
-    if importlib.util.find_spec(module) is None:
-        pytest.skip(f"needs {module}: {vendor.VENDORS[module].install}")
+    package = find_package(name)
+    need(backend)
     model = load_model(package, backend=backend, precision=precision)
     return VoiceEstimator(package, model, ManualClock())
 

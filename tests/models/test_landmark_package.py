@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from edge_emo import vendor
-from edge_emo.demo import portrait
-from edge_emo.errors import ConfigError, UnavailableError
+from edge_emo.errors import ConfigError
 from edge_emo.estimators.create import refuse_detector
 from edge_emo.estimators.face_finder import PackagedLandmarks
 from edge_emo.features.face_detector import LANDMARKS, DetectedFace, Point
-from edge_emo.imaging import cv2
 from edge_emo.manifest import ModelPackage, find_landmarks, find_package
 from edge_emo.runtime.choose import load_model
-from tests.models.files import MODULES, runnable
-from tests.models.test_detector_package import PLACES, Image
+from tests.fakes.drawn_faces import Image
+from tests.models.files import need, runnable
+from tests.models.portrait import EYES, PLACES
 
 SHIPPED = find_landmarks(find_package("face-detector-small"))
 FILES = runnable(SHIPPED) if SHIPPED else []
-
-APART = 0.168
-"""Distance between the eyes as a share of the portrait's width."""
 
 
 @pytest.fixture(scope="module")
@@ -36,21 +30,10 @@ def package() -> ModelPackage:
 @pytest.fixture(scope="module", params=FILES, ids="-".join)
 def landmarks(package: ModelPackage, request: pytest.FixtureRequest) -> Iterator[PackagedLandmarks]:
     backend, precision = request.param
-    module = MODULES[backend]
-    if importlib.util.find_spec(module) is None:
-        pytest.skip(f"needs {module}: {vendor.VENDORS[module].install}")
+    need(backend)
     loaded = PackagedLandmarks(package, load_model(package, backend=backend, precision=precision))
     yield loaded
     loaded.close()
-
-
-@pytest.fixture(scope="module")
-def picture() -> Image:
-    try:
-        path = portrait()
-    except UnavailableError as error:
-        pytest.skip(f"{error}: {error.hint}")
-    return np.asarray(cv2().cvtColor(cv2().imread(str(path)), cv2().COLOR_BGR2RGB))
 
 
 def known(picture: Image) -> np.ndarray:
@@ -68,7 +51,7 @@ def test_landmarks_that_are_off_come_nearer_by_name(
     landmarks: PackagedLandmarks, picture: Image, dx: float, dy: float
 ) -> None:
     places = known(picture)
-    apart = APART * picture.shape[1]
+    apart = EYES * picture.shape[1]
     off = as_found(places + np.array([dx, dy]) * apart * 2)
     (new,) = landmarks.refined(picture, [off])
     before = np.hypot(*(np.array(off.points) - places).T) / apart

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from edge_emo.features.audio import band_weights, log_mel, taper, window_tensor
-
-TOOLS = Path(__file__).parents[2] / "tools" / "train"
-
+from tests.train_tools import has_torch, need_torch, training
 
 pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
 
 
 @pytest.fixture
 def tools() -> Iterator[SimpleNamespace]:
-    """Give the training modules; they import each other by their bare names."""
-    sys.path.insert(0, str(TOOLS))
-    try:
-        names = ["voice_corpora"]
-        if importlib.util.find_spec("torch"):
-            names += ["voice_mel", "voice_augment"]
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    finally:
-        sys.path.remove(str(TOOLS))
-
-
-def need_torch() -> None:
-    if importlib.util.find_spec("torch") is None:
-        pytest.skip("needs torch: pip install 'edge-emo[train]'")
+    """Give the training modules that can be imported here."""
+    names = ["voice_corpora", *(("voice_mel", "voice_augment") if has_torch() else ())]
+    with training(*names) as modules:
+        yield modules
 
 
 def tone(seconds: float) -> np.ndarray:

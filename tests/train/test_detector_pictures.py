@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools" / "train"
+from tests.train_tools import need_torch, training
+
 RED = (250, 5, 5)
 
 pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
 
 
 @pytest.fixture(scope="module")
-def tool() -> SimpleNamespace:
-    """Give the modules, which import their neighbours by their bare names."""
-    if importlib.util.find_spec("torch") is None:
-        pytest.skip("needs torch: pip install 'edge-emo[train,compile]'")
-    sys.path.insert(0, str(TOOLS))
-    try:
-        names = ("torch", "detector_augment", "detector_data", "detector_fit", "detector_gallery")
-        return SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    finally:
-        sys.path.remove(str(TOOLS))
+def tool() -> Iterator[SimpleNamespace]:
+    need_torch()
+    names = ("torch", "detector_augment", "detector_data", "detector_fit", "detector_gallery")
+    with training(*names) as modules:
+        yield modules
 
 
 def picture(tool: SimpleNamespace, box: tuple[int, int, int, int]) -> object:

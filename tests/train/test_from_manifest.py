@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -14,8 +12,8 @@ import pytest
 
 from edge_emo.datasets.clips import Clip, write_clips
 from edge_emo.manifest import find_package
+from tests.train_tools import need_torch, training
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools" / "train"
 GLAD = ("What a glad morning it is, number {}", "We laughed at the fair, number {}")
 GLUM = ("I wept over the old letter, number {}", "The empty house made me weep, number {}")
 
@@ -24,15 +22,10 @@ pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what
 
 
 @pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    """Give the training script, which imports its neighbours by their bare names."""
-    if importlib.util.find_spec("torch") is None:
-        pytest.skip("needs torch: pip install 'edge-emo[train,compile]'")
-    sys.path.insert(0, str(TOOLS))
-    try:
-        return importlib.import_module("from_manifest")
-    finally:
-        sys.path.remove(str(TOOLS))
+def tool() -> Iterator[ModuleType]:
+    need_torch()
+    with training("from_manifest") as modules:
+        yield modules.from_manifest
 
 
 def line(name: str, text: str, label: str) -> Clip:

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from edge_emo.estimators.calibration import expected_calibration_error
-
-TOOLS = Path(__file__).resolve().parents[2] / "tools" / "train"
+from tests.train_tools import need_torch, training
 
 pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
 
 
 @pytest.fixture(scope="module")
-def personal() -> Any:
-    """Give the training module."""
-    if importlib.util.find_spec("torch") is None:
-        pytest.skip("needs torch: pip install 'edge-emo[train]'")
-    sys.path.insert(0, str(TOOLS))
-    try:
-        return importlib.import_module("personal")
-    finally:
-        sys.path.remove(str(TOOLS))
+def personal() -> Iterator[Any]:
+    need_torch()
+    with training("personal") as modules:
+        yield modules.personal
 
 
 def people(personal: Any, count: int, seed: int) -> Any:

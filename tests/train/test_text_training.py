@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +10,8 @@ import numpy as np
 import pytest
 
 from edge_emo.features.text import TextSpec, context_rows, sentence_rows, tokens
+from tests.train_tools import need_torch, training
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools" / "train"
 SPEC = TextSpec(words=10, context=8, ids=8, word_rows=300, gram_rows=300, least=3, most=5)
 LINES = [
     ("I wept over the old letter", ((False, "What is it?"), (True, "Nothing."))),
@@ -26,16 +23,14 @@ pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what
 
 
 @pytest.fixture(scope="module")
-def tools() -> SimpleNamespace:
-    """Give the training modules; they import each other by their bare names."""
-    if importlib.util.find_spec("torch") is None:
-        pytest.skip("needs torch: pip install 'edge-emo[train,compile]'")
-    sys.path.insert(0, str(TOOLS))
-    try:
-        names = ("data", "table", "net", "fit", "distil", "loss", "score")
-        return SimpleNamespace(**{n: importlib.import_module(f"text_{n}") for n in names})
-    finally:
-        sys.path.remove(str(TOOLS))
+def tools() -> Iterator[SimpleNamespace]:
+    """Give the training modules without ``text_`` before their names."""
+    need_torch()
+    names = [f"text_{name}" for name in ("data", "table", "net", "fit", "distil", "loss", "score")]
+    with training(*names) as modules:
+        yield SimpleNamespace(
+            **{name.removeprefix("text_"): one for name, one in vars(modules).items()}
+        )
 
 
 @pytest.fixture(scope="module")

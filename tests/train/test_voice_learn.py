@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-TOOLS = Path(__file__).parents[2] / "tools" / "train"
+from tests.train_tools import need_torch, training
+
 NAMES = [
     *(f"emodb/wav/{s}a01{e}a" for s in ("03", "08", "09") for e in "WLN"),
     *(f"baved/3/{s}-m-23-3-2-105" for s in range(1, 4)),
@@ -22,14 +20,9 @@ pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what
 
 @pytest.fixture
 def tools() -> Iterator[SimpleNamespace]:
-    """Give the training modules; they import each other by their bare names."""
-    pytest.importorskip("torch", reason="needs torch: pip install 'edge-emo[train]'")
-    sys.path.insert(0, str(TOOLS))
-    try:
-        names = ("voice_corpora", "voice_learn", "voice_fit")
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in names})
-    finally:
-        sys.path.remove(str(TOOLS))
+    need_torch()
+    with training("voice_corpora", "voice_learn", "voice_fit") as modules:
+        yield modules
 
 
 def losses_of(tools: SimpleNamespace, steps: int, teacher: int) -> tuple[list[float], object]:
