@@ -399,6 +399,19 @@ def test_a_file_may_have_a_target_and_a_temperature_of_its_own(tmp_path: Path) -
     assert package.as_run_by(None) == package
 
 
+def test_a_file_of_a_detector_may_have_a_threshold_of_its_own(tmp_path: Path) -> None:
+    text = DETECTOR.replace("sha256 =", "threshold = 0.55\nsha256 =", 1)
+    package = read_package(write(tmp_path, text, "finder"))
+    assert package.as_run_by(package.files[0]).features == {"threshold": 0.55}
+    assert package.as_run_by(None).features == package.features == {"threshold": 0.4}
+    with pytest.raises(ModelError, match=r"threshold = 1\.5 is not allowed"):
+        read_package(write(tmp_path / "high", text.replace("0.55", "1.5"), "finder"))
+    with pytest.raises(ModelError, match="the package is no detector"):
+        read_package(
+            write(tmp_path / "other", GOOD.replace("sha256", "threshold = 0.5\nsha256", 1))
+        )
+
+
 @pytest.mark.parametrize(
     ("key", "words"),
     [('target = "toaster"', "target = 'toaster' is unknown"), ("temperature = 0.0", "not allowed")],

@@ -11,7 +11,7 @@ import numpy as np
 from edge_emo.compile.samples import Samples
 from edge_emo.estimators.calibration import expected_calibration_error, fit_temperature, softmax
 from edge_emo.evaluation import metrics
-from edge_emo.features.face_detector import box_overlap, decode, detector_settings
+from edge_emo.features.face_detector import Found, box_overlap, decode, detector_settings
 from edge_emo.manifest import ModelPackage
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ FASTER = 0.9
 """A time counts as less below this share of the other: repeats differ by nearly as much."""
 SAME_TEMPERATURE = 0.005
 """A refitted temperature that differs by less than this share is the former one."""
+_LOWER = 0.5
+"""Share of the threshold, and of what it leaves to 1, down to which the refitted one may lie."""
 SMALLER, SAVED_BYTES = 0.95, 32768
 """A file counts as smaller below this share of the other, and when it saves so much: less room
 than that buys nothing on any board, and int8 is never quite the float model."""
@@ -51,6 +53,7 @@ class Figures:
         accuracy: Of the clips with a label; None of a detector.
         calibration_error: Expected calibration error with ``temperature``; None of a detector.
         temperature: Refitted; None of a detector.
+        threshold: Of a detector, refitted; None of others.
         p50_ms: Median time of one inference on one thread.
         p95_ms: 95th percentile.
         cpu_ms: Median processor time of one inference, by which candidates are compared: what
@@ -72,6 +75,7 @@ class Figures:
     accuracy: float | None = None
     calibration_error: float | None = None
     temperature: float | None = None
+    threshold: float | None = None
     p50_ms: float | None = None
     p95_ms: float | None = None
     cpu_ms: float | None = None
@@ -246,11 +250,13 @@ def _against_labels(
 def _measure_detector(
     package: ModelPackage, samples: Samples, ours: Answers, theirs: Answers, found: Figures
 ) -> Figures:
-    before, after = _boxes(package, ours.judged), _boxes(package, theirs.judged)
+    threshold = refitted_threshold(package, ours.held_out, theirs.held_out)
+    before, after = _boxes(package, ours.judged), _boxes(package, theirs.judged, threshold)
     truth = before if samples.faces is None else _true_boxes(samples)
     return replace(
         found,
         n=len(after),
+        threshold=threshold,
         agreement=round(face_f1(before, after), 5),
         score=round(face_f1(truth, after), 5),
     )
@@ -279,11 +285,35 @@ def _distances(ones: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[
     return np.asarray(np.linalg.norm(gaps, axis=2).mean(axis=1))
 
 
-def _boxes(package: ModelPackage, outputs: Outputs) -> list[npt.NDArray[Any]]:
+def refitted_threshold(package: ModelPackage, ours: Outputs, theirs: Outputs) -> float:
+    """Return the threshold at which a candidate finds as many faces as the float model.
+
+    Args:
+        package: A detector.
+        ours: Maps of the float model by name, of n inputs.
+        theirs: The candidate's.
+    """
+    own = detector_settings(package.features, package.id).threshold
+    least, most = own * _LOWER, 1.0 - (1.0 - own) * _LOWER
+    count = sum(len(found.scores) for found in _faces(package, ours))
+    sure = [float(score) for found in _faces(package, theirs, least) for score in found.scores]
+    scores = [most, *sorted((min(most, score) for score in sure), reverse=True), *[least] * count]
+    above, below = scores[count], scores[count + 1] if count + 1 < len(scores) else least
+    return own if below < own <= above else round((above + below) / 2, 3)
+
+
+def _boxes(
+    package: ModelPackage, outputs: Outputs, threshold: float | None = None
+) -> list[npt.NDArray[Any]]:
+    return [found.boxes for found in _faces(package, outputs, threshold)]
+
+
+def _faces(package: ModelPackage, outputs: Outputs, threshold: float | None = None) -> list[Found]:
     settings = detector_settings(package.features, package.id)
+    settings = replace(settings, threshold=threshold or settings.threshold)
     count = len(next(iter(outputs.values())))
     return [
-        decode({name: maps[k : k + 1] for name, maps in outputs.items()}, settings).boxes
+        decode({name: maps[k : k + 1] for name, maps in outputs.items()}, settings)
         for k in range(count)
     ]
 

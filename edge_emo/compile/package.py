@@ -82,10 +82,11 @@ def _rows(one: Figures, source: Source, folder: Path) -> Iterator[dict[str, Any]
     if one.path == source.file.path:
         yield file_entry(folder / one.path, source.file.format, precision)
         return
-    fitted = source.package.temperature
     extra: dict[str, Any] = {"target": one.target}
-    if one.temperature is not None and one.temperature != fitted:
+    if one.temperature is not None and one.temperature != source.package.temperature:
         extra["temperature"] = one.temperature
+    if one.threshold is not None and one.threshold != source.package.features.get("threshold"):
+        extra["threshold"] = one.threshold
     yield {**file_entry(folder / one.path, target.format, precision), **extra}
     if target.format == "openvino-ir":
         weights = (folder / one.path).with_suffix(".bin")

@@ -54,8 +54,8 @@ class PackagedDetector:
 
     Attributes:
         model_id: The package it runs.
-        begin_score: The package's threshold; :meth:`detect` also gives faces of less, down to
-            the share ``follow`` of it, for those that are followed already.
+        begin_score: The threshold of the file that was loaded; :meth:`detect` also gives faces
+            of less, down to the share ``follow`` of it, for those that are followed already.
 
     Raises:
         ModelError: The package's ``[features]`` are not for a face detector.
@@ -65,7 +65,7 @@ class PackagedDetector:
     def __init__(
         self, package: ModelPackage, model: LoadedModel, landmarks: PackagedLandmarks | None = None
     ) -> None:
-        settings = detector_settings(package.features, package.id)
+        settings = detector_settings(package.as_run_by(model.file).features, package.id)
         _check_tensors(package, _detector_tensors(settings), "width_px and height_px")
         self.model_id = package.id
         self.begin_score = settings.threshold

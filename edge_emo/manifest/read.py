@@ -141,16 +141,18 @@ def _read_file(row: Table) -> ModelFile:
         bytes=row.take("bytes", int, lambda size: size > 0),
         sha256=row.take("sha256", str, lambda s: re.fullmatch(r"[0-9a-f]{64}", s) is not None),
         target=row.choice("target", TARGETS) if row.has("target") else "",
-        temperature=_file_temperature(row),
+        temperature=_own(row, "temperature", math.inf),
+        threshold=_own(row, "threshold", 1.0),
     )
     row.done()
     return file
 
 
-def _file_temperature(row: Table) -> float | None:
-    if not row.has("temperature"):
+def _own(row: Table, key: str, below: float) -> float | None:
+    """Return what was chosen for one file; None when the package's own holds."""
+    if not row.has(key):
         return None
-    return row.take("temperature", float, lambda t: 0 < t < math.inf)
+    return row.take(key, float, lambda value: 0 < value < below)
 
 
 def _inside_folder(text: str) -> bool:
@@ -228,20 +230,22 @@ def _check_consistency(package: ModelPackage, manifest: Path) -> None:
 
 def _contradictions(package: ModelPackage) -> list[str]:
     """Return what is wrong between keys that are each right alone."""
-    problems = []
+    problems = _file_problems(package.files)
     if package.id != package.folder.resolve().name:
         problems.append(f"id = {package.id!r} is not the folder's name")
     for key in ("inputs", "outputs"):
         names = [spec.name for spec in getattr(package, key)]
         if len(set(names)) != len(names):
             problems.append(f"{key} use one name twice")
+    if package.task != "detect" and any(file.threshold is not None for file in package.files):
+        problems.append("a file has a threshold, yet the package is no detector")
     if package.task != "estimate":
         problems.extend(_helper_problems(package))
     elif not any(map(is_categorical, package.outputs)):
         problems.append("outputs have no tensor with labels")
     else:
         problems.extend(_dimension_problems(package))
-    return problems + _file_problems(package.files)
+    return problems
 
 
 def _helper_problems(package: ModelPackage) -> list[str]:

@@ -67,6 +67,7 @@ class ModelFile:
         sha256: SHA-256 in lower-case hexadecimal.
         target: What it was compiled for, one of :data:`TARGETS`; empty when for no one target.
         temperature: Fitted for this file; None when the package's own holds.
+        threshold: Of a detector, the least score of a face chosen for this file; None likewise.
     """
 
     path: str
@@ -76,6 +77,7 @@ class ModelFile:
     sha256: str
     target: str = ""
     temperature: float | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +232,12 @@ class ModelPackage:
         return self.categories.labels
 
     def as_run_by(self, file: ModelFile | None) -> ModelPackage:
-        """Return the package with the temperature that belongs to one of its files."""
-        if file is None or file.temperature is None:
+        """Return the package with what was chosen for one of its files: temperature, threshold."""
+        if file is None:
             return self
-        return replace(self, temperature=file.temperature)
+        own = {} if file.threshold is None else {"threshold": file.threshold}
+        temperature = self.temperature if file.temperature is None else file.temperature
+        return replace(self, temperature=temperature, features={**self.features, **own})
 
     def path(self, file: ModelFile) -> Path:
         """Return where a file of this package is."""

@@ -15,6 +15,7 @@ from onnx import helper
 from edge_emo.compile import Compiled, Data, compile_package
 from edge_emo.compile.child import ChildError, run_in_child
 from edge_emo.compile.graph import write_named
+from edge_emo.compile.openvino import shortened
 from edge_emo.manifest import read_package
 from edge_emo.runtime.choose import load_model
 from tests.compile.networks import LABELS, convolution, model_bytes, write_model
@@ -84,6 +85,28 @@ def test_the_same_inputs_give_the_same_files(compiled: Compiled, tmp_path: Path)
         digests = [hashlib.sha256((folder / name).read_bytes()).hexdigest()
                    for folder in (compiled.folder, again.folder)]  # fmt: skip
         assert digests[0] == digests[1], name
+
+
+def test_a_short_description_reads_as_the_same_network(compiled: Compiled, tmp_path: Path) -> None:
+    runtime = pytest.importorskip("openvino")
+    source = read_package(compiled.folder).path(next(
+        file for file in read_package(compiled.folder).files if file.format == "onnx"))  # fmt: skip
+    runtime.save_model(runtime.convert_model(str(source)), str(tmp_path / "long.xml"))
+    text = (tmp_path / "long.xml").read_text()
+    short = shortened(text)
+    assert len(short) < 0.75 * len(text)
+    weights = (tmp_path / "long.bin").read_bytes()
+    found = [described(runtime.Core().read_model(one.encode(), weights)) for one in (text, short)]
+    assert found[0] == found[1]
+
+
+def described(model: Any) -> list[tuple[str, ...]]:
+    """Return what each output of each operation of an OpenVINO network is."""
+    return [
+        (op.get_type_name(), op.get_friendly_name(), str(out.partial_shape), str(out.element_type),
+         *sorted(out.names))
+        for op in model.get_ordered_ops() for out in op.outputs()
+    ]  # fmt: skip
 
 
 def quantize(path: Path, target: str, content: bytes, **more: Any) -> Mapping[str, Any]:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from edge_emo.compile.gates import (
@@ -14,6 +16,7 @@ from edge_emo.compile.gates import (
     measure,
     outdone,
     refitted,
+    refitted_threshold,
     rejection,
 )
 from edge_emo.compile.samples import Samples
@@ -25,6 +28,7 @@ from edge_emo.manifest import ModelFile, find_package
 BASE = Figures(
     "rpi", "float32", "model.tflite", bytes=1_000_000, score=0.70, p50_ms=1.2, cpu_ms=1.0
 )
+DETECTOR = {"width_px": 320, "height_px": 256, "threshold": 0.6}
 INT8 = replace(BASE, kind="int8", path="model.int8.tflite", bytes=300_000, cpu_ms=0.5)
 
 
@@ -109,6 +113,31 @@ def test_every_face_is_matched_once() -> None:
     assert face_f1([both], [face]) == pytest.approx(2 / 3)
     assert face_f1([face], [away]) == 0.0
     assert face_f1([face[:0]], [face[:0]]) == 1.0
+
+
+def maps_of(scores: Sequence[float]) -> dict[str, npt.NDArray[np.float32]]:
+    """Return a detector's maps of one picture: faces of 64 px that do not touch, so sure."""
+    package = find_package("face-detector-small")
+    maps = {spec.name: np.zeros(spec.shape, np.float32) for spec in package.outputs}
+    for name in ("score_8", "score_16", "score_32"):
+        maps[name][:] = -20.0
+    maps["box_32"][..., 2:] = np.log(64.0 / 128.0)
+    for k, score in enumerate(scores):
+        row, column = 1 + 3 * (k // 3), 1 + 3 * (k % 3)
+        maps["score_32"][0, row, column] = np.log(score / (1.0 - score))
+    return maps
+
+
+def test_a_detector_that_is_less_sure_gets_a_lower_threshold() -> None:
+    package = replace(find_package("face-detector-small"), features=DETECTOR)
+    ours = maps_of([0.9, 0.8, 0.7, 0.5, 0.4])
+    assert refitted_threshold(package, ours, ours) == pytest.approx(0.6)
+    assert refitted_threshold(package, ours, maps_of([0.8, 0.7, 0.62])) == 0.6
+    theirs = maps_of([0.7, 0.6, 0.5, 0.4, 0.35])
+    assert refitted_threshold(package, ours, theirs) == pytest.approx(0.45)
+    assert refitted_threshold(package, ours, maps_of([0.31, 0.1])) == pytest.approx(0.3)
+    assert refitted_threshold(package, maps_of([]), theirs) == pytest.approx(0.75)
+    assert refitted_threshold(package, maps_of([]), maps_of([0.5])) == 0.6
 
 
 def test_the_layers_that_bring_half_of_the_error_stay_in_float() -> None:

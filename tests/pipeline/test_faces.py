@@ -129,6 +129,19 @@ def test_a_detector_of_another_size_is_refused(tmp_path: Path) -> None:
     assert "width_px" in caught.value.hint
 
 
+def test_a_detector_has_the_threshold_of_the_file_that_was_loaded(tmp_path: Path) -> None:
+    folder = write_packages(tmp_path / "packages")
+    manifest = folder / "drawn-finder" / "model.toml"
+    scores = []
+    for own in ("", "threshold = 0.75\n"):
+        manifest.write_text(manifest.read_text().replace("sha256 =", f"{own}sha256 ="))
+        detector = load_face_detector(extra_dirs=[folder], signatures=Signatures("off"))
+        assert detector is not None
+        scores.append(detector.begin_score)
+        detector.close()
+    assert scores == [0.5, 0.75]
+
+
 def test_a_detector_takes_landmarks_from_its_own_folder_only(tmp_path: Path) -> None:
     folder = write_packages(tmp_path / "packages")
     assert find_landmarks(find_package("face-detector-small")) is not None

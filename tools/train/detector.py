@@ -6,7 +6,7 @@
 ``--data`` is the folder that holds ``detection/`` and ``diffusionfer/``. Without a step, all
 three run. ``train`` keeps ``--checkpoint``; ``export`` chooses the threshold on validation
 scenes and writes the package; ``evaluate`` measures the exported files on test scenes;
-``threshold`` chooses the threshold alone.
+``threshold`` chooses the threshold of each file alone.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ from edge_emo.features.face_detector import (
     detector_settings,
     fit,
 )
-from edge_emo.manifest import read_package
-from edge_emo.runtime.choose import load_model
+from edge_emo.manifest import ModelFile, ModelPackage, read_package
+from edge_emo.runtime.choose import Candidate, load_candidate
 
 try:
     import tomllib
@@ -57,14 +57,8 @@ CALIBRATION = 200
 SPLIT_SEED = 0
 SMALL: Mapping[str, float] = {"small_px": 15.0, "small_share": 0.75}
 """What small faces lose of their score; chosen on validation scenes, see what was tried."""
-JUDGED = (
-    ("litert", "tflite", "int8"),
-    ("litert", "tflite", "float32"),
-    ("onnx", "onnx", "float32"),
-    ("openvino", "openvino-ir", "int8"),
-    ("openvino", "onnx", "float32"),
-)
-"""Backend, format and precision of the files that are measured where a package has them."""
+RUNS = {"tflite": "litert", "onnx": "onnx", "openvino-ir": "openvino"}
+"""Backend that runs the files of a format here."""
 
 
 class TorchModel:
@@ -163,19 +157,43 @@ def export_package(data: Path, checkpoint: Path, folder: Path, size: tuple[int, 
 
 
 def choose_threshold(data: Path, folder: Path) -> None:
-    """Set the threshold of a package, which may be compiled by now, by validation scenes."""
+    """Set the threshold of each file of a package by validation scenes.
+
+    The package's own threshold is that of the float file which the others were made of.
+    """
     package = read_package(folder)
-    settings = replace(detector_settings(package.features, package.id), threshold=FLOOR, **SMALL)
+    settings = replace(detector_settings(package.features, package.id), **SMALL)
     valid = detector_data.load(data, SPLIT_SEED)["scenes"]["valid"]
-    result = tally(loaded(folder, "litert", "int8", settings).detect, valid)
-    threshold = math.ceil(result.threshold() * 1000) / 1000
-    print(f"threshold {threshold}: {summary(result, threshold)}", flush=True)
+    chosen = {
+        file.path: _chosen_threshold(package, file, settings, valid) for file in runnable(package)
+    }
+    own = next(f for f in package.files if f.format == "onnx" and not f.target).path
     table = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
-    table["features"] = asdict(replace(settings, threshold=threshold))
+    table["features"] = asdict(replace(settings, threshold=chosen.pop(own)))
+    for row in table["files"]:
+        row.pop("threshold", None)
+        row.update({"threshold": chosen[row["path"]]} if row["path"] in chosen else {})
     export.write_toml(folder, table)
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     export.write_json(folder, {**metrics, "tried": _tried(), "words": detector_card.WORDS})
     detector_card.write_card(folder)
+
+
+def runnable(package: ModelPackage) -> list[ModelFile]:
+    """Return the files that are loaded by themselves."""
+    return [file for file in package.files if file.format in RUNS]
+
+
+def _chosen_threshold(
+    package: ModelPackage,
+    file: ModelFile,
+    settings: DetectorSettings,
+    pictures: list[detector_data.Picture],
+) -> float:
+    result = tally(loaded(package, file, replace(settings, threshold=FLOOR)).detect, pictures)
+    threshold = math.ceil(result.threshold() * 1000) / 1000
+    print(f"{file.path}: threshold {threshold}: {summary(result, threshold)}", flush=True)
+    return threshold
 
 
 def write_tables(
@@ -204,13 +222,7 @@ def evaluate(data: Path, folder: Path) -> None:
     """Measure every exported file on test scenes and take the figures into the package."""
     scenes = detector_data.load(data, SPLIT_SEED)["scenes"]
     package = read_package(folder)
-    settings = detector_settings(package.features, package.id)
-    here = {(f.format, f.precision) for f in package.files}
-    runs = [
-        _measured(folder, backend, precision, scenes["test"], settings)
-        for backend, form, precision in JUDGED
-        if (form, precision) in here
-    ]
+    runs = [_measured(package, file, scenes["test"]) for file in runnable(package)]
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     export.write_json(folder, {**metrics, "evaluations": runs})
     table = tomllib.loads((folder / "model.toml").read_text(encoding="utf-8"))
@@ -220,25 +232,25 @@ def evaluate(data: Path, folder: Path) -> None:
     detector_card.write_card(folder)
 
 
-def loaded(folder: Path, backend: str, precision: str, settings: DetectorSettings) -> FaceDetector:
+def loaded(package: ModelPackage, file: ModelFile, settings: DetectorSettings) -> FaceDetector:
     """Return the detector of one exported file."""
-    model = load_model(read_package(folder), backend=backend, precision=precision)
-    return FaceDetector(model, settings)
+    candidate = Candidate(RUNS[file.format], file.path, file.precision)
+    return FaceDetector(load_candidate(package, candidate), settings)
 
 
 def _measured(
-    folder: Path, backend: str, precision: str, pictures: list[detector_data.Picture],
-    settings: DetectorSettings,
-) -> dict[str, Any]:  # fmt: skip
-    low = loaded(folder, backend, precision, replace(settings, threshold=FLOOR))
-    result = tally(low.detect, pictures)
-    shipped = loaded(folder, backend, precision, settings)
+    package: ModelPackage, file: ModelFile, pictures: list[detector_data.Picture]
+) -> dict[str, Any]:
+    settings = detector_settings(package.as_run_by(file).features, package.id)
+    result = tally(loaded(package, file, replace(settings, threshold=FLOOR)).detect, pictures)
+    shipped = loaded(package, file, settings)
     at_input = tally_at_input(result, pictures, settings)
     run = {
         "split": "test scenes",
-        "file": f"{precision} of {backend}",
-        "backend": backend,
-        "precision": precision,
+        "file": file.path,
+        "backend": RUNS[file.format],
+        "precision": file.precision,
+        "threshold": settings.threshold,
         "n": len(result.truths),
         "images": result.images,
         **summary(result, settings.threshold),

@@ -115,14 +115,15 @@ def _meaning(model: Mapping[str, Any]) -> list[str]:
         "114 beside it. For each stride s: `score` in log-odds; `box`: centre less the cell's "
         "centre, and logarithm of the size; `points`: right eye, left eye, nose, right and left "
         "corner of the mouth, less the cell's centre; all in units of 4 s px. "
-        f"Threshold {model['features']['threshold']}, chosen on validation scenes."
+        "Threshold, chosen for each file on validation scenes: "
+        f"{model['features']['threshold']}, or what `[[files]]` says."
     ]
 
 
 def _figures(metrics: Mapping[str, Any]) -> list[str]:
     rows = [
         [run["split"], run["file"], run["backend"], str(run["n"]), str(run["images"]),
-         *(f"{run[key]:.4g}" for key in _KEYS)]
+         *(_number(run.get(key)) for key in _KEYS)]
         for run in metrics["evaluations"]
     ]  # fmt: skip
     head = ["pictures of", "file", "backend", "faces", "pictures", *_KEYS.values()]
@@ -145,6 +146,7 @@ def _files(model: Mapping[str, Any], metrics: Mapping[str, Any]) -> list[str]:
 
 
 _KEYS = {
+    "threshold": "threshold",
     "recall": "recall",
     "false_per_image": "false alarms per picture",
     "landmark_error": "landmark error",
@@ -160,7 +162,7 @@ def _kinds(metrics: Mapping[str, Any]) -> list[str]:
         return []
     rows = [[kind["faces"], str(kind["n"]), f"{kind['recall']:.3f}"] for kind in run["kinds"]]
     return [
-        f"{run['split']}, {run['file']}, at the shipped threshold:",
+        f"{run['split']}, {run['file']}, at its threshold:",
         "",
         *_table(["faces", "n", "recall"], rows),
     ]
