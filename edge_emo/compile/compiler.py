@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event, Lock, Semaphore
 from typing import Any
 
 import numpy as np
@@ -35,6 +38,8 @@ MOST_CALIBRATION = 512
 _HELD_OUT = 4
 """Every fourth of them is held out."""
 _WORK = "edge_emo.compile.work:"
+_AT_ONCE = 2
+"""Child processes that run at once where there are as many cores; each takes about a gigabyte."""
 
 Progress = Callable[[str], None]
 """Told in words what begins."""
@@ -84,6 +89,9 @@ class _Bench:
     in_float: list[str] = field(default_factory=list)
     unranked: str = ""
     untuned: str = ""
+    once: Lock = field(default_factory=Lock)
+    slots: Semaphore = field(default_factory=lambda: Semaphore(min(_AT_ONCE, os.cpu_count() or 1)))
+    stopped: Event = field(default_factory=Event)
 
     @property
     def tuned(self) -> Path:
@@ -91,6 +99,11 @@ class _Bench:
         return self.work / "tuned.onnx"
 
     reference: Answers | None = None
+
+    def child(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Do work in a child process when there is room for one more."""
+        with self.slots:
+            return run_in_child(f"{_WORK}{name}", arguments, self.timeout_s, self.stopped)
 
 
 def compile_package(
@@ -141,7 +154,13 @@ def compile_package(
         seen, judged = (_read(source, data, reader, progress) for data in (calibration, validation))
         bench = _prepared(source, work, seen, judged, progress, timeout_s)
         tried = [kind for kind in KINDS if kind in ("float32", *kinds)]
-        figures = [one for name in targets for one in _candidates(bench, TARGETS[name], tried)]
+        chosen = [TARGETS[name] for name in targets]
+        made = _all_measured(bench, chosen, tried)
+        figures = [
+            one
+            for target, measured in zip(chosen, made, strict=True)
+            for one in _gated(target, _timed(bench, target, measured))
+        ]
         _refuse_empty(source, targets, figures)
         progress(f"{source.package.id}: writing the package")
         return Compiled(write_package(source, figures, work, out, key, judged_on), tuple(figures))
@@ -226,15 +245,31 @@ def _letters(samples: Samples, rows: Any, letter: str) -> dict[str, Any]:
     return {f"{letter}{k}": array[rows] for k, array in enumerate(samples.inputs)}
 
 
+def _all_measured(
+    bench: _Bench, targets: Sequence[Target], kinds: Sequence[str]
+) -> list[list[Figures]]:
+    """Return the figures of each target's candidates without times; targets run side by side."""
+    with ThreadPoolExecutor(len(targets)) as pool:
+        try:
+            return list(pool.map(lambda target: _candidates(bench, target, kinds), targets))
+        except BaseException:
+            bench.stopped.set()
+            raise
+
+
 def _candidates(bench: _Bench, target: Target, kinds: Sequence[str]) -> list[Figures]:
-    """Return the figures of a target's candidates, gated."""
+    """Make and judge a target's candidates."""
     (bench.work / target.name).mkdir()
     measured = [_tried(bench, target, kind) for kind in kinds]
     judged = [one for one in measured if one.kind.startswith("int8") and one.score is not None]
     worthwhile = any(saves(one, measured[0]) for one in judged)
     if worthwhile and all(loses(one, measured[0]) for one in judged):
         measured.append(_tried(bench, target, TUNED))
-    timed = _timed(bench, target, measured)
+    return measured
+
+
+def _gated(target: Target, timed: Sequence[Figures]) -> list[Figures]:
+    """Return the figures of a target's candidates with the reason of each that is rejected."""
     base = timed[0]
     gated = [base] + [
         replace(one, reason=one.reason or rejection(one, base, timed=target.timed))
@@ -268,8 +303,8 @@ def _made(bench: _Bench, target: Target, kind: str) -> Figures:
         return replace(blank, bytes=bench.source.file.bytes)
     calibration = str(bench.work / "calibration.npz") if kind.startswith("int8") else ""
     try:
-        run_in_child(
-            f"{_WORK}make",
+        bench.child(
+            "make",
             {
                 "target": target.name,
                 "kind": kind,
@@ -279,7 +314,6 @@ def _made(bench: _Bench, target: Target, kind: str) -> Figures:
                 "in_float": list(blank.in_float),
                 "folder": str(bench.work / "packages" / "reference" / bench.source.package.id),
             },
-            bench.timeout_s,
         )
     except ChildError as error:
         return replace(blank, reason=f"cannot be made: {error.message}")
@@ -288,29 +322,31 @@ def _made(bench: _Bench, target: Target, kind: str) -> Figures:
 
 def _rank(bench: _Bench) -> None:
     """Find the layers that lose most in int8: once, when they are first asked for."""
-    if bench.in_float or bench.unranked:
-        return
-    bench.progress(f"{bench.source.package.id}: ranking the layers by their loss in int8")
-    arguments = {"source": str(bench.named), "calibration": str(bench.work / "calibration.npz")}
-    try:
-        answer = run_in_child(f"{_WORK}rank", arguments, bench.timeout_s)
-    except ChildError as error:
-        bench.unranked = f"its layers cannot be ranked: {error.message}"
-    else:
-        bench.in_float = worst(answer["errors"])
-        bench.unranked = "" if bench.in_float else "it has no layer to leave in float32"
+    with bench.once:
+        if bench.in_float or bench.unranked:
+            return
+        bench.progress(f"{bench.source.package.id}: ranking the layers by their loss in int8")
+        arguments = {"source": str(bench.named), "calibration": str(bench.work / "calibration.npz")}
+        try:
+            answer = bench.child("rank", arguments)
+        except ChildError as error:
+            bench.unranked = f"its layers cannot be ranked: {error.message}"
+        else:
+            bench.in_float = worst(answer["errors"])
+            bench.unranked = "" if bench.in_float else "it has no layer to leave in float32"
 
 
 def _tune(bench: _Bench) -> str:
     """Fine-tune the network for int8, once; return why that is impossible, empty when it is not."""
-    if not bench.tuned.exists() and not bench.untuned:
-        bench.progress(f"{bench.source.package.id}: fine-tuning for int8")
-        places = {"source": bench.named, "path": bench.tuned,
-                  "calibration": bench.work / "calibration.npz"}  # fmt: skip
-        try:
-            run_in_child(f"{_WORK}tuned", {k: str(v) for k, v in places.items()}, bench.timeout_s)
-        except ChildError as error:
-            bench.untuned = f"cannot be fine-tuned: {error.message}"
+    with bench.once:
+        if not bench.tuned.exists() and not bench.untuned:
+            bench.progress(f"{bench.source.package.id}: fine-tuning for int8")
+            places = {"source": bench.named, "path": bench.tuned,
+                      "calibration": bench.work / "calibration.npz"}  # fmt: skip
+            try:
+                bench.child("tuned", {k: str(v) for k, v in places.items()})
+            except ChildError as error:
+                bench.untuned = f"cannot be fine-tuned: {error.message}"
     return bench.untuned
 
 
@@ -329,8 +365,8 @@ def _measured(bench: _Bench, target: Target, one: Figures) -> Figures:
 
 def _judged(bench: _Bench, folder: Path, path: str, backend: str) -> tuple[float, Answers]:
     outputs = folder.with_suffix(".npz")
-    answer = run_in_child(
-        f"{_WORK}judge",
+    answer = bench.child(
+        "judge",
         {
             "folder": str(folder),
             "path": path,
@@ -338,7 +374,6 @@ def _judged(bench: _Bench, folder: Path, path: str, backend: str) -> tuple[float
             "inputs": str(bench.work / "inputs.npz"),
             "outputs": str(outputs),
         },
-        bench.timeout_s,
     )
     with np.load(outputs) as file:
         arrays = {name: file[name] for name in file.files}
@@ -359,7 +394,7 @@ def _timed(bench: _Bench, target: Target, figures: Sequence[Figures]) -> list[Fi
     folder = _package(bench, f"{target.name}-all", table, bench.work / target.name)
     arguments = {"folder": str(folder), "backend": target.backend}
     try:
-        times = run_in_child(f"{_WORK}clock", arguments, bench.timeout_s)
+        times = bench.child("clock", arguments)
     except ChildError as error:
         return [replace(one, reason=one.reason or f"cannot be timed: {error.message}")
                 for one in figures]  # fmt: skip

@@ -135,6 +135,36 @@ def replace_weights(source: Path, path: Path, weights: Mapping[str, npt.NDArray[
     onnx.save(model, str(path))
 
 
+def with_outputs(source: Path, path: Path, names: Sequence[str]) -> None:
+    """Copy a file that gives the named tensors of float32 too, after its own outputs."""
+    onnx = load("onnx")
+    model = _load(source)
+    kind = onnx.TensorProto.FLOAT
+    model.graph.output.extend(onnx.helper.make_tensor_value_info(n, kind, None) for n in names)
+    onnx.save(model, str(path))
+
+
+def round_node(
+    source: Path, path: Path, node: Node, weights: npt.NDArray[Any], scale: float
+) -> None:
+    """Copy a file in which one node is given what int8 of a scale can hold, and other weights."""
+    onnx = load("onnx")
+    model = _load(source)
+    place = next(k for k, one in enumerate(model.graph.node) if one.name == node.name)
+    names = [f"{node.name}_{what}" for what in ("scale", "zero", "weights")]
+    values = (np.float32(scale), np.int8(0), np.ascontiguousarray(weights))
+    model.graph.initializer.extend(
+        onnx.numpy_helper.from_array(np.asarray(v), n) for v, n in zip(values, names, strict=True)
+    )
+    steps = (("QuantizeLinear", node.inputs[0], "q"), ("DequantizeLinear", f"{node.name}_q", "d"))
+    for number, (op, given, made) in enumerate(steps):
+        step = onnx.helper.make_node(op, [given, *names[:2]], [f"{node.name}_{made}"])
+        model.graph.node.insert(place + number, step)
+    changed = model.graph.node[place + len(steps)]
+    changed.input[0], changed.input[1] = f"{node.name}_d", names[2]
+    onnx.save(model, str(path))
+
+
 def save_for_tensorrt(source: Path | Any, path: Path) -> None:
     """Write a file as TensorRT's parsers from 8.6 on read it: opset 17, ONNX's own operators.
 

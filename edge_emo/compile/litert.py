@@ -23,15 +23,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Sample = Sequence["npt.NDArray[Any]"]
-NAMED = ".named.tflite"
-"""Suffix of the float32 file that still has the names of layers."""
 Disagree = Callable[[Sequence["npt.NDArray[Any]"], Sequence["npt.NDArray[Any]"]], float]
 BLENDS = (0.25, 0.5, 0.75, 1.0)
 """Shares of the least and greatest value in the blend with a moving average, which clips."""
 
 
-def write_float(graph: Graph, path: Path) -> None:
-    """Write float32, and beside it the same with the names of layers: the source of the rest.
+def convert(graph: Graph, path: Path) -> None:
+    """Write float32 with the names of layers: the source of all other files.
 
     Raises:
         ModelError: An operator cannot be converted.
@@ -41,9 +39,31 @@ def write_float(graph: Graph, path: Path) -> None:
     example = tuple(
         torch.zeros(tensor.shape, dtype=getattr(torch, tensor.dtype)) for tensor in graph.inputs
     )
-    named = path.with_suffix(NAMED)
-    litert_torch.convert(as_torch(graph), example).export(str(named))
-    shutil.copy(named, path)
+    part = path.with_suffix(".part")
+    litert_torch.convert(as_torch(graph), example).export(str(part))
+    part.replace(path)
+
+
+def replace_weights(source: Path, path: Path, old: Sequence[Any], new: Sequence[Any]) -> None:
+    """Copy what :func:`convert` wrote with other values, where each is there exactly once.
+
+    Args:
+        source: Converted.
+        path: Written, unless a value is not there or more than once.
+        old: Arrays of the network.
+        new: What stands in their place.
+    """
+    content = source.read_bytes()
+    for before, after in zip(old, new, strict=True):
+        if content.count(before.tobytes()) != 1:
+            return
+        content = content.replace(before.tobytes(), after.tobytes())
+    path.write_bytes(content)
+
+
+def write_float(source: Path, path: Path) -> None:
+    """Write float32 without what only the making of other files needs."""
+    shutil.copy(source, path)
     shorten(path)
 
 
@@ -98,8 +118,7 @@ def write_int8(
     """
     work = _int8_recipe(source, in_float)
     named = _named(source, calibration)
-    means = _ranges(source, named, work, "moving_average_update")
-    extremes = _ranges(source, named, work, "min_max_update")
+    means, extremes = _ranges(source, named, work)
     wanted = run(source, held_out)
     errors: dict[str, float] = {}
     best = (np.inf, np.inf)
@@ -188,18 +207,27 @@ def _int8_recipe(source: Path, in_float: Sequence[str]) -> Any:
     return work
 
 
-def _ranges(source: Path, inputs: Mapping[str, Any], work: Any, update: str) -> Mapping[str, Any]:
-    calibrators = load("ai_edge_quantizer.calibrator")
+def _ranges(source: Path, inputs: Mapping[str, Any], work: Any) -> tuple[_Ranges, _Ranges]:
+    """Return moving averages, and least and greatest values, of one pass over the inputs."""
     updates = load("ai_edge_quantizer.utils.qsv_utils")
-    calibrator = calibrators.Calibrator(
-        str(source), num_threads=1, qsv_update_func=getattr(updates, update)
+
+    def update(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+        means = updates.moving_average_update(before, now)
+        return {**means, _WIDE: updates.min_max_update(before.get(_WIDE, before), now)}
+
+    calibrator = load("ai_edge_quantizer.calibrator").Calibrator(
+        str(source), num_threads=1, qsv_update_func=update
     )
     calibrator.calibrate(inputs, work._recipe_manager)
-    found: Mapping[str, Any] = calibrator.get_model_qsvs()
-    return found
+    found = calibrator.get_model_qsvs()
+    return found, {name: row.get(_WIDE, row) for name, row in found.items()}
 
 
-def _blend(means: Mapping[str, Any], extremes: Mapping[str, Any], share: float) -> dict[str, Any]:
+_Ranges = Mapping[str, Mapping[str, Any]]
+_WIDE = "wide"
+
+
+def _blend(means: _Ranges, extremes: _Ranges, share: float) -> dict[str, Any]:
     return {
         name: {
             key: (1 - share) * np.asarray(means[name][key]) + share * np.asarray(value)

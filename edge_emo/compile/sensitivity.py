@@ -1,4 +1,4 @@
-"""Which layers lose most in int8: each is quantized alone, and its effect on the outputs taken."""
+"""Which layers lose most in int8: each is rounded alone, and its effect on the outputs taken."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from edge_emo.compile import qdq
 from edge_emo.compile.correct import error_of
-from edge_emo.compile.graph import read_graph
+from edge_emo.compile.graph import Node, channel_axis, read_graph, round_node, with_outputs
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -24,6 +26,8 @@ def rank_nodes(
 ) -> dict[str, float]:
     """Return the error that each layer alone brings, the worst first.
 
+    A layer's weights and what it is given are rounded as symmetric int8 rounds them.
+
     Args:
         source: Float32 ONNX, its nodes named.
         calibration: Inputs that ranges are taken from.
@@ -34,15 +38,52 @@ def rank_nodes(
     """
     graph = read_graph(source)
     names = [tensor.name for tensor in graph.inputs]
-    seen, judged = calibration[:INPUTS], held_out[:INPUTS]
+    own = [tensor.name for tensor in graph.outputs]
+    chosen = set(graph.quantizable())
+    nodes = [node for node in graph.nodes if node.name in chosen]
+    judged = held_out[:INPUTS]
     wanted = qdq.run(source, names, judged)
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "one.onnx"
-        for node in graph.quantizable():
-            qdq.write_int8(source, names, seen, path, only=[node])
-            found[node] = error_of(wanted, qdq.run(path, names, judged))
+        greatest = _greatest(source, path, (names, own), nodes, calibration[:INPUTS])
+        for node in nodes:
+            weights = _rounded(graph.weights[node.inputs[1]], channel_axis(node))
+            round_node(source, path, node, weights, greatest[node.inputs[0]] / 127.0)
+            found[node.name] = error_of(wanted, qdq.run(path, names, judged))
     return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _greatest(
+    source: Path,
+    path: Path,
+    ends: tuple[Sequence[str], Sequence[str]],
+    nodes: Sequence[Node],
+    seen: Sequence[Sample],
+) -> dict[str, float]:
+    """Return the greatest magnitude of what each node is given, by the tensor's name.
+
+    Args:
+        source: The network.
+        path: Written.
+        ends: Names of its inputs, and of its outputs.
+        nodes: Of the network.
+        seen: Inputs.
+    """
+    names, own = ends
+    given = dict.fromkeys(node.inputs[0] for node in nodes)
+    inner = [name for name in given if name not in (*names, *own)]
+    with_outputs(source, path, inner)
+    arrays = dict(zip((*own, *inner), qdq.run(path, names, seen), strict=True))
+    arrays |= {name: np.stack([sample[k] for sample in seen]) for k, name in enumerate(names)}
+    return {name: max(1e-6, float(np.abs(arrays[name]).max())) for name in given}
+
+
+def _rounded(weight: npt.NDArray[Any], axis: int) -> npt.NDArray[np.float32]:
+    """Return weights with the values that symmetric int8 has, per channel."""
+    others = tuple(k for k in range(weight.ndim) if k != axis % weight.ndim)
+    scale = np.maximum(np.abs(weight).max(axis=others, keepdims=True), 1e-8) / 127.0
+    return np.asarray(np.round(weight / scale) * scale, np.float32)
 
 
 def worst(errors: Mapping[str, float]) -> list[str]:

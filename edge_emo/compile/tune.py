@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_emo.compile.as_torch import as_torch
-from edge_emo.compile.graph import Graph, channel_axis, read_graph, replace_weights
+from edge_emo.compile.graph import Graph, Node, channel_axis, read_graph, replace_weights
 from edge_emo.vendor import load
 
 if TYPE_CHECKING:
@@ -58,14 +58,15 @@ def tune(
     )
     teacher, pupil = as_torch(graph), as_torch(graph)
     ranges: dict[str, float] = {}
+    fresh: dict[str, Any] = {}
     _watch(teacher, graph, ranges)
     with torch.no_grad():
         wanted = [_tuple(teacher(*row)) for row in rows]
         right = [_tuple(teacher(*row)) for row in others]
-    _make_trainable(torch, pupil, graph, ranges)
+    _make_trainable(torch, pupil, graph, ranges, fresh)
     loss = _loss_of(torch, wanted)
     losses, best = [], {}
-    for _ in _passes(torch, pupil, rows, wanted, loss):
+    for _ in _passes(torch, pupil, rows, wanted, loss, fresh):
         with torch.no_grad():
             rest = [float(loss(pupil(*o), r)) for o, r in zip(others, right, strict=True)]
         losses.append(float(np.mean(rest)))
@@ -89,7 +90,10 @@ def _watch(network: Any, graph: Graph, ranges: dict[str, float]) -> None:
         getattr(network, name).prepare = watcher(name)
 
 
-def _make_trainable(torch: Any, network: Any, graph: Graph, ranges: Mapping[str, float]) -> None:
+def _make_trainable(
+    torch: Any, network: Any, graph: Graph, ranges: Mapping[str, float], fresh: dict[str, Any]
+) -> None:
+    """Make weights parameters, rounded as int8 rounds them: once until ``fresh`` is emptied."""
     for node in graph.nodes:
         if node.name not in ranges:
             continue
@@ -98,21 +102,25 @@ def _make_trainable(torch: Any, network: Any, graph: Graph, ranges: Mapping[str,
             value = getattr(step, place).clone()
             delattr(step, place)
             step.register_parameter(place, torch.nn.Parameter(value))
-        step.prepare = _rounding(torch, ranges[node.name] / 127.0, channel_axis(node))
+        step.prepare = _rounding(torch, node, ranges[node.name] / 127.0, fresh)
 
 
-def _rounding(torch: Any, scale: float, axis: int) -> Any:
+def _rounding(torch: Any, node: Node, scale: float, fresh: dict[str, Any]) -> Any:
     def rounded(values: list[Any]) -> list[Any]:
-        weight = values[1]
-        channel = axis % weight.ndim
-        others = [k for k in range(weight.ndim) if k != channel]
-        scales = weight.detach().abs().amax(dim=others).clamp_min(1e-8) / 127.0
-        zeros = torch.zeros(len(scales), dtype=torch.int32)
-        weight = torch.fake_quantize_per_channel_affine(weight, scales, zeros, channel, -127, 127)
+        if node.name not in fresh:
+            fresh[node.name] = _rounded_weight(torch, values[1], channel_axis(node))
         given = torch.fake_quantize_per_tensor_affine(values[0], scale, 0, -128, 127)
-        return [given, weight, *values[2:]]
+        return [given, fresh[node.name], *values[2:]]
 
     return rounded
+
+
+def _rounded_weight(torch: Any, weight: Any, axis: int) -> Any:
+    channel = axis % weight.ndim
+    others = [k for k in range(weight.ndim) if k != channel]
+    scales = weight.detach().abs().amax(dim=others).clamp_min(1e-8) / 127.0
+    zeros = torch.zeros(len(scales), dtype=torch.int32)
+    return torch.fake_quantize_per_channel_affine(weight, scales, zeros, channel, -127, 127)
 
 
 def _loss_of(torch: Any, wanted: Sequence[Any]) -> Any:
@@ -127,7 +135,12 @@ def _loss_of(torch: Any, wanted: Sequence[Any]) -> Any:
 
 
 def _passes(
-    torch: Any, network: Any, rows: Sequence[Any], wanted: Sequence[Any], loss: Any
+    torch: Any,
+    network: Any,
+    rows: Sequence[Any],
+    wanted: Sequence[Any],
+    loss: Any,
+    fresh: dict[str, Any],
 ) -> Iterator[None]:
     """Train; stop before the first pass and after each."""
     groups = [{"params": [p], "lr": RATE * float(p.std())} for p in network.parameters()
@@ -141,10 +154,12 @@ def _passes(
         order = rng.permutation(len(rows))
         for start in range(0, len(order), BATCH):
             optimizer.zero_grad()
-            for k in order[start : start + BATCH]:
-                (loss(network(*rows[k]), wanted[k]) / BATCH).backward()
+            fresh.clear()
+            chosen = order[start : start + BATCH]
+            sum(loss(network(*rows[k]), wanted[k]) / BATCH for k in chosen).backward()
             optimizer.step()
             schedule.step()
+        fresh.clear()
         yield
 
 

@@ -20,7 +20,7 @@ from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.choose import Candidate, load_candidate
 
 Arrays = Mapping[str, Any]
-_PACKAGE = "package"
+_PACKAGE, _METHODS = "package", "methods"
 Made = tuple[Callable[[], list[Any]], dict[str, Any]]
 """How to run what was made over the calibration inputs, and what is worth telling of it."""
 Maker = Callable[[str, Path, Path, Arrays, Sequence[str]], Made]
@@ -59,15 +59,28 @@ def make(
         seen[_PACKAGE] = read_package(folder)
     given, result = maker(kind, Path(source), Path(path), seen, in_float)
     if kind.startswith("int8"):
+        seen[_METHODS] = [result["method"]] if "method" in result else qdq.METHODS
         graph = read_graph(Path(source))
         names = [tensor.name for tensor in graph.inputs]
         wanted = qdq.run(Path(source), names, _rows(seen, "a"))
         better = corrected_biases(graph, wanted, given())
         if better:
-            mended = Path(path).with_suffix(".mended.onnx")
-            replace_weights(Path(source), mended, better)
-            maker(kind, mended, Path(path), seen, in_float)
+            maker(
+                kind, _mended(graph, Path(source), Path(path), better), Path(path), seen, in_float
+            )
     return result
+
+
+def _mended(graph: Graph, source: Path, path: Path, better: Arrays) -> Path:
+    """Return the source with other biases; what was converted already gets them too."""
+    mended = path.with_suffix(".mended.onnx")
+    replace_weights(source, mended, better)
+    converted = _converted_place(source, path.parent)
+    if converted.exists():
+        place = _converted_place(mended, path.parent)
+        old = [graph.weights[name] for name in better]
+        litert.replace_weights(converted, place, old, list(better.values()))
+    return mended
 
 
 def rank(source: str, calibration: str) -> dict[str, Any]:
@@ -125,19 +138,22 @@ def clock(folder: str, backend: str) -> dict[str, Any]:
 
 
 def _make_rpi(kind: str, source: Path, path: Path, seen: Arrays, in_float: Sequence[str]) -> Made:
-    if kind == "float32":
-        litert.write_float(read_graph(source), path)
-        return list, {}
-    named, graph = path.with_suffix(".float.tflite"), read_graph(source)
-    litert.write_float(graph, named)
-    named = named.with_suffix(litert.NAMED)
-    if kind == "float16":
-        litert.write_half(named, path)
+    converted = _converted_place(source, path.parent)
+    if not converted.exists():
+        litert.convert(read_graph(source), converted)
+    if not kind.startswith("int8"):
+        write = litert.write_half if kind == "float16" else litert.write_float
+        write(converted, path)
         return list, {}
     rows, others = _rows(seen, "a"), _rows(seen, "b")
-    task = _task(seen.get(_PACKAGE), graph)
-    errors = litert.write_int8(named, rows, others, path, in_float, disagree=task)
+    task = _task(seen.get(_PACKAGE), read_graph(source))
+    errors = litert.write_int8(converted, rows, others, path, in_float, disagree=task)
     return lambda: stacked(litert.run(path, rows)), {"error_of_blends": dict(errors)}
+
+
+def _converted_place(source: Path, folder: Path) -> Path:
+    """Return where the conversion of a source for Raspberry Pi is kept for the next candidate."""
+    return folder / f"{source.stem}.converted.tflite"
 
 
 def _task(package: ModelPackage | None, graph: Graph) -> litert.Disagree | None:
@@ -180,14 +196,15 @@ def _make_jetson(
     wanted, task = qdq.run(source, names, others), _task(seen.get(_PACKAGE), graph)
     told: dict[str, Any] = {}
     part = path.with_suffix(".part.onnx")
-    for method in qdq.METHODS:
+    for method in seen.get(_METHODS, qdq.METHODS):
         qdq.write_int8(source, names, rows, part, in_float, method=method)
         given = qdq.run(part, names, others)
         told[method] = [task(wanted, given) if task else 0.0, error_of(wanted, given)]
         if told[method] == min(told.values()):
             part.replace(path)
     _lint(path)
-    return lambda: qdq.run(path, names, rows), {"disagreement_and_error": told}
+    best = min(told, key=lambda method: told[method])
+    return lambda: qdq.run(path, names, rows), {"disagreement_and_error": told, "method": best}
 
 
 def _lint(path: Path) -> None:

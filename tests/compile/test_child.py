@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from threading import Event
+
 import pytest
 
 from edge_emo.compile.child import ChildError, run_in_child
@@ -9,6 +11,13 @@ JOBS = "tests.fakes.child_jobs:"
 
 def test_the_answer_comes_back_through_the_noise() -> None:
     assert run_in_child(f"{JOBS}add", {"a": 2, "b": 3}, 30.0) == {"sum": 5}
+
+
+def test_all_stops_when_it_is_told_to() -> None:
+    stopped = Event()
+    stopped.set()
+    with pytest.raises(ChildError, match="was stopped"):
+        run_in_child(f"{JOBS}hang", {}, 30.0, stopped)
 
 
 @pytest.mark.parametrize(

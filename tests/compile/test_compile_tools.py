@@ -137,10 +137,10 @@ def test_layers_that_stay_in_float_are_larger(tmp_path: Path) -> None:
     (tmp_path / "source.onnx").write_bytes(convolution())
     write_named(tmp_path / "source.onnx", tmp_path / "named.onnx")
     graph = read_graph(tmp_path / "named.onnx")
-    litert.write_float(graph, tmp_path / "m.tflite")
+    litert.convert(graph, tmp_path / "m.tflite")
     rows = np.random.default_rng(0).normal(size=(40, *SHAPE)).astype(np.float32)
     samples = [[row] for row in rows]
-    source, sizes = tmp_path / "m.named.tflite", {}
+    source, sizes = tmp_path / "m.tflite", {}
     for name, in_float in (("int8", []), ("mixed", ["n000_Conv", "n005_Gemm"])):
         path = tmp_path / f"{name}.tflite"
         errors = litert.write_int8(source, samples[:30], samples[30:], path, in_float)
