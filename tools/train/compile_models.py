@@ -5,10 +5,12 @@
     python tools/train/compile_models.py physio --data stress_predict_e4.npz
 
 The package below ``--models`` is replaced by one with the candidates that passed. What they are
-judged on is what the package was not trained on, where such data is left: a part of the corpora
-for face, detector, voice and text. EEG and body signals are trained on everybody, so there the
-candidates are compared on data that the float model knows too; that tells what int8 loses, and
-not how good the model is. Sign afterwards: ``python tools/sign_models.py --key FILE``.
+judged on is never what figures are of. It is what the package was not trained on, where such data
+is left: a part of the corpora for face, detector and voice. EEG, body signals and text are trained
+on all the rest, so there the candidates are compared on data that the float model knows too; that
+tells what int8 loses, and not how good the model is. Sign afterwards:
+``python tools/sign_models.py --key FILE``. The detector's thresholds are then chosen again by
+``python tools/train/detector.py threshold``.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ CALIBRATION = 512
 """Inputs, or clips, that ranges are taken from."""
 VIEWS = 400
 """Pictures and views of each category that faces are judged on, at least."""
-JUDGED = 6000
+JUDGED = 13000
 """Sentences that text is judged on."""
 EEG_CLIPS, PHYSIO_CLIPS = "load-10s-19ch.jsonl", "stress-60s.jsonl"
 Pair = tuple[Data, Data]
@@ -187,12 +189,15 @@ def prepare_voice(package: ModelPackage, data: Path, place: Path) -> Pair:
 
 
 def prepare_text(package: ModelPackage, data: Path, place: Path) -> Pair:
-    """Judged on dev sentences with one category, calibrated on training sentences."""
+    """Judged on validation sentences with one category, calibrated on training sentences.
+
+    The last training steps saw the validation part; the dev part is for figures alone.
+    """
     import text_data
 
     sentences = text_data.read_corpora(data, package.licence.commercial)
     context = package.features["context_s"] > 0
-    for name, split in (("judged", "dev"), ("seen", "train")):
+    for name, split in (("judged", "validation"), ("seen", "train")):
         chosen = [one for one in sentences if one.split == split]
         clips = text_data.clips(chosen, "label", context=context)
         _write(place / f"{name}.jsonl", _spread(clips, JUDGED if name == "judged" else CALIBRATION))

@@ -20,7 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ MOST_LOST = 0.005
 JUDGED = 20000
 """Training pictures that float and int8 are compared on, besides validation."""
 CALIBRATION_PICTURES = 400
+MAIN = ("tflite", "onnx")
+"""Formats of the files whose figures are taken on every test part."""
 STEPS = ("export", "measure", "latency", "manifest")
 LIFTS = tuple(round(0.02 * k, 2) for k in range(16))
 MOST_PAID = 0.001
@@ -203,10 +205,10 @@ def measure(data: Path, models: Path) -> None:
         voted, published, synthetic = (
             Path(place) / name / "manifest.jsonl" for name in ("voted", "published", "synthetic")
         )
-        _measure(models / VOTED, TEST, voted, ["litert", "onnx", "openvino"])
-        _measure(models / VOTED, TEST_FER2013, published, ["litert"])
-        _measure(models / VOTED, TEST_SYNTHETIC, synthetic, ["litert"])
-        _measure(models / PUBLISHED, TEST_FER2013, published, ["litert", "onnx", "openvino"])
+        _measure(models / VOTED, TEST, voted)
+        _measure(models / VOTED, TEST_FER2013, published, MAIN)
+        _measure(models / VOTED, TEST_SYNTHETIC, synthetic, MAIN)
+        _measure(models / PUBLISHED, TEST_FER2013, published)
     folder = models / VOTED
     test = face_data.read(data, "PublicTest")
     plain = face_robust.run(folder, list(test.images), "float32")
@@ -216,10 +218,14 @@ def measure(data: Path, models: Path) -> None:
     export.add_metrics(folder, {"robustness": {"what": face_words.FAULTS, "rows": rows}})
 
 
-def _measure(folder: Path, split: str, manifest: Path, backends: list[str]) -> None:
-    export.measure(folder, split, manifest, backends, "float32")
-    if any(file.precision == "int8" for file in read_package(folder).files):
-        export.measure(folder, split, manifest, ["litert"], "int8")
+def _measure(
+    folder: Path, split: str, manifest: Path, formats: Sequence[str] = tuple(latency.RUNS)
+) -> None:
+    """Measure the shipped files of some formats, precision by precision."""
+    files = [file for file in read_package(folder).files if file.format in formats]
+    for precision in sorted({file.precision for file in files}):
+        backends = {latency.RUNS[f.format]: f for f in files if f.precision == precision}
+        export.measure(folder, split, manifest, list(backends), precision)
 
 
 def add_uncalibrated(folder: Path, split: str, figures: Mapping[str, float]) -> None:

@@ -16,10 +16,11 @@ import face_net
 import numpy as np
 import numpy.typing as npt
 from face_data import Faces
+from latency import RUNS
 
 from edge_emo.features.face import standardise
-from edge_emo.manifest import read_package
-from edge_emo.runtime.choose import load_model
+from edge_emo.manifest import ModelFile, ModelPackage, read_package
+from edge_emo.runtime.choose import Candidate, load_candidate
 
 Grey = npt.NDArray[np.uint8]
 Fault = Callable[[Grey, np.random.Generator], Grey]
@@ -35,7 +36,7 @@ def table(folder: Path, faces: Faces, precisions: Sequence[str]) -> list[dict[st
     Args:
         folder: The model package.
         faces: Labelled pictures of no training step.
-        precisions: Of the LiteRT files to measure.
+        precisions: Of the files to measure: LiteRT's where there is one.
 
     Returns:
         A row for each fault: ``fault``, and for each precision the figures of
@@ -44,10 +45,11 @@ def table(folder: Path, faces: Faces, precisions: Sequence[str]) -> list[dict[st
     package = read_package(folder)
     rows = [{"fault": name} for name in FAULTS]
     for precision in precisions:
+        temperature = package.as_run_by(_file(package, precision)).temperature
         for row, fault in zip(rows, FAULTS.values(), strict=True):
             pictures = spoiled(faces.images, fault)
             answers = run(folder, pictures, precision)
-            row[precision] = dict(calibrate.figures(answers, faces.labels, package.temperature))
+            row[precision] = dict(calibrate.figures(answers, faces.labels, temperature))
     return rows
 
 
@@ -58,9 +60,10 @@ def spoiled(images: Grey, fault: Fault) -> list[Grey]:
 
 
 def run(folder: Path, pictures: Sequence[Grey], precision: str) -> npt.NDArray[np.float32]:
-    """Return the logits (n, classes) of a package's LiteRT file of one precision."""
+    """Return the logits (n, classes) of a package's file of one precision."""
     package = read_package(folder)
-    model = load_model(package, backend="litert", precision=precision)
+    file = _file(package, precision)
+    model = load_candidate(package, Candidate(RUNS[file.format], file.path, precision))
     side = face_net.INPUT_PX
     answers = []
     for picture in pictures:
@@ -68,6 +71,12 @@ def run(folder: Path, pictures: Sequence[Grey], precision: str) -> npt.NDArray[n
         answers.append(model.run({"image": image})["logits"])
     model.close()
     return np.concatenate(answers)
+
+
+def _file(package: ModelPackage, precision: str) -> ModelFile:
+    """Return the file of a precision for LiteRT, else for ONNX Runtime, else for OpenVINO."""
+    files = [f for f in package.files if f.precision == precision and f.format in RUNS]
+    return min(files, key=lambda file: list(RUNS).index(file.format))
 
 
 def _resized(picture: Grey, side: int) -> Grey:

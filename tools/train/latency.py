@@ -10,11 +10,12 @@ import numpy as np
 
 from edge_emo.manifest import read_package
 from edge_emo.runtime.base import LoadedModel
-from edge_emo.runtime.choose import load_model
+from edge_emo.runtime.choose import Candidate, load_candidate
 
 ROUNDS = 60
-RUNS = 20
-PAIRS = (("litert", "float32"), ("litert", "int8"), ("onnx", "float32"), ("openvino", "float32"))
+TURNS = 20
+RUNS = {"tflite": "litert", "onnx": "onnx", "openvino-ir": "openvino"}
+"""Backend that runs the files of a format here."""
 WORDS = (
     "One run of the network alone on one thread of a shared x86-64 machine: medians over series "
     "of 20 runs, files by turns. Compare the rows; the times themselves say little of yours."
@@ -28,9 +29,12 @@ def table(folder: Path) -> list[dict[str, Any]]:
         Rows of backend, precision, ``p50_ms`` and ``least_ms``: of the means of short series.
     """
     package = read_package(folder)
-    here = {file.precision for file in package.files}
-    pairs = [pair for pair in PAIRS if pair[1] in here]
-    models = [load_model(package, backend=b, precision=p, threads=1) for b, p in pairs]
+    files = [file for file in package.files if file.format in RUNS and file.target != "jetson"]
+    pairs = [(RUNS[file.format], file.precision) for file in files]
+    models = [
+        load_candidate(package, Candidate(backend, file.path, file.precision))
+        for file, (backend, _) in zip(files, pairs, strict=True)
+    ]
     rng = np.random.default_rng(0)
     inputs = {t.name: rng.standard_normal(t.shape, np.float32) for t in package.inputs}
     series = [[_mean_ms(model, inputs) for model in models] for _ in range(ROUNDS + 1)][1:]
@@ -49,6 +53,6 @@ def table(folder: Path) -> list[dict[str, Any]]:
 
 def _mean_ms(model: LoadedModel, inputs: dict[str, np.ndarray]) -> float:
     began_ns = time.perf_counter_ns()
-    for _ in range(RUNS):
+    for _ in range(TURNS):
         model.run(inputs)
-    return (time.perf_counter_ns() - began_ns) / RUNS / 1e6
+    return (time.perf_counter_ns() - began_ns) / TURNS / 1e6
