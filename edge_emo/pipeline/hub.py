@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING
@@ -11,6 +13,9 @@ from edge_emo.types import EmotionState
 
 if TYPE_CHECKING:
     import asyncio
+    from types import TracebackType
+
+_log = logging.getLogger(__name__)
 
 Callback = Callable[[EmotionState], None]
 
@@ -24,7 +29,7 @@ class _LoopBell(Bell):
         self.event = event
 
     def ring(self) -> None:
-        if not self._loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # it is closed
             self._loop.call_soon_threadsafe(self.event.set)
 
 
@@ -39,6 +44,7 @@ class Hub:
     def __init__(self, *, lossless: bool) -> None:
         self.latest: EmotionState | None = None
         self.error: BaseException | None = None
+        self._traceback: TracebackType | None = None
         self._policy = Policy.LOSSLESS if lossless else Policy.LATEST
         self._boxes: list[Mailbox[EmotionState]] = []
         self._callbacks: list[Callback] = []
@@ -62,13 +68,24 @@ class Hub:
             callback(state)
 
     def end(self, error: BaseException | None = None) -> None:
-        """Tell readers that nothing more comes, or raise ``error`` in them."""
+        """Tell readers that nothing more comes, or raise ``error`` in them.
+
+        An error is logged when there is no reader to raise it in.
+        """
         with self._lock:
-            self.error = self.error or error
+            if error is not None and self.error is None:
+                self.error, self._traceback = error, error.__traceback__
             self._ended = True
             boxes = list(self._boxes)
+        if error is not None and not boxes:
+            _log.error("no more states are made: %s", error, exc_info=error)
         for box in boxes:
             box.end()
+
+    def check(self) -> None:
+        """Raise the error that ended the states; its traceback does not grow with each call."""
+        if self.error is not None:
+            raise self.error.with_traceback(self._traceback)
 
     def subscribe(self, callback: Callback) -> Callable[[], None]:
         """Call ``callback`` with each state; returns a function that ends it."""
@@ -90,7 +107,7 @@ class Hub:
             try:
                 while (state := box.wait_take()) is not None:
                     yield state
-                self._raise()
+                self.check()
             finally:
                 self._close_box(box)
 
@@ -112,7 +129,7 @@ class Hub:
                     if box.finished:
                         break
                     await bell.event.wait()
-                self._raise()
+                self.check()
             finally:
                 self._close_box(box)
 
@@ -131,7 +148,3 @@ class Hub:
             if box in self._boxes:
                 self._boxes.remove(box)
         box.end()
-
-    def _raise(self) -> None:
-        if self.error is not None:
-            raise self.error

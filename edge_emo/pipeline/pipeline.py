@@ -379,8 +379,10 @@ class Pipeline:
 
     @property
     def latest(self) -> EmotionState | None:
-        """The newest state; None before the first."""
-        return self._live().hub.latest
+        """The newest state; None before the first. Raises the error that ended the engine."""
+        hub = self._live().hub
+        hub.check()
+        return hub.latest
 
     @property
     def faces(self) -> tuple[Face, ...]:

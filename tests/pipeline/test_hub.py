@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -69,6 +70,22 @@ def test_a_reader_that_comes_after_the_end_sees_it() -> None:
     assert list(hub.read()) == []
 
 
+def test_an_error_that_no_reader_sees_is_logged_and_raised_in_whoever_polls(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hub = Hub(lossless=False)
+    hub.check()
+    hub.publish(state(0))
+    hub.end(ConfigError("broken"))
+    assert "no more states are made: broken" in caplog.text
+    depths = []
+    for _ in range(3):
+        with pytest.raises(ConfigError, match="broken") as raised:
+            hub.check()
+        depths.append(len(raised.traceback))
+    assert depths[0] == depths[2]
+
+
 def publish_from_thread(hub: Hub, count: int) -> threading.Thread:
     def run() -> None:
         for seq in range(count):
@@ -126,3 +143,27 @@ def test_cancelling_an_asynchronous_reader_frees_the_engine() -> None:
     for seq in range(200):
         hub.publish(state(seq))
     assert hub.latest == state(199)
+
+
+def test_an_asynchronous_reader_whose_loop_closes_does_not_end_the_engine() -> None:
+    class Closing(asyncio.SelectorEventLoop):
+        """A loop that another thread closes just after it was looked at."""
+
+        looked_at = True
+
+        def is_closed(self) -> bool:
+            return not self.looked_at and super().is_closed()
+
+    loop, hub = Closing(), Hub(lossless=False)
+
+    async def read() -> AsyncIterator[EmotionState]:
+        return hub.read_async()
+
+    reader = loop.run_until_complete(read())
+    loop.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        loop.call_soon_threadsafe(lambda: None)
+    hub.publish(state(0))
+    loop.looked_at = False
+    assert hub.latest == state(0)
+    del reader

@@ -105,6 +105,20 @@ def test_the_newest_state_can_be_polled() -> None:
         assert pipeline.latest is not None
 
 
+def test_who_polls_or_subscribes_hears_that_the_engine_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(state: EmotionState) -> None:
+        raise ValueError("a bug in the callback")
+
+    with Pipeline(eeg=EEG) as pipeline:
+        pipeline.subscribe(fail)
+        pipeline._live().engine._thread.join(30)
+        with pytest.raises(ValueError, match="a bug in the callback"):
+            _ = pipeline.latest
+    assert "a bug in the callback" in caplog.text
+
+
 def test_pushed_words_reach_the_states() -> None:
     with Pipeline(text="push:") as pipeline:
         pipeline.push_text("what a wonderful morning, I love it")
