@@ -94,6 +94,8 @@ class Engine:
     def _step(self) -> None:
         served = False
         for name, item in self._join.take():
+            if self._stop.is_set():
+                return
             served = True
             if self._replay is not None:
                 self._reach(item.end_ns)

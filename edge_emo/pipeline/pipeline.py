@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -169,7 +170,7 @@ class Pipeline:
             ModelError: A model cannot be used.
             UnavailableError: A package is missing.
             ConfigError: A stream cannot feed its model, or cannot be reproduced.
-            ClosedError: It was closed before; a pipeline is one session.
+            ClosedError: It was closed, or could not be opened, before; a pipeline is one session.
         """
         if self._closed:
             raise ClosedError("the pipeline is closed", hint="make a new Pipeline")
@@ -184,7 +185,10 @@ class Pipeline:
                 self._predictions,
                 self._events,
             )
-            self._session.open()
+            with contextlib.ExitStack() as undo:
+                undo.callback(self._let_go)
+                self._session.open()
+                undo.pop_all()
         return self
 
     def start(self) -> None:
@@ -193,7 +197,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Stop the engine, the devices and the sinks. A device that hangs is abandoned."""
-        session, self._session, self._closed = self._session, None, True
+        session = self._let_go()
         if session is not None:
             session.close()
             self._failed = session.failures()
@@ -422,6 +426,10 @@ class Pipeline:
     def packages(self) -> dict[Modality, str]:
         """Model package of each modality that is estimated."""
         return self._live().packages()
+
+    def _let_go(self) -> Session | None:
+        session, self._session, self._closed = self._session, None, True
+        return session
 
     def _live(self) -> Session:
         if self._session is None:

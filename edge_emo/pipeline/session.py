@@ -82,21 +82,21 @@ class Session:
             undo.pop_all()
 
     def close(self) -> None:
-        """Stop every thread that answers; abandon those that do not."""
-        self.hub.end()
-        if self._engine is not None:
-            self._engine.stop()
-        for box in self._boxes.values():
-            box.end()
-        stops = [threading.Thread(target=c.stop, daemon=True) for c in self.captures.values()]
-        for stop in stops:
-            stop.start()
-        for stop in stops:
-            stop.join()
-        for lane in self._lanes.values():
-            lane.close()
-        for runner in self._runners:
-            runner.close()
+        """Stop every thread that answers; abandon those that do not.
+
+        What comes last is closed also when something before it is interrupted, as by Ctrl-C.
+        """
+        with contextlib.ExitStack() as last:
+            for runner in reversed(self._runners):
+                last.callback(runner.close)
+            for lane in self._lanes.values():
+                last.callback(lane.close)
+            self.hub.end()
+            if self._engine is not None:
+                self._engine.stop()
+            for box in self._boxes.values():
+                box.end()
+            self._stop_captures()
 
     def streams(self) -> dict[Kind, StreamInfo]:
         """Return the streams as their drivers opened them."""
@@ -153,6 +153,13 @@ class Session:
             ConfigError: No such modality.
         """
         self._tell(self._mutes.unmute(modality))
+
+    def _stop_captures(self) -> None:
+        stops = [threading.Thread(target=c.stop, daemon=True) for c in self.captures.values()]
+        for stop in stops:
+            stop.start()
+        for stop in stops:
+            stop.join()
 
     def _tell(self, event: Mapping[str, Any] | None) -> None:
         if event is not None:

@@ -17,7 +17,7 @@ from edge_emo.pipeline.lane import Lane
 from edge_emo.pipeline.trace import Measurements, Trace
 from edge_emo.sync.align import LatestJoin, ReproducibleJoin
 from edge_emo.sync.delivery import Bell, Mailbox, Policy
-from edge_emo.types import EmotionState, Modality, Prediction, StreamInfo
+from edge_emo.types import Chunk, EmotionState, Modality, Prediction, StreamInfo
 from tests.pipeline.world import SECOND, EchoEstimator, ListedDriver, chunks
 
 
@@ -250,3 +250,25 @@ def test_measurements_name_every_stage() -> None:
         trace.wall_ns
     )
     assert len(trace.wall_ns["eeg inference"]) == 10
+
+
+def test_an_engine_that_is_stopped_serves_nothing_that_waits() -> None:
+    class Counting(EchoEstimator):
+        served = 0
+
+        def features(self, chunk: Chunk) -> list[Features]:
+            self.served += 1
+            return super().features(chunk)
+
+    driver = ListedDriver("microphone", list(chunks("microphone", 100, 1, 0.1)))
+    estimator = Counting("microphone", "voice")
+    bench = Bench({"microphone": driver}, {"microphone": estimator}, ManualClock())
+    bench.captures[0].start()
+    full = bench.boxes["microphone"]
+    while len(full) < full.capacity:
+        bench.bell.wait(1.0)
+    bench.hub.subscribe(lambda _: bench.engine.stop())
+    bench.engine.start()
+    bench.engine._thread.join(10)
+    full.end()
+    assert estimator.served == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import shutil
 import threading
@@ -119,6 +120,50 @@ def test_who_polls_or_subscribes_hears_that_the_engine_failed(
     assert "a bug in the callback" in caplog.text
 
 
+def test_a_pipeline_that_could_not_be_opened_is_closed() -> None:
+    pipeline = Pipeline(camera="opencv:/dev/video99")
+    with pytest.raises(DeviceNotFoundError):
+        pipeline.open()
+    with pytest.raises(ClosedError, match="closed"):
+        pipeline.open()
+    pipeline.close()
+
+
+class Kept(Sink):
+    closed = False
+
+    def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
+        pass
+
+    def state(self, state: EmotionState) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Interrupted(PushedText):
+    """A device that hangs when it is closed, until the person at the keyboard gives up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.release = threading.Event()
+
+    def close(self) -> None:
+        super().close()
+        _thread.interrupt_main()
+        self.release.wait(30)
+
+
+def test_sinks_are_completed_when_closing_is_interrupted() -> None:
+    driver, sink = Interrupted(), Kept()
+    pipeline = Pipeline(text=driver, sinks=[sink]).open()
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.close()
+    driver.release.set()
+    assert sink.closed
+
+
 def test_pushed_words_reach_the_states() -> None:
     with Pipeline(text="push:") as pipeline:
         pipeline.push_text("what a wonderful morning, I love it")
@@ -156,7 +201,7 @@ def test_what_was_muted_is_not_recorded_and_is_muted_in_the_replay(tmp_path: Pat
         pipeline.push_text("I am so afraid of him", secret_ns, speaker="ann")
         until(pipeline, lambda s: "text" in s.by_modality and heard(s) == secret_ns)
         pipeline.unmute("text")
-        open_ns = pipeline.clock.now_ns() + 1
+        open_ns = pipeline.clock.now_ns() + 1_000_000_000  # the replay makes states before
         pipeline.push_text("what a wonderful morning", open_ns)
         until(pipeline, lambda s: heard(s) == open_ns)
     recording = Recording(session)
