@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -235,12 +236,18 @@ def _choice(choices: tuple[Any, ...], value: Any, name: str, key: str) -> Any:
 _SHAPES: Mapping[str, tuple[str, Any]] = {
     "str": ("text", lambda v: isinstance(v, str)),
     "int": ("a whole number above 0", lambda v: type(v) is int and v > 0),
-    "float": ("a number above or equal to 0", lambda v: type(v) in (int, float) and v >= 0),
+    "float": (
+        "a finite number above or equal to 0",
+        lambda v: type(v) in (int, float) and 0 <= v < math.inf,
+    ),
     "bool": ("true or false", lambda v: isinstance(v, bool)),
     "tuple": ("a list of texts", lambda v: isinstance(v, list) and all(type(i) is str for i in v)),
     "Mapping": (
         "a table of numbers",
-        lambda v: isinstance(v, dict) and all(type(i) in (int, float) for i in v.values()),
+        lambda v: (
+            isinstance(v, dict)
+            and all(type(i) in (int, float) and not math.isnan(i) for i in v.values())
+        ),
     ),
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -228,11 +229,20 @@ def convert(value: str, annotation: Any, where: str) -> Any:
     try:
         if plain is bool:
             return _WORDS[value.lower()]
-        if plain in (int, float, str, Path):
+        if plain is float:
+            return _finite(value)
+        if plain in (int, str, Path):
             return plain(value)
     except (ValueError, KeyError):
         raise ConfigError(f"{where} = {value!r} is not a valid {plain.__name__}") from None
     raise ConfigError(f"{where} cannot be written in an address")
+
+
+def _finite(value: str) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(value)
+    return number
 
 
 def _without_none(annotation: Any) -> Any:

@@ -44,6 +44,8 @@ def test_every_section_is_read(tmp_path: Path) -> None:
         ("[face]\nkeep = 2", "kiosk.toml: unknown key face.keep", "face.keep_s"),
         ("streams = 3", "streams must be a table", ""),
         ("[fusion.lifetime_s]\nface = 'long'", "must be a table of numbers", ""),
+        ("[states]\nrate_hz = inf", "states.rate_hz = inf must be a finite number", ""),
+        ("[fusion.reliability]\nface = nan", "must be a table of numbers", ""),
         ("[streams", "kiosk.toml is not valid TOML", ""),
     ],
 )

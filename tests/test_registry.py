@@ -69,6 +69,12 @@ def test_a_value_of_the_wrong_type_is_named() -> None:
         construct(Device, Address.parse("x:?seed=many"))
 
 
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+def test_a_number_that_is_not_finite_is_no_number(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"x:\?rate_hz = .* is not a valid float"):
+        construct(Device, Address.parse(f"x:?rate_hz={value}"))
+
+
 def test_a_url_keeps_its_own_query() -> None:
     camera = DRIVERS.load("camera.opencv")
     address = Address.parse("opencv:http://127.0.0.1:9/video?user=me&timeout_s=0.5")

@@ -32,8 +32,8 @@ class Smoothing:
 
     Attributes:
         tracking: What chooses the label: "change-point" or "hysteresis".
-        posterior_s: Time constant of the posterior.
-        dimension_s: Time constant of valence, arousal and dominance.
+        posterior_s: Time constant of the posterior; 0 follows at once.
+        dimension_s: Time constant of valence, arousal and dominance; likewise.
         margin: Hysteresis: a new label must lead the held one by this much probability …
         hold_s: … for this long, before it replaces it.
         hazard_hz: Change-point filter: expected changes of label per second.
@@ -137,7 +137,7 @@ class AffectSmoother:
         moved = self._filter.step(posterior, elapsed_s) if follows else 0.0
         smoothed = self._blend(posterior, elapsed_s, moved)
         self._posterior, held = smoothed, self._dimensions
-        step = 1.0 - math.exp(-elapsed_s / self._settings.dimension_s)
+        step = 1.0 - _kept(elapsed_s, self._settings.dimension_s)
         self._dimensions = {
             name: _one_pole(held.get(name), value, step) for name, value in dimensions.items()
         }
@@ -160,7 +160,7 @@ class AffectSmoother:
         held = self._posterior
         if held is None or held.names != posterior.names:
             return posterior
-        step = 1.0 - (1.0 - moved) * math.exp(-elapsed_s / self._settings.posterior_s)
+        step = 1.0 - (1.0 - moved) * _kept(elapsed_s, self._settings.posterior_s)
         mixed = [  # rounding keeps it within 0 … 1, as both ends are
             old + step * (new - old)
             for old, new in zip(held.probabilities, posterior.probabilities, strict=True)
@@ -180,6 +180,11 @@ class AffectSmoother:
         elif t_ns - self._challenged_ns >= self._settings.hold_s * 1e9:
             self._label, self._challenger = leader, ""
         return self._label
+
+
+def _kept(elapsed_s: float, constant_s: float) -> float:
+    """Share of its old value that a one-pole filter keeps."""
+    return math.exp(-elapsed_s / constant_s) if constant_s > 0 else 0.0
 
 
 def _one_pole(held: float | None, value: float | None, step: float) -> float | None:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from edge_emo.clock import Clock, MonotonicClock, ReplayClock
-from edge_emo.config import Config, Streams, read_config
+from edge_emo.config import Config, States, Streams, read_config
 from edge_emo.drivers.text.push import PushedText
 from edge_emo.errors import ClosedError, ConfigError, EdgeEmoError
 from edge_emo.estimators.baseline import VALID_S, Baseline, erase
@@ -33,6 +33,8 @@ from edge_emo.types import (
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+_LONGEST_S = 86_400.0
 
 
 class Pipeline:
@@ -95,8 +97,7 @@ class Pipeline:
         predictions: Iterable[Prediction] | None,
         events: Iterable[Mapping[str, Any]] = (),
     ) -> None:
-        if config.states.rate_hz <= 0:
-            raise ConfigError("states.rate_hz must be above 0")
+        _check(config.states)
         self.config = config
         sources = plan.choose_sources(config, given) if predictions is None else {}
         self._drivers = {kind: plan.make_driver(kind, src) for kind, src in sources.items()}
@@ -312,12 +313,12 @@ class Pipeline:
         """
         session = self._live()
         chosen = modalities or tuple(session.personal())
-        if not chosen or not seconds > 0:
+        if not 0 < seconds <= _LONGEST_S:
+            raise ConfigError(f"a baseline cannot last {seconds} s")
+        if not chosen:
             raise ConfigError(
-                "no stream here has a model that a baseline was measured to help"
-                if seconds > 0
-                else f"a baseline cannot last {seconds} s",
-                hint="name what to take it of, such as calibrate('face')" if seconds > 0 else "",
+                "no stream here has a model that a baseline was measured to help",
+                hint="name what to take it of, such as calibrate('face')",
             )
         rests = {one: session.lane(one).take_rest(seconds, valid_s) for one in chosen}
         session.engine.start()
@@ -442,6 +443,16 @@ class Pipeline:
     @property
     def _reproducible(self) -> bool:
         return self.config.states.join == "reproducible"
+
+
+def _check(states: States) -> None:
+    if not 0.001 <= states.rate_hz <= 1000:
+        raise ConfigError(f"states.rate_hz = {states.rate_hz} is not in 0.001 … 1000")
+    if not 0 < states.open_timeout_s <= _LONGEST_S:
+        raise ConfigError(
+            f"states.open_timeout_s = {states.open_timeout_s} is not in 0 … {_LONGEST_S:g}",
+            hint="to wait for devices that are missing: wait_for_devices = true",
+        )
 
 
 def _read(config: str | Path | None) -> Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -143,13 +144,16 @@ def make_fusion(settings: FusionSettings, reliability: Mapping[Modality, float])
         reliability: By modality, from the model packages.
 
     Raises:
-        ConfigError: A modality in the settings does not exist, or a lifetime is 0.
+        ConfigError: A modality in the settings does not exist, or a number is out of range.
     """
     unknown = {*settings.lifetime_s, *settings.reliability}.difference(MODALITIES)
     if unknown:
         raise ConfigError(f"fusion: {min(unknown)!r} is no modality; choose from {MODALITIES}")
     if not all(value > 0 for value in settings.lifetime_s.values()):
         raise ConfigError("fusion.lifetime_s must be above 0")
+    fields = [field.name for field in dataclasses.fields(Smoothing)]
+    _check_numbers({name: getattr(settings, name) for name in fields if name != "tracking"})
+    _check_numbers({f"reliability.{name}": weight for name, weight in settings.reliability.items()})
     trust = {
         modality: Trust(
             settings.reliability.get(modality, reliability.get(modality, 1.0)),
@@ -157,9 +161,14 @@ def make_fusion(settings: FusionSettings, reliability: Mapping[Modality, float])
         )
         for modality in MODALITIES
     }
-    fields = [field.name for field in dataclasses.fields(Smoothing)]
     smoothing = Smoothing(**{name: getattr(settings, name) for name in fields})
     return PooledFusion(trust, make_pool(settings.method), smoothing)
+
+
+def _check_numbers(numbers: Mapping[str, float]) -> None:
+    for name, value in numbers.items():
+        if not 0 <= value < math.inf:
+            raise ConfigError(f"fusion.{name} = {value} is not a finite number from 0")
 
 
 def policy_of(kind: Kind, *, reproducible: bool) -> tuple[Policy, int]:

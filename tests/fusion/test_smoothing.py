@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from fusion.votes import FEW, posteriors, sharp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +48,14 @@ def test_the_posterior_moves_with_the_belief_faster_than_its_time_constant() -> 
             affect = smoother.step(told, {}, n * SECOND // 10, 0)
         after.append(affect.posterior["fear"])
     assert after[1] > 0.6 > after[0]
+
+
+def test_a_time_constant_of_0_follows_at_once() -> None:
+    smoother = AffectSmoother(Smoothing("hysteresis", posterior_s=0.0, dimension_s=0.0))
+    smoother.step(sharp("happiness", 0.8), {"valence": 0.9}, 0, 0)
+    affect = smoother.step(sharp("fear", 0.8), {"valence": -0.5}, SECOND // 10, 0)
+    assert affect.posterior.probabilities == pytest.approx(sharp("fear", 0.8).probabilities)
+    assert affect.valence == pytest.approx(-0.5)
 
 
 @FEW

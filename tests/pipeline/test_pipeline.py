@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import math
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -389,6 +390,12 @@ def test_research_weights_are_refused_for_commercial_use() -> None:
     ("config", "message"),
     [
         (Config(states=States(rate_hz=0.0)), "rate_hz"),
+        (Config(states=States(rate_hz=math.nan)), "rate_hz"),
+        (Config(states=States(rate_hz=math.inf)), "rate_hz"),
+        (Config(states=States(rate_hz=1e-300)), "rate_hz"),
+        (Config(states=States(open_timeout_s=math.inf)), "open_timeout_s"),
+        (Config(fusion=FusionSettings(posterior_s=-1.0)), "posterior_s"),
+        (Config(fusion=FusionSettings(reliability={"face": math.inf})), "reliability"),
         (Config(fusion=FusionSettings(lifetime_s={"nose": 1.0})), "nose"),
         (Config(fusion=FusionSettings(lifetime_s={"face": 0.0})), "lifetime_s"),
     ],
