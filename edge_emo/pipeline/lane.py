@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edge_emo.drivers.capture import Capture, Delivery, Status
-from edge_emo.errors import ConfigError
+from edge_emo.errors import ClosedError, ConfigError, EdgeEmoError
 from edge_emo.estimators.base import Estimator
 from edge_emo.estimators.baseline import Baseline
 from edge_emo.fusion.base import LIFETIME_S
@@ -132,6 +132,7 @@ class Lane:
         self._told_ns = None
         if self._estimator is None or self._refusal:
             reason = self._refusal or f"no model package estimates {self.modality}"
+            self._give_up_rest(ConfigError(reason))
             yield abstention(self.modality, chunk.t_ns, 0, reason)
             return
         rest = self._begin_rest()
@@ -150,12 +151,17 @@ class Lane:
     def take_rest(self, seconds: float, valid_s: float) -> Rest:
         """Have the person's baseline taken from the next windows; any thread may call.
 
+        It takes the place of one that is being taken.
+
         Raises:
             ConfigError: No model estimates the stream.
         """
         if self._estimator is None:
             raise ConfigError(f"no model package estimates {self.modality}")
-        self._rest_asked = rest = Rest(self._estimator, seconds, valid_s)
+        replaced, rest = self._rest_asked, Rest(self._estimator, seconds, valid_s)
+        self._rest_asked = rest
+        if replaced is not None:
+            replaced.fail(_taken_anew(self.modality))
         return rest
 
     def adopt(self, baseline: Baseline | None) -> None:
@@ -218,12 +224,20 @@ class Lane:
         """Return the baseline that is being taken; its first window begins after it was asked."""
         asked, self._rest_asked = self._rest_asked, None
         if asked is not None and self._estimator is not None and self._info is not None:
+            if self._rest is not None:
+                self._rest.fail(_taken_anew(self.modality))
             self._rest = asked
             self._estimator.adopt(None)
             self._estimator.start(self._info)
         if self._rest is not None and self._rest.done:
             self._rest = None
         return self._rest
+
+    def _give_up_rest(self, error: EdgeEmoError) -> None:
+        for rest in (self._rest_asked, self._rest):
+            if rest is not None:
+                rest.fail(error)
+        self._rest_asked = self._rest = None
 
     def _refused(self, info: StreamInfo) -> str:
         """Why the stream as it was opened now cannot feed the model; the others go on."""
@@ -242,6 +256,10 @@ class Lane:
         else:
             self._health.reconnected(info)
         self._generation, self._dropped = delivery.generation, 0
+
+
+def _taken_anew(modality: Modality) -> ClosedError:
+    return ClosedError(f"another baseline of {modality} was asked for before this one was taken")
 
 
 def _before_first(stream: str, reason: str) -> StreamHealth:

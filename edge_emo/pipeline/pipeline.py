@@ -309,7 +309,7 @@ class Pipeline:
         Raises:
             ConfigError: A model knows no baseline, or no window of a modality that was named, or
                 of any, could be used; the message says why, such as electrodes that are off.
-            ClosedError: The streams ended before that.
+            ClosedError: The stream ended before that, or another calibration took its place.
         """
         session = self._live()
         chosen = modalities or tuple(session.personal())
@@ -324,7 +324,7 @@ class Pipeline:
         session.engine.start()
         for one, rest in rests.items():
             while not rest.wait(0.05):
-                if session.hub.ended and not rest.wait(0.05):
+                if session.over(one) and not rest.wait(0.5):
                     raise ClosedError(f"{one} ended before {seconds:g} s of rest were over")
         return results(rests) if modalities else results_of_some(rests)
 

@@ -49,9 +49,10 @@ class Rest:
             self._finish()
 
     def fail(self, error: EdgeEmoError) -> None:
-        """Give up; whoever waits is told."""
-        self._error = self._error or error
-        self._done.set()
+        """Give up, unless it is taken; whoever waits is told."""
+        if not self.done:
+            self._error = error
+            self._done.set()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait; True when it is done."""

@@ -130,6 +130,10 @@ class Session:
             hint=f"this session has: {', '.join(lane.modality for lane in self._lanes.values())}",
         )
 
+    def over(self, modality: Modality) -> bool:
+        """Tell whether nothing more comes of a modality."""
+        return self.hub.ended or self._boxes[self.lane(modality).kind].finished
+
     def personal(self) -> list[Modality]:
         """Return the modalities of which a baseline is taken unasked."""
         return [lane.modality for lane in self._lanes.values() if lane.knows_rest]

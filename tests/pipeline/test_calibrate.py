@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 
 from edge_emo import Pipeline
-from edge_emo.clock import ReplayClock
+from edge_emo.clock import ManualClock, ReplayClock
 from edge_emo.config import Config, States
 from edge_emo.demo import demo_streams
+from edge_emo.drivers.capture import Capture, Delivery
 from edge_emo.drivers.eeg.npz import NpzEeg
 from edge_emo.drivers.virtual_signals import body_signals
 from edge_emo.errors import ClosedError, ConfigError
 from edge_emo.features.eeg import FEATURES
-from edge_emo.types import Posterior
+from edge_emo.pipeline.lane import Lane
+from edge_emo.pipeline.trace import Trace
+from edge_emo.types import Posterior, StreamInfo
+from tests.pipeline.world import EchoEstimator, ListedDriver, chunks
 
 DEMO = Path(__file__).resolve().parents[2] / "edge_emo" / "assets" / "demo_eeg.npz"
 
@@ -41,6 +45,62 @@ def test_a_baseline_is_taken_used_and_erased(tmp_path: Path) -> None:
 def test_streams_that_end_before_leave_no_baseline() -> None:
     with pipeline(seconds_loop=False) as running, pytest.raises(ClosedError, match="500 s"):
         running.calibrate("eeg", seconds=500.0)
+
+
+def test_a_stream_that_ends_before_the_others_leaves_no_baseline() -> None:
+    streams = {"eeg": NpzEeg(str(DEMO)), "text": "push:"}
+    pipeline = Pipeline(**streams, clock=ReplayClock())  # type: ignore[arg-type]
+    with pipeline as running, pytest.raises(ClosedError, match="500 s"):
+        running.calibrate("eeg", seconds=500.0)
+
+
+def lane() -> Lane:
+    driver = ListedDriver("eeg", [])
+    capture = Capture(driver, ManualClock(), lambda _: True, lambda: None)
+    return Lane(capture, Fussy("eeg", "eeg"), Trace())
+
+
+class Fussy(EchoEstimator):
+    """Takes the stream as it was opened first, and no other."""
+
+    def start(self, info: StreamInfo) -> None:
+        super().start(info)
+        if info.rate_hz != 100.0:
+            raise ConfigError(f"{info.rate_hz:g} Hz is not 100 Hz")
+
+
+def serve(lane: Lane, generation: int = 0, rate_hz: float = 100.0) -> None:
+    info = StreamInfo("eeg", rate_hz, ("Cz",), "uv", "listed")
+    for chunk in chunks("eeg", rate_hz, 10, 0.3):
+        delivery = Delivery(chunk, info, generation, 0, chunk.end_ns)
+        assert list(lane.predict(lane.stamp(delivery, chunk.end_ns)))
+
+
+def test_one_who_asks_for_a_baseline_is_told_when_another_one_does() -> None:
+    one = lane()
+    serve(one)
+    first, second = one.take_rest(60.0, 60.0), one.take_rest(60.0, 60.0)
+    serve(one)
+    third = one.take_rest(60.0, 60.0)
+    serve(one)
+    for rest in (first, second):
+        assert rest.done
+        with pytest.raises(ClosedError, match="another baseline of eeg"):
+            rest.result()
+    assert not third.done
+
+
+def test_a_stream_that_no_longer_fits_its_model_leaves_no_baseline() -> None:
+    one = lane()
+    serve(one)
+    begun = one.take_rest(60.0, 60.0)
+    serve(one)
+    serve(one, generation=1, rate_hz=50.0)
+    asked = one.take_rest(60.0, 60.0)
+    serve(one, generation=1, rate_hz=50.0)
+    for rest in (begun, asked):
+        with pytest.raises(ConfigError, match="50 Hz is not 100 Hz"):
+            rest.result()
 
 
 def test_a_stream_without_a_baseline_is_refused() -> None:
