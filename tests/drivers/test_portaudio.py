@@ -278,6 +278,23 @@ def test_only_the_noise_of_sound_libraries_is_held_back(capfd: pytest.CaptureFix
     assert capfd.readouterr().err == "somebody's log line\nafterwards\n"
 
 
+@pytest.mark.parametrize("trouble", ["tempfile.tempdir = '/nowhere'", "os.close(2)"])
+def test_without_a_place_to_hold_it_the_noise_is_no_error(trouble: str) -> None:
+    program = f"""
+        import os, tempfile
+        from edge_emo.drivers.microphone.quiet import quiet_stderr
+
+        {trouble}
+        for _ in range(2):
+            with quiet_stderr():
+                print("inside")
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.returncode) == ("inside\ninside\n", 0)
+
+
 def timeouts_until_lost(driver: Driver) -> int:
     timeouts = 0
     while True:

@@ -306,13 +306,23 @@ def _exclusively(call: Callable[[], T], discard: Callable[[T], None], timeout_s:
     if not _PORTAUDIO.acquire(timeout=timeout_s):
         raise hung
     with quiet_stderr():
-        future = _in_thread(call)
-        future.add_done_callback(lambda _: _PORTAUDIO.release())
+        future = _holding_portaudio(call)
         try:
             return future.result(timeout_s)
         except FutureTimeoutError:
             future.add_done_callback(lambda late: _discard_late(late, discard))
             raise hung from None
+
+
+def _holding_portaudio(call: Callable[[], T]) -> Future[T]:
+    """Run ``call`` in a thread, which gives PortAudio free when it is done."""
+    try:
+        future = _in_thread(call)
+    except RuntimeError:  # no thread can be started
+        _PORTAUDIO.release()
+        raise
+    future.add_done_callback(lambda _: _PORTAUDIO.release())
+    return future
 
 
 def _discard_late(late: Future[T], discard: Callable[[T], None]) -> None:

@@ -11,7 +11,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 _NOISE = (
     b"ALSA lib ",
@@ -32,9 +32,18 @@ def quiet_stderr() -> Iterator[None]:
     """Hold back what the process prints to standard error until the block ends.
 
     Then lines that are not the sound libraries' own are printed, so that what other threads
-    logged meanwhile is late, not lost.
+    logged meanwhile is late, not lost. Without a standard error, or a place to hold it (a full
+    or read-only disk), nothing is held back.
     """
-    with _REDIRECTED, tempfile.TemporaryFile() as held:
+    with _REDIRECTED, ExitStack() as undo:
+        with suppress(OSError):
+            undo.enter_context(_held_back())
+        yield
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    with tempfile.TemporaryFile() as held:
         real = os.dup(_STDERR)
         os.dup2(held.fileno(), _STDERR)
         try:
@@ -43,8 +52,9 @@ def quiet_stderr() -> Iterator[None]:
             os.dup2(real, _STDERR)
             os.close(real)
             held.seek(0)
-            for line in held:
-                _pass_on(line)
+            with suppress(OSError):  # nobody reads it any more
+                for line in held:
+                    _pass_on(line)
 
 
 def _pass_on(line: bytes) -> None:
