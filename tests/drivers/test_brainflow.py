@@ -13,7 +13,7 @@ from lab.cyton_board import CytonBoard
 from edge_emo.clock import ManualClock, MonotonicClock
 from edge_emo.drivers.base import Driver
 from edge_emo.drivers.eeg.ages import SampleAges
-from edge_emo.drivers.eeg.brainflow import BrainFlowEeg
+from edge_emo.drivers.eeg.brainflow import BrainFlowEeg, _release
 from edge_emo.errors import (
     ClosedError,
     ConfigError,
@@ -130,6 +130,46 @@ def test_a_senders_clock_that_is_elsewhere_is_shifted_once() -> None:
 
 def test_a_stamp_of_the_future_is_of_now() -> None:
     np.testing.assert_array_equal(SampleAges().of(np.array([1000.001]), 1000.0), [0])
+
+
+def test_a_clock_that_is_set_while_a_session_runs_does_not_age_its_samples() -> None:
+    hour_s = 3600.0
+    ages = SampleAges()
+    ages.of(np.array([1000.0]), 1000.010)
+    assert ages.of(np.array([1000.1, 1000.2]), 1000.210 + hour_s).tolist() == [100_000_000, 0]
+    after = ages.of(np.array([1000.3 + hour_s]), 1000.310 + hour_s)
+    np.testing.assert_allclose(after, [10e6], atol=1e3)
+    sender = SampleAges()
+    sender.of(np.array([50.0]), 1000.0)
+    np.testing.assert_array_equal(sender.of(np.array([50.1]), 1000.1 + hour_s), [0])
+    np.testing.assert_allclose(sender.of(np.array([50.2]), 1000.21 + hour_s), [10e6], atol=1e3)
+
+
+class BoardError(Exception):
+    exit_code = 17
+
+
+class Shim:
+    BrainFlowError = BoardError
+
+
+class Unstoppable:
+    """A board that fails to stop in a way that nobody foresaw."""
+
+    released = False
+
+    def stop_stream(self) -> None:
+        raise BoardError("GENERAL_ERROR:17")
+
+    def release_session(self) -> None:
+        self.released = True
+
+
+def test_a_board_that_does_not_stop_is_released_all_the_same() -> None:
+    board = Unstoppable()
+    with pytest.raises(DeviceError, match="GENERAL_ERROR"):
+        _release(Shim, [board])
+    assert board.released
 
 
 def test_plays_a_recording_sample_for_sample_to_its_end(tmp_path: Path) -> None:

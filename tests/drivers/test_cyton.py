@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +47,21 @@ def board(tmp_path: Path) -> Iterator[CytonBoard]:
 def eeg(board: CytonBoard) -> Iterator[CytonEeg]:
     with CytonEeg(str(board.path)) as driver:
         yield driver
+
+
+class UnpluggedPort:
+    """A port whose dongle is torn out between a command and the flush after it."""
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    def reset_input_buffer(self) -> None:
+        raise termios.error(errno.EIO, "Input/output error")
+
+
+def test_a_dongle_that_vanishes_while_it_is_set_up_is_lost() -> None:
+    with pytest.raises(DeviceLostError, match=r"is gone: .*Input/output error"):
+        CytonEeg("/dev/ttyUSB9")._start(UnpluggedPort(), ManualClock())
 
 
 def started(driver: CytonEeg, board: CytonBoard, clock: ManualClock | None = None) -> None:

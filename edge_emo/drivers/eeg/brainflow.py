@@ -146,10 +146,10 @@ class BrainFlowEeg(Driver):
         self._board = board = self._find(shim)
         self._check_recording(board)
         self._begin(clock, board)
-        session = _Session.start(shim, board, self._params | {"master_board": board.master})
+        params = self._params | {"master_board": board.master}
+        self._session = session = _Session.start(shim, board, params)
         if self._loop:
             session.configure("loopback_true")
-        self._session = session
         return StreamInfo(
             kind=self.kind,
             rate_hz=board.rate_hz,
@@ -348,12 +348,15 @@ class _Session:
 
 def _release(shim: Any, held: list[Any]) -> None:
     board = held.pop()
+    failed = None
     for step in (board.stop_stream, board.release_session):
         try:
             step()
         except shim.BrainFlowError as error:
             if error.exit_code not in _GONE_AT_STOP:
-                raise DeviceError(f"BrainFlow cannot release the board: {error}") from error
+                failed = error
+    if failed is not None:
+        raise DeviceError(f"BrainFlow cannot release the board: {failed}") from failed
 
 
 def _load_shim(log: bool) -> Any:

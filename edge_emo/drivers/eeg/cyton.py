@@ -9,10 +9,11 @@ serial port at 115200 baud; the board sends 250 packets of 33 bytes a second::
 from __future__ import annotations
 
 import re
+import termios
 import threading
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import numpy as np
@@ -96,13 +97,10 @@ class CytonEeg(Driver):
         """
         self.close()
         port = open_serial(self._path, _BAUD, _SLICE_S)
-        try:
-            firmware = _Console(port, self._path, self._timeout_s).set_up(self._gain)
-            self._begin(clock)
-            port.write(b"b")
-        except OSError as error:
-            port.close()
-            raise error if isinstance(error, DeviceError) else self._gone(error) from error
+        with ExitStack() as undo:
+            undo.callback(port.close)
+            firmware = self._start(port, clock)
+            undo.pop_all()
         self._port = port
         return StreamInfo(
             kind="eeg",
@@ -154,6 +152,20 @@ class CytonEeg(Driver):
             for port in list_ports()
             if port.usb_id in _USB_IDS
         ]
+
+    def _start(self, port: Any, clock: Clock) -> str:
+        """Set the board up and start its stream; return its firmware's version."""
+        try:
+            firmware = _Console(port, self._path, self._timeout_s).set_up(self._gain)
+            self._begin(clock)
+            port.write(b"b")
+        except DeviceError:
+            raise
+        except OSError as error:
+            raise self._gone(error) from error
+        except termios.error as error:  # which is no OSError
+            raise self._gone(OSError(*error.args)) from error
+        return firmware
 
     def _begin(self, clock: Clock) -> None:
         self._clock = clock
