@@ -51,6 +51,8 @@ SILENT_NS = 2_000_000_000
 ACK_NS = 250_000_000
 """A State or a Config that is not acknowledged for so long is counted lost; Config is repeated."""
 CONFIG_TRIES = 5
+FAR_NS = 60_000_000_000
+"""Samples that are stamped further from now than this are refused: the board's time is wrong."""
 
 _SHOWN_BYTES = 40
 _PINGS_REMEMBERED = 16
@@ -73,7 +75,8 @@ class Counters:
     Attributes:
         sent: Frames sent.
         received: Good frames received.
-        bad: Runs of bytes that were no frame, or frames that held no message.
+        bad: Runs of bytes that were no frame, frames that held no message, and samples of a time
+            that cannot be.
         lost: Frames that the board's sequence numbers say are missing.
         duplicates: Frames that came again and were ignored.
         states_sent: States sent.
@@ -344,6 +347,9 @@ class HostSession:
         elif body == "samples" and self.clock.known:
             got = wire.samples
             t_ns = self.clock.session_ns(got.t_us)
+            if abs(now_ns - t_ns) > FAR_NS:
+                self.counters.bad += 1
+                return []
             return [SampleBlock(got.stream, got.first, t_ns, tuple(got.counts))]
         return []
 

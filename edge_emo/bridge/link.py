@@ -213,7 +213,10 @@ class Link:
                 return self._serve(port)
         except EdgeEmoError as error:  # such as a package that is missing
             self._lost(error)
-            return False
+        except Exception as error:  # whatever it is, the board is greeted again
+            _log.error("%s: the link failed", self.target, exc_info=error)
+            self._lost(DeviceError(f"the link to {self.target} failed: {error!r}"))
+        return False
 
     def _serve(self, port: Port) -> bool:
         session = HostSession(

@@ -104,6 +104,16 @@ def test_samples_carry_the_time_at_which_they_were_taken(up: World) -> None:
     assert block.t_ns == pytest.approx(600_000_000, abs=50_000)
 
 
+@pytest.mark.parametrize("t_ns", [2**62, -(2**32)])
+def test_samples_of_a_time_that_cannot_be_are_refused(up: World, t_ns: int) -> None:
+    up.host.configure({"active_streams": 1}, up.now_ns)
+    up.run(70.0)
+    bad = up.host.counters.bad
+    up.measure(40, t_ns, [1, 2])
+    assert not [event for event in up.run(0.1) if isinstance(event, SampleBlock)]
+    assert up.host.counters.bad == bad + 1
+
+
 def test_settings_are_repeated_until_they_are_acknowledged(up: World) -> None:
     up.to_device = lambda data: b""
     up.host.configure({"brightness": 300}, up.now_ns)

@@ -19,7 +19,7 @@ import pytest
 from bridge.world import a_state
 
 from edge_emo.bridge import simulator
-from edge_emo.bridge.link import LinkSettings, acquire, release
+from edge_emo.bridge.link import Link, LinkSettings, acquire, release
 from edge_emo.bridge.messages import Event, LinkChange
 from edge_emo.bridge.schema import message
 from edge_emo.bridge.simulator import Simulator
@@ -98,6 +98,28 @@ def test_its_addresses_make_them() -> None:
 def test_wrong_options_are_refused(address: str) -> None:
     with pytest.raises(ConfigError):
         construct(SINKS.load("bridge"), Address.parse(address))
+
+
+def test_a_link_whose_listener_fails_greets_the_board_again(
+    board: Board, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = Link(board.path, MonotonicClock(), LinkSettings())
+    ups: queue.Queue[bool] = queue.Queue()
+    failures = iter([ValueError("a bug")])
+
+    def fail_once(event: Event) -> None:
+        if isinstance(event, LinkChange) and event.up:
+            for failure in failures:
+                raise failure
+            ups.put(True)
+
+    link.listen(fail_once)
+    link.start()
+    try:
+        assert ups.get(timeout=10)
+    finally:
+        link.stop()
+    assert "the link failed" in caplog.text
 
 
 def test_samples_are_the_boards_counts_in_its_units(physio: BridgePhysio) -> None:
