@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -32,7 +33,7 @@ def write_float(source: Path, path: Path, *, half: bool = False) -> None:
     Raises:
         ModelError: OpenVINO cannot convert an operator.
     """
-    openvino = load("openvino")
+    openvino = _silent("openvino")
     _save(openvino, _converted(openvino, source), path, half)
 
 
@@ -50,8 +51,7 @@ def write_int8(
     Raises:
         ModelError: OpenVINO cannot convert an operator.
     """
-    os.environ.setdefault("CI", "true")  # keeps OpenVINO's telemetry from sending anything
-    openvino, nncf = load("openvino"), load("nncf")
+    openvino, nncf = _silent("openvino"), _silent("nncf")
     model = _converted(openvino, source)
     ignored = nncf.IgnoredScope(names=_friendly(model, in_float)) if in_float else None
     quantized = nncf.quantize(
@@ -66,8 +66,14 @@ def write_int8(
 def run(path: Path, samples: Sequence[Sample]) -> list[list[npt.NDArray[Any]]]:
     """Return all outputs of a file for each sample, in the network's order."""
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
-    compiled = load("openvino").Core().compile_model(str(path), "CPU", settings)
+    compiled = _silent("openvino").Core().compile_model(str(path), "CPU", settings)
     return [[value.copy() for value in compiled(list(one)).to_tuple()] for one in samples]
+
+
+def _silent(name: str) -> ModuleType:
+    """Import OpenVINO or NNCF with their telemetry told to send nothing, as in a CI job."""
+    os.environ.setdefault("CI", "true")
+    return load(name)
 
 
 def _save(openvino: Any, model: Any, path: Path, half: bool) -> None:
