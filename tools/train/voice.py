@@ -347,7 +347,7 @@ def measure(given: argparse.Namespace) -> None:
         file = Path(place) / "manifest.jsonl"
         known = ("emodb",) if given.commercial else TARGETS
         _write_manifest(file, voice_score.unseen(run, sounds, known))
-        export.measure(given.out, split, file, ["litert", "onnx"], "float32")
+        export.measure(given.out, split, file, ["onnx"], "float32")
         export.measure(given.out, split, file, ["litert"], "int8")
         for corpus in TARGETS if given.commercial else ():
             if corpus not in known:
