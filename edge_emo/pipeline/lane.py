@@ -75,8 +75,9 @@ class Lane:
 
     @property
     def faces(self) -> tuple[Face, ...]:
-        """Every face that is followed; none while the device is lost. Any thread may ask."""
-        if self._estimator is None or self.capture.status is Status.LOST:
+        """Every face that is followed; none while lost or muted. Any thread may ask."""
+        withheld = self._told_ns is not None
+        if self._estimator is None or withheld or self.capture.status is Status.LOST:
             return ()
         return self._estimator.faces
 

@@ -51,7 +51,8 @@ class Mutes:
     def __init__(self, clock: Clock, events: Iterable[Mapping[str, Any]] = ()) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._spans: dict[Modality, list[_Span]] = {}
+        self._spans: _Spans = {}
+        self._recorded: _Spans = {}  # apart: each list is in order, and no span overlaps another
         for event in events:
             if event.get("event") in (MUTED, UNMUTED):
                 self._restore(event)
@@ -70,7 +71,7 @@ class Mutes:
             raise ConfigError("a mute needs a reason", hint="mute('voice', 'the robot speaks')")
         with self._lock:
             now_ns = self._clock.now_ns()
-            if not self._begin(modality, reason, now_ns):
+            if not _begin(self._spans, modality, reason, now_ns):
                 return None
             del self._spans[modality][: -self._KEPT]
         return {"t_ns": now_ns, "modality": modality, "event": MUTED, "reason": reason}
@@ -87,41 +88,51 @@ class Mutes:
         _check(modality)
         with self._lock:
             now_ns = self._clock.now_ns()
-            ended = self._end(modality, now_ns)
+            ended = _end(self._spans, modality, now_ns)
         return {"t_ns": now_ns, "modality": modality, "event": UNMUTED} if ended else None
 
     def reason(self, modality: Modality, t_ns: int, end_ns: int) -> str | None:
         """Return why what happened from ``t_ns`` to ``end_ns`` is not read, or None."""
         with self._lock:
-            spans = self._spans.get(modality, [])
-            begun = bisect_right(spans, end_ns, key=lambda span: span.begin_ns)
-            return (
-                spans[begun - 1].reason if begun and spans[begun - 1].holds(t_ns, end_ns) else None
-            )
-
-    def _begin(self, modality: Modality, reason: str, t_ns: int) -> bool:
-        spans = self._spans.setdefault(modality, [])
-        if spans and spans[-1].end_ns is None and spans[-1].reason == reason:
-            return False
-        self._end(modality, t_ns)
-        spans.append(_Span(reason, t_ns))
-        return True
-
-    def _end(self, modality: Modality, t_ns: int) -> bool:
-        spans = self._spans.get(modality)
-        if not spans or spans[-1].end_ns is not None:
-            return False
-        spans[-1].end_ns = t_ns
-        return True
+            for spans in (self._spans, self._recorded):
+                span = _last_begun(spans.get(modality, []), end_ns)
+                if span is not None and span.holds(t_ns, end_ns):
+                    return span.reason
+        return None
 
     def _restore(self, event: Mapping[str, Any]) -> None:
         modality, t_ns = event.get("modality"), event.get("t_ns")
         if modality not in MODALITIES or not isinstance(t_ns, int):
             raise RecordingError(f"a recorded mute is damaged: {dict(event)}")
         if event["event"] == MUTED:
-            self._begin(modality, str(event.get("reason", "")), t_ns)
+            _begin(self._recorded, modality, str(event.get("reason", "")), t_ns)
         else:
-            self._end(modality, t_ns)
+            _end(self._recorded, modality, t_ns)
+
+
+_Spans = dict[Modality, list[_Span]]
+
+
+def _begin(known: _Spans, modality: Modality, reason: str, t_ns: int) -> bool:
+    spans = known.setdefault(modality, [])
+    if spans and spans[-1].end_ns is None and spans[-1].reason == reason:
+        return False
+    _end(known, modality, t_ns)
+    spans.append(_Span(reason, t_ns))
+    return True
+
+
+def _end(known: _Spans, modality: Modality, t_ns: int) -> bool:
+    spans = known.get(modality)
+    if not spans or spans[-1].end_ns is not None:
+        return False
+    spans[-1].end_ns = t_ns
+    return True
+
+
+def _last_begun(spans: list[_Span], t_ns: int) -> _Span | None:
+    begun = bisect_right(spans, t_ns, key=lambda span: span.begin_ns)
+    return spans[begun - 1] if begun else None
 
 
 def blank(chunk: Chunk) -> Chunk:

@@ -393,7 +393,7 @@ class Pipeline:
     def faces(self) -> tuple[Face, ...]:
         """Every face that is followed, as of the last frame taken; one of them counts.
 
-        Empty while the camera is lost.
+        Empty while the camera is lost or the face is muted.
 
         A callback of :meth:`subscribe` sees the faces that its state was made of; other
         threads may see a newer frame's, which ``t_ns`` tells.

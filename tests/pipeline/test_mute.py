@@ -12,7 +12,7 @@ from edge_emo.errors import ConfigError, RecordingError
 from edge_emo.pipeline.lane import Lane
 from edge_emo.pipeline.mute import Mutes, blank
 from edge_emo.pipeline.trace import Trace
-from edge_emo.types import Chunk, Prediction, Utterance, Word
+from edge_emo.types import Chunk, Face, FaceBox, HeadPose, Prediction, Utterance, Word
 from tests.pipeline.world import SECOND, EchoEstimator, ListedDriver, chunks
 
 
@@ -157,6 +157,46 @@ def test_recorded_mutes_hold_again(clock: ManualClock, stops: int) -> None:
     assert between(again, 0.4, 0.6) == "speaks"
     assert between(again, 1.4, 1.6) is None
     assert between(again, 2 * stops - 1.6, 2 * stops - 1.4) == "speaks"
+
+
+def test_a_mute_in_a_replay_holds_beside_those_of_the_recording(clock: ManualClock) -> None:
+    live = Mutes(clock)
+    clock.advance(5.0)
+    events = [live.mute("voice", "speaks")]
+    clock.advance(1.0)
+    events.append(live.unmute("voice"))
+    again = Mutes(ManualClock(), [event for event in events if event])
+    again.mute("voice", "not to be shown")
+    assert between(again, 1.0, 1.1) == "not to be shown"
+    assert between(again, 7.0, 7.1) == "not to be shown"
+    again.unmute("voice")
+    assert between(again, 5.4, 5.6) == "speaks"
+    assert between(again, 7.0, 7.1) is None
+
+
+class Following(EchoEstimator):
+    """Follows one face as of the last frame that it was given."""
+
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        box, pose = FaceBox(10, 10, 40, 40), HeadPose(0, 0, 0)
+        return (Face(1, 0, (64, 64), box, {}, pose, score=0.9, seen=True, counts=True),)
+
+
+def test_nobody_is_followed_while_the_face_is_muted(mutes: Mutes, clock: ManualClock) -> None:
+    listed = chunks("camera", 10, 1, 0.6)
+    capture = Capture(ListedDriver("camera", list(listed)), clock, lambda _: True, lambda: None)
+    lane = Lane(capture, Following("camera", "face"), Trace(), mutes)
+    served(lane, listed[:2])
+    assert len(lane.faces) == 1
+    clock.advance(0.25)
+    mutes.mute("face", "nobody agreed")
+    served(lane, listed[2:4])
+    assert lane.faces == ()
+    clock.advance(0.15)
+    mutes.unmute("face")
+    served(lane, listed[5:])
+    assert len(lane.faces) == 1
 
 
 def test_a_damaged_mute_of_a_recording_is_an_error(clock: ManualClock) -> None:
