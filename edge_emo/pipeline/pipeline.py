@@ -177,17 +177,17 @@ class Pipeline:
             raise ClosedError("the pipeline is closed", hint="make a new Pipeline")
         if self._session is None:
             clock = self._clock_given or (ReplayClock() if self._reproducible else MonotonicClock())
-            self._session = Session(
-                self.config,
-                self._drivers,
-                self._runners,
-                clock,
-                self._trace,
-                self._predictions,
-                self._events,
-            )
             with contextlib.ExitStack() as undo:
                 undo.callback(self._let_go)
+                self._session = Session(
+                    self.config,
+                    self._drivers,
+                    self._runners,
+                    clock,
+                    self._trace,
+                    self._predictions,
+                    self._events,
+                )
                 self._session.open()
                 undo.pop_all()
         return self

@@ -147,6 +147,12 @@ def test_a_slower_signal_is_interpolated_and_then_held() -> None:
     np.testing.assert_allclose(one.at(np.array([13.0, 13.5]))[:, 0], [5.0, 5.0])
 
 
+def test_a_clock_that_is_set_back_does_not_stop_a_slower_signal() -> None:
+    one = held([5000.0, 5001.0], [1.0, 2.0])
+    one.add(np.array([[1000.0, 1001.0], [3.0, 4.0]]))
+    np.testing.assert_allclose(one.at(np.array([1000.0, 1001.0]))[:, 0], [3.0, 4.0])
+
+
 def test_what_did_not_come_is_not_a_number() -> None:
     assert np.isnan(Held(2, [1, 2], stamp_row=0).at(np.array([1.0]))).all()
     answer = held([10.0, 20.0], [1.0, 2.0]).at(np.array([9.9, 11.9, 12.1, 20.0, 22.1]))[:, 0]

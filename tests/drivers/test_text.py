@@ -58,6 +58,16 @@ def read_file(path: Path, content: bytes) -> tuple[list[str], int]:
         return [chunk.text for chunk in chunks], driver.replaced_bytes
 
 
+def test_text_of_another_clock_is_refused() -> None:
+    clock = ManualClock(5_000_000_000)
+    with PushedText() as driver:
+        driver.open(clock)
+        with pytest.raises(ConfigError, match="far ahead of the session"):
+            driver.push("now", t_ns=1_760_000_000_000_000_000)
+        driver.push("now")
+        assert driver.read(0.0).t_ns == 5_000_000_000
+
+
 def test_delivers_each_line_that_is_not_empty(tmp_path: Path) -> None:
     lines, _ = read_file(tmp_path / "chat.txt", b"one\n\n   \r\n\x00\x07\ntwo\r\nlast, unended")
     assert lines == ["one", "two", "last, unended"]

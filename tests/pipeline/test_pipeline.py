@@ -221,8 +221,11 @@ def test_a_damaged_mute_is_no_reason_to_read_on(tmp_path: Path) -> None:
         until(pipeline, lambda s: "eeg" in s.by_modality)
     events = session / "events.jsonl"
     events.write_text(events.read_text("utf-8").replace('"modality": "eeg"', '"modality": "ee"'))
-    with pytest.raises(RecordingError, match="damaged"), Pipeline.replay(session):
-        pass
+    replayed = Pipeline.replay(session)
+    with pytest.raises(RecordingError, match="damaged"):
+        replayed.open()
+    with pytest.raises(ClosedError):
+        replayed.open()
 
 
 def heard(state: EmotionState) -> int:

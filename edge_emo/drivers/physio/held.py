@@ -28,12 +28,15 @@ class Held:
         self._kept: Rows = np.empty((len(self._rows), 0))
 
     def add(self, taken: Rows) -> None:
-        """Take samples in.
+        """Take samples in; when their clock was set back, those before it are forgotten.
 
         Args:
             taken: Shape (rows of the preset, n), n may be 0.
         """
-        self._kept = np.concatenate([self._kept, taken[self._rows]], axis=1)
+        new = taken[self._rows]
+        if new.shape[1] and self._kept.shape[1] and new[0, 0] < self._kept[0, -1] - HELD_S:
+            self._kept = self._kept[:, :0]
+        self._kept = np.concatenate([self._kept, new], axis=1)
         self._kept[0] = np.maximum.accumulate(self._kept[0])
 
     def at(self, stamps_s: Rows) -> npt.NDArray[np.float32]:

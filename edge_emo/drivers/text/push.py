@@ -12,6 +12,8 @@ from edge_emo.drivers.text.lines import clean
 from edge_emo.errors import ClosedError, ConfigError, DeviceTimeoutError
 from edge_emo.types import Chunk, Kind, StreamInfo, Utterance
 
+_AHEAD_NS = 60_000_000_000
+
 
 class PushedText(Driver):
     """Delivers what :meth:`push` is given, in order: ``push:``.
@@ -59,7 +61,8 @@ class PushedText(Driver):
         Raises:
             ClosedError: The stream is not open.
             ConfigError: The line was said before the one pushed last: what counts is when its
-                last word ended, or ``t_ns`` without word times.
+                last word ended, or ``t_ns`` without word times. Or its time is more than a
+                minute ahead, as one of another clock is.
         """
         line, known = clean(text), utterance or Utterance()
         with self._changed:
@@ -68,7 +71,9 @@ class PushedText(Driver):
             if line:
                 begin_ns = known.words[0].start_ns if known.words and t_ns is None else t_ns
                 stamp_ns = self._stamp(self._clock, begin_ns)
-                self._append(Chunk("text", self._seq, stamp_ns, 0.0, line, utterance))
+                chunk = Chunk("text", self._seq, stamp_ns, 0.0, line, utterance)
+                self._check_time(chunk, self._clock.now_ns())
+                self._append(chunk)
 
     def read(self, timeout_s: float) -> Chunk:
         """Return the next line; see :meth:`Driver.read`."""
@@ -94,12 +99,19 @@ class PushedText(Driver):
     def _stamp(self, clock: Clock, t_ns: int | None) -> int:
         return max(clock.now_ns(), self._newest_ns) if t_ns is None else t_ns
 
-    def _append(self, chunk: Chunk) -> None:
+    def _check_time(self, chunk: Chunk, now_ns: int) -> None:
+        if chunk.end_ns > now_ns + _AHEAD_NS:
+            raise ConfigError(
+                f"text pushed for {chunk.end_ns} ns is far ahead of the session, at {now_ns} ns",
+                hint="give times of the session clock: pipeline.clock.now_ns()",
+            )
         if chunk.end_ns < self._newest_ns:
             raise ConfigError(
                 f"text pushed for {chunk.end_ns} ns comes after text for {self._newest_ns} ns",
                 hint="push text in the order in which it was said",
             )
+
+    def _append(self, chunk: Chunk) -> None:
         if len(self._waiting) == self._capacity:
             self._waiting.popleft()
             self._dropped += 1
