@@ -108,6 +108,8 @@ class SinkRunner:
         if self._thread.ident is None:
             return
         self._thread.join(timeout_s)
+        if self.drops:
+            _log.warning("%s was too slow: %d items never reached it", self.name, self.drops)
         if self._thread.is_alive():
             self._fail(EdgeEmoError(f"{self.name} did not finish within {timeout_s:g} s"))
 

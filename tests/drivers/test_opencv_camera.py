@@ -429,3 +429,23 @@ def test_an_opener_that_hangs_is_abandoned():
         LiveSource("hanging", opener, MonotonicClock(), 0.05)
     may_open.set()
     assert capture.released.wait(5.0)
+
+
+def test_an_error_of_opencv_itself_reaches_the_reader_at_once():
+    class Raw(StampingCapture):
+        def retrieve(self) -> tuple[bool, np.ndarray]:
+            return True, np.zeros((8, 8, 2), np.uint8)  # YUYV as it came
+
+    info = StreamInfo("camera", 30.0, (), "rgb8", "raw")
+    source = LiveSource("raw", lambda: (Raw(0.0), info), MonotonicClock(), 60.0)
+    with pytest.raises(cv2.error):
+        source.read(5.0)
+    source.close()
+
+
+def test_an_opener_that_fails_in_any_way_is_heard_at_once():
+    def opener() -> tuple[StampingCapture, StreamInfo]:
+        raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        LiveSource("broken", opener, MonotonicClock(), 60.0)

@@ -192,6 +192,18 @@ def test_a_sink_that_does_not_finish_has_failed() -> None:
     assert str(runner.error) == "Hanging did not finish within 0 s"
 
 
+def test_what_never_reached_a_slow_sink_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    sink = Hanging()
+    runner = SinkRunner(sink)
+    runner.open({}, ManualClock())
+    for seq in range(2100):
+        runner.put(a_state(seq))
+    sink.release.set()
+    runner.close()
+    assert f"Hanging was too slow: {runner.drops} items never reached it" in caplog.text
+    assert runner.drops >= 51
+
+
 def test_a_file_on_a_full_disk_is_closed_all_the_same() -> None:
     sink = JsonLinesSink("unused")
     sink._file = file = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115 - closed below

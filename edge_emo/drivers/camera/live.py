@@ -12,11 +12,8 @@ from edge_emo.clock import Clock
 from edge_emo.drivers.camera.videocapture import picture, words
 from edge_emo.errors import (
     ClosedError,
-    ConfigError,
-    DeviceError,
     DeviceLostError,
     DeviceTimeoutError,
-    UnavailableError,
 )
 from edge_emo.types import Chunk, StreamInfo
 
@@ -111,13 +108,13 @@ class LiveSource:
     def _run(self) -> None:
         try:
             capture, info = self._opener()
-        except (DeviceError, ConfigError, UnavailableError) as error:
+        except Exception as error:  # whatever it is, whoever waits for the source raises it
             self._settle(error=error)
             return
         try:
             self._settle(info=info)
             self._drain(capture, info)
-        except DeviceLostError as error:
+        except Exception as error:  # such as OpenCV's own, of a frame that is no picture
             self._settle(error=error)
         finally:
             capture.release()
