@@ -24,6 +24,7 @@ _CANDIDATE = {
     "kind": "candidate",
     "kb": "kB",
     "score": "score",
+    "r": "r of dimensions",
     "agreement": "agreement",
     "calibration_error": "calibration error",
     "p50_ms": "p50 ms",
@@ -122,6 +123,7 @@ def table(figures: Sequence[Mapping[str, Any]], indent: str = "") -> str:
         {
             **row,
             "kb": round(row["bytes"] / 1e3) if row.get("bytes") else None,
+            "r": [f"{r:.3f}" for r in (row.get("correlations") or {}).values()],
             "verdict": row.get("reason") or "kept",
         }
         for row in figures

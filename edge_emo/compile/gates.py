@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +12,15 @@ from edge_emo.compile.samples import Samples
 from edge_emo.estimators.calibration import expected_calibration_error, fit_temperature, softmax
 from edge_emo.evaluation import metrics
 from edge_emo.features.face_detector import Found, box_overlap, decode, detector_settings
-from edge_emo.manifest import ModelPackage
+from edge_emo.manifest import DIMENSIONS, ModelPackage, is_dimensional
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 MOST_LOST = 0.005
-"""Greatest loss of the score, 0 … 1: half a point of unweighted recall."""
+"""Greatest loss, 0 … 1, of the score and of each correlation: half a point."""
+LEAST_KNOWN = 100
+"""Fewer clips with a true value say too little of a correlation."""
 FASTER = 0.9
 """A time counts as less below this share of the other: repeats differ by nearly as much."""
 SAME_TEMPERATURE = 0.005
@@ -51,6 +53,8 @@ class Figures:
             faces against the true ones, or against the float model's where none are known; of
             landmarks, 1 less their mean distance from the true ones over that of the eyes.
         accuracy: Of the clips with a label; None of a detector.
+        correlations: Pearson's r of the model's own valence, arousal and dominance with the true
+            ones, where enough are known.
         calibration_error: Expected calibration error with ``temperature``; None of a detector.
         temperature: Refitted; None of a detector.
         threshold: Of a detector, refitted; None of others.
@@ -73,6 +77,7 @@ class Figures:
     agreement: float | None = None
     score: float | None = None
     accuracy: float | None = None
+    correlations: Mapping[str, float] = field(default_factory=dict)
     calibration_error: float | None = None
     temperature: float | None = None
     threshold: float | None = None
@@ -128,6 +133,7 @@ def measure(
         n=len(after),
         agreement=round(float((before.argmax(1) == after.argmax(1)).mean()), 5),
         temperature=temperature,
+        correlations=_correlations(package, samples, theirs.judged),
         **_against_labels(package.labels, samples.labels, after),
     )
 
@@ -166,17 +172,28 @@ def clip_posteriors(
     logits: npt.NDArray[Any], clips: npt.NDArray[np.int64], temperature: float
 ) -> npt.NDArray[np.float64]:
     """Return the mean posterior of each clip's inputs, shape (n_clips, n_labels)."""
-    rows = softmax(logits, temperature)
+    return _clip_means(softmax(logits, temperature), clips)
+
+
+def _clip_means(rows: npt.NDArray[Any], clips: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     sums = np.zeros((int(clips.max()) + 1, rows.shape[1]))
     np.add.at(sums, clips, rows)
-    return sums / np.bincount(clips)[:, None]
+    return np.asarray(sums / np.bincount(clips)[:, None])
+
+
+def losses(candidate: Figures, base: Figures) -> dict[str, float]:
+    """Return what a candidate loses of the float32 one's figures, in words, and how much, 0 … 1."""
+    found = {}
+    if candidate.score is not None and base.score is not None:
+        found[f"{base.score * 100:.2f}"] = base.score - candidate.score
+    for name, r in base.correlations.items():
+        found[f"{r * 100:.2f} in r of {name}"] = r - candidate.correlations.get(name, 0.0)
+    return found
 
 
 def loses(candidate: Figures, base: Figures) -> bool:
-    """Tell whether a candidate loses too much of the float32 one's score."""
-    if candidate.score is None or base.score is None:
-        return False
-    return base.score - candidate.score > MOST_LOST + 1e-9
+    """Tell whether a candidate loses too much of one of the float32 one's figures."""
+    return any(lost > MOST_LOST + 1e-9 for lost in losses(candidate, base).values())
 
 
 def saves(candidate: Figures, base: Figures) -> bool:
@@ -195,8 +212,9 @@ def rejection(candidate: Figures, base: Figures, *, timed: bool) -> str:
     if candidate.score is None or base.score is None:
         return "there are no labels to judge it by"
     if loses(candidate, base):
-        lost = base.score - candidate.score
-        return f"loses {lost * 100:.2f} points of {base.score * 100:.2f}"
+        lost = losses(candidate, base)
+        most = max(lost, key=lambda words: lost[words])
+        return f"loses {lost[most] * 100:.2f} points of {most}"
     smaller = saves(candidate, base)
     if not smaller and not (timed and _is_faster(candidate, base)):
         return "neither faster nor smaller than float32"
@@ -245,6 +263,23 @@ def _against_labels(
         "accuracy": round(float(np.mean(right)), 5),
         "calibration_error": round(expected_calibration_error(chosen.max(axis=1), right), 5),
     }
+
+
+def _correlations(package: ModelPackage, samples: Samples, outputs: Outputs) -> dict[str, float]:
+    """Return r of each dimension that the model gives itself, over clips with a true value."""
+    found: dict[str, float] = {}
+    for spec in package.outputs if samples.values is not None else ():
+        if not is_dimensional(spec):
+            continue
+        means = _clip_means(outputs[spec.name], samples.clips)
+        for column, name in enumerate(spec.labels):
+            assert samples.values is not None  # the loop is empty without
+            true = samples.values[:, DIMENSIONS.index(name)]
+            known = ~np.isnan(true)
+            r = metrics.pearson(true[known], means[known, column])
+            if known.sum() >= LEAST_KNOWN and r is not None:
+                found[name] = round(r, 5)
+    return found
 
 
 def _measure_detector(

@@ -20,7 +20,7 @@ from edge_emo.errors import DatasetError
 from edge_emo.estimators.create import build_estimator
 from edge_emo.estimators.face_finder import load_face_detector
 from edge_emo.evaluation.evaluate import Progress, run_clips
-from edge_emo.manifest import ModelPackage, Signatures, TensorSpec
+from edge_emo.manifest import DIMENSIONS, ModelPackage, Signatures, TensorSpec
 from edge_emo.runtime.base import LoadedModel, Tensors
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Samples:
             a true face in pixels of the input; None when they are not known.
         points: Of what places landmarks, shape (n, 2 k + 1): where its output should lie, in
             units of the output, and the distance between the eyes in that unit; else None.
+        values: Shape (n_clips, 3): valence, arousal and dominance of each clip, NaN where it is
+            not known; None when none is known.
     """
 
     inputs: tuple[npt.NDArray[Any], ...]
@@ -51,6 +53,7 @@ class Samples:
     labels: tuple[str | None, ...]
     faces: npt.NDArray[np.float64] | None = None
     points: npt.NDArray[np.float64] | None = None
+    values: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         """Return the number of inputs."""
@@ -71,6 +74,8 @@ class Samples:
             named[LABELS] = np.array([label or "" for label in self.labels])[self.clips]
         truths = {FACES: self.faces, POINTS: self.points}
         named |= {name: truth for name, truth in truths.items() if truth is not None}
+        if self.values is not None:
+            named |= dict(zip(DIMENSIONS, self.values[self.clips].T, strict=True))
         np.savez(path, **named)
 
 
@@ -90,8 +95,9 @@ def read_samples(
         package: Says what the model reads.
         path: A manifest of clips (.jsonl), or an .npz: an array for each input of the package,
             of shape (n, …); for judging, ``labels`` of shape (n,), and ``clips`` of shape (n,)
-            where several inputs are of one clip; of a detector ``faces``, of landmarks
-            ``points``: see :class:`Samples`.
+            where several inputs are of one clip; ``valence``, ``arousal`` and ``dominance`` of
+            shape (n,), NaN where unknown; of a detector ``faces``, of landmarks ``points``: see
+            :class:`Samples`.
         root: Folder that the clips' paths are relative to; the manifest's own when None.
         model: The float model: it runs over the clips. Not needed for an .npz.
         baseline_split: See :func:`edge_emo.evaluation.evaluate.run_clips`.
@@ -127,7 +133,14 @@ def read_samples(
     numbers = np.repeat(np.arange(len(heard)), counts[counts > 0])
     if not len(numbers):
         raise DatasetError(f"{path}: the estimator abstained from every clip")
-    return Samples(recorder.stacked(), numbers, labels)
+    values = [[getattr(one.clip, name) for name in DIMENSIONS] for one in heard]
+    return Samples(recorder.stacked(), numbers, labels, values=_known(values))
+
+
+def _known(values: object) -> npt.NDArray[np.float64] | None:
+    """Return values as an array, NaN for None; None when there is no number at all."""
+    array = np.array(values, np.float64)
+    return None if np.isnan(array).all() else array
 
 
 class _Recorder(LoadedModel):
@@ -160,7 +173,7 @@ def _from_arrays(package: ModelPackage, path: Path) -> Samples:
         raise DatasetError(f"{path} is no .npz of plain arrays: {error}") from error
     inputs = tuple(_input(path, spec, arrays) for spec in package.inputs)
     count = len(inputs[0])
-    for name in (*(spec.name for spec in package.inputs), LABELS, CLIPS, POINTS):
+    for name in (*(spec.name for spec in package.inputs), LABELS, CLIPS, POINTS, *DIMENSIONS):
         if name in arrays and len(arrays[name]) != count:
             raise DatasetError(f"{path}: {name} has {len(arrays[name])} rows, others {count}")
     given = arrays.get(CLIPS, np.arange(count))
@@ -172,7 +185,18 @@ def _from_arrays(package: ModelPackage, path: Path) -> Samples:
             f"{path}: {unknown[0]!r} is no label of {package.id}",
             hint=f"its labels: {', '.join(_labels(package))}",
         )
-    return Samples(inputs, clips.astype(np.int64), labels, arrays.get(FACES), arrays.get(POINTS))
+    for name in (name for name in DIMENSIONS if name in arrays):
+        if arrays[name].dtype.kind not in "fiu" or arrays[name].ndim != 1:
+            raise DatasetError(f"{path}: {name} holds what is not one number for each input")
+    values = [arrays.get(name, np.full(count, np.nan))[first] for name in DIMENSIONS]
+    return Samples(
+        inputs,
+        clips.astype(np.int64),
+        labels,
+        arrays.get(FACES),
+        arrays.get(POINTS),
+        _known(np.transpose(values)),
+    )
 
 
 def _labels(package: ModelPackage) -> tuple[str, ...]:

@@ -223,6 +223,8 @@ def changed(path: Path, source: Path, change: Callable[[dict[str, Any]], Any]) -
         (lambda a: a.update(features=a["features"].T), r"16 rows, others|expected \[n, 16\]", ""),
         (lambda a: a.update(features=a["features"] * np.nan), "no finite number", ""),
         (lambda a: a.update(labels=a["labels"][:5]), "labels has 5 rows, others 128", ""),
+        (lambda a: a.update(valence=np.zeros(5)), "valence has 5 rows, others 128", ""),
+        (lambda a: a.update(arousal=np.full(128, "high")), "arousal .* not one number", ""),
         (lambda a: a.update(labels=np.full(128, "angry")), "'angry' is no label", "rest, load"),
         (lambda a: a.update(x=a.pop("features")), "has no array 'features'", "it has labels, x"),
     ],

@@ -19,15 +19,16 @@ from edge_emo.compile.gates import (
     refitted_threshold,
     rejection,
 )
-from edge_emo.compile.samples import Samples
+from edge_emo.compile.samples import Samples, read_samples
 from edge_emo.compile.sensitivity import worst
 from edge_emo.compile.source import target_of
 from edge_emo.estimators.calibration import softmax
 from edge_emo.manifest import ModelFile, find_package
 
 BASE = Figures(
-    "rpi", "float32", "model.tflite", bytes=1_000_000, score=0.70, p50_ms=1.2, cpu_ms=1.0
-)
+    "rpi", "float32", "model.tflite", bytes=1_000_000, score=0.70, correlations={"arousal": 0.5},
+    p50_ms=1.2, cpu_ms=1.0,
+)  # fmt: skip
 DETECTOR = {"width_px": 320, "height_px": 256, "threshold": 0.6}
 INT8 = replace(BASE, kind="int8", path="model.int8.tflite", bytes=300_000, cpu_ms=0.5)
 
@@ -39,6 +40,9 @@ INT8 = replace(BASE, kind="int8", path="model.int8.tflite", bytes=300_000, cpu_m
         ({"score": 0.695}, ""),
         ({"score": 0.6949}, "loses 0.51 points of 70.00"),
         ({"score": 0.75}, ""),
+        ({"correlations": {"arousal": 0.496}}, ""),
+        ({"correlations": {"arousal": 0.48}}, "loses 2.00 points of 50.00 in r of arousal"),
+        ({"correlations": {}}, "loses 50.00 points of 50.00 in r of arousal"),
         ({"score": None}, "no labels to judge it by"),
         ({"bytes": 960_000, "cpu_ms": 0.95}, "neither faster nor smaller"),
         ({"bytes": 960_000, "cpu_ms": 0.89}, ""),
@@ -175,3 +179,43 @@ def test_landmarks_are_judged_by_their_distance_over_that_of_the_eyes() -> None:
     found = measure(package, samples, *answers, BASE)
     assert found.score == pytest.approx(1 - 10.0 / 5 / 10.0)
     assert found.agreement == pytest.approx(1 - 5.0 / 5 / 10.0)
+
+
+def test_dimensions_are_judged_by_their_correlation_with_the_true_ones() -> None:
+    package = find_package("text")
+    affect = next(spec for spec in package.outputs if "arousal" in spec.labels)
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(-1, 1, (300, 3))
+    truth[:50] = np.nan
+    clips = np.repeat(np.arange(300), 2)
+    samples = Samples((), clips, (None,) * 300, values=truth)
+    given = np.nan_to_num(truth)[clips] + rng.normal(0, 0.3, (600, 3))
+    columns = [("valence", "arousal", "dominance").index(name) for name in affect.labels]
+    logits = rng.normal(0, 1, (600, len(package.labels)))
+    outputs = {package.categories.name: logits, affect.name: given[:, columns]}
+    found = measure(package, samples, Answers(outputs, outputs), Answers(outputs, outputs), BASE)
+    assert set(found.correlations) == set(affect.labels)
+    assert all(0.8 < r < 0.99 for r in found.correlations.values())
+
+
+def test_few_true_values_are_not_judged_by() -> None:
+    package = find_package("text")
+    affect = next(spec for spec in package.outputs if "arousal" in spec.labels)
+    rows = np.random.default_rng(0).normal(0, 1, (40, 8))
+    outputs = {package.categories.name: rows[:, :7], affect.name: rows[:, : len(affect.labels)]}
+    samples = Samples((), np.arange(40), (None,) * 40, values=rows[:, :3])
+    found = measure(package, samples, Answers(outputs, outputs), Answers(outputs, outputs), BASE)
+    assert found.correlations == {}
+
+
+def test_true_values_are_kept_with_their_inputs(tmp_path: Path) -> None:
+    package = find_package("text")
+    shapes = [(spec, (6, *spec.shape[1:])) for spec in package.inputs]
+    inputs = tuple(np.zeros(shape, spec.dtype) for spec, shape in shapes)
+    values = np.array([[0.5, np.nan, -1.0], [np.nan, 0.25, 0.0]])
+    clips = np.array([0, 0, 0, 1, 1, 1])
+    Samples(inputs, clips, (None, "anger"), values=values).save(tmp_path / "s.npz", package)
+    again = read_samples(package, tmp_path / "s.npz")
+    assert again.values is not None
+    np.testing.assert_array_equal(again.values, values)
+    assert again.labels == (None, "anger")

@@ -203,18 +203,23 @@ def prepare_voice_commercial(package: ModelPackage, data: Path, place: Path) -> 
 
 
 def prepare_text(package: ModelPackage, data: Path, place: Path) -> Pair:
-    """Judged on validation sentences with one category, calibrated on training sentences.
+    """Judged on validation sentences with one category or with valence, arousal and dominance.
 
-    The last training steps saw the validation part; the dev part is for figures alone.
+    Calibrated on training sentences. The last training steps saw the validation part; the dev
+    part is for figures alone.
     """
     import text_data
 
     sentences = text_data.read_corpora(data, package.licence.commercial)
     context = package.features["context_s"] > 0
-    for name, split in (("judged", "validation"), ("seen", "train")):
+
+    def part(split: str, truth: str, most: int) -> list[Clip]:
         chosen = [one for one in sentences if one.split == split]
-        clips = text_data.clips(chosen, "label", context=context)
-        _write(place / f"{name}.jsonl", _spread(clips, JUDGED if name == "judged" else CALIBRATION))
+        return _spread(text_data.clips(chosen, truth, context=context), most)
+
+    judged = [*part("validation", "label", JUDGED), *part("validation", "affect", JUDGED)]
+    _write(place / "judged.jsonl", judged)
+    _write(place / "seen.jsonl", part("train", "label", CALIBRATION))
     return Data(place / "judged.jsonl"), Data(place / "seen.jsonl")
 
 
