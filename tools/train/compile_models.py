@@ -34,6 +34,7 @@ import numpy as np
 from edge_emo.cli.compile import table
 from edge_emo.compile import TARGETS, Data, compile_package
 from edge_emo.compile.samples import Samples, read_samples
+from edge_emo.compile.targets import KINDS
 from edge_emo.datasets.clips import Clip, write_clips
 from edge_emo.features.face import standardise
 from edge_emo.features.face_detector import detector_settings, fit
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the unpacked corpora")
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--target", action="append", choices=tuple(TARGETS))
+    parser.add_argument("--kind", action="append", choices=KINDS, help="all where none is named")
     given = parser.parse_args()
     name, prepare = PREPARE[given.model]
     package = read_package(given.models / name)
@@ -71,6 +73,7 @@ def main() -> None:
             validation=judged,
             calibration=seen,
             out=given.models,
+            kinds=given.kind or KINDS,
             judged_on=f"{(prepare.__doc__ or '').splitlines()[0]} {about(judged)}",
             progress=lambda words: _tell(f"{time.monotonic() - ready:4.0f} s {words}"),
         )
