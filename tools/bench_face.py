@@ -35,7 +35,7 @@ from edge_emo.estimators.create import create_estimator
 from edge_emo.estimators.face_finder import PackagedDetector
 from edge_emo.manifest import ModelPackage, Signatures, find_detector, find_package
 from edge_emo.runtime.base import LoadedModel
-from edge_emo.runtime.choose import candidates, load_model
+from edge_emo.runtime.choose import candidates, load_candidate
 from edge_emo.types import Chunk, StreamInfo
 
 Image = npt.NDArray[np.uint8]
@@ -50,21 +50,21 @@ class Row:
 
     what: str
     backend: str
-    precision: str
+    file: str
     n: int
     least_ms: float
     p50_ms: float
     p95_ms: float
 
     @classmethod
-    def of(cls, what: str, backend: str, precision: str, runs_ns: Sequence[int]) -> Row:
+    def of(cls, what: str, backend: str, file: str, runs_ns: Sequence[int]) -> Row:
         """Return the percentiles of durations."""
         spread = np.percentile(np.asarray(runs_ns) / 1e6, [0, 50, 95]).round(3).tolist()
-        return cls(what, backend, precision, len(runs_ns), *spread)
+        return cls(what, backend, file, len(runs_ns), *spread)
 
     def __str__(self) -> str:
         """Return a line of the table."""
-        names = f"{self.what:<48}{self.backend:<10}{self.precision:<9}"
+        names = f"{self.what:<48}{self.backend:<10}{self.file:<28}"
         times = f"{self.least_ms:>9.3f}{self.p50_ms:>9.3f}{self.p95_ms:>9.3f}"
         return f"{names}{self.n:>6}{times}"
 
@@ -81,7 +81,7 @@ def main() -> None:
     imaging.use_one_thread()
     rows = list(measure(given.model, given.detector, given.folder, given.runs))
     print(f"{_machine()}, one thread")
-    print(f"{'what':<48}{'backend':<10}{'file':<9}{'n':>6}{'least':>9}{'p50':>9}{'p95 ms':>9}")
+    print(f"{'what':<48}{'backend':<10}{'file':<28}{'n':>6}{'least':>9}{'p50':>9}{'p95 ms':>9}")
     print("\n".join(map(str, rows)))
     if given.json:
         report = {"machine": _machine(), "threads": 1, "rows": [asdict(row) for row in rows]}
@@ -102,9 +102,9 @@ def measure(model: str, detector: str | None, folders: list[str], runs: int) -> 
 def detector_rows(package: ModelPackage, runs: int) -> Iterator[Row]:
     """Yield a row for each file of a detector: a 320×240 frame in, faces out."""
     shots = frames((320, 240))
-    for backend, precision, loaded in _loaded(package):
+    for backend, file, loaded in _loaded(package):
         finder = PackagedDetector(package, loaded)
-        yield Row.of("detector 320×240", backend, precision, timed(finder.detect, shots, runs))
+        yield Row.of("detector 320×240", backend, file, timed(finder.detect, shots, runs))
         finder.close()
 
 
@@ -112,8 +112,8 @@ def network_rows(package: ModelPackage, runs: int) -> Iterator[Row]:
     """Yield a row for each file of an expression package: the network alone."""
     rng = np.random.default_rng(SEED)
     inputs = {t.name: rng.standard_normal(t.shape).astype(t.dtype) for t in package.inputs}
-    for backend, precision, loaded in _loaded(package):
-        yield Row.of("expression network", backend, precision, timed(loaded.run, [inputs], runs))
+    for backend, file, loaded in _loaded(package):
+        yield Row.of("expression network", backend, file, timed(loaded.run, [inputs], runs))
         loaded.close()
 
 
@@ -176,8 +176,7 @@ def _loaded(package: ModelPackage) -> Iterator[tuple[str, str, LoadedModel]]:
     for one in candidates(package):
         try:
             if one.accepted:
-                given = {"backend": one.backend, "precision": one.precision}
-                yield one.backend, one.precision, load_model(package, **given)
+                yield one.backend, one.path, load_candidate(package, one)
         except ModelError as error:
             print(f"{package.id}: {error}", file=sys.stderr)
 
