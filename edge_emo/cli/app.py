@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -44,17 +46,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 done, 1 failed, 2 wrong usage, 3 a device failed, 4 a model failed.
     """
-    parser = build_parser()
-    parsed = parser.parse_args(arguments)
+    _fill_streams()
     try:
-        return int(parsed.run(parsed) or OK)
+        try:
+            parsed = build_parser().parse_args(arguments)
+            return int(parsed.run(parsed) or OK)
+        finally:
+            sys.stdout.flush()  # what cannot be written is told here, not by the interpreter's exit
     except EdgeEmoError as error:
         return _report(error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
+        leave_stdout()
         return OK
+    except OSError as error:
+        print(f"edge-emo: {error}", file=sys.stderr)
+        leave_stdout()
+        return FAILED
+
+
+def leave_stdout() -> None:
+    """Keep the interpreter from flushing into what cannot be written when it exits."""
+    try:
+        sys.stdout.flush()
+    except OSError:  # told already
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fill_streams() -> None:
+    """Open what the caller closed (``>&-``), and let no letter be too odd for a terminal.
+
+    The first file that is opened would become what was closed, and get what is printed.
+    """
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        while (handle := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+            pass
+        os.close(handle)
+        sys.stdin = sys.stdin or os.fdopen(0)
+        sys.stdout = sys.stdout or os.fdopen(1, "w")
+        sys.stderr = sys.stderr or os.fdopen(_STDERR, "w")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+_STDERR = 2
 
 
 def exit_code(error: EdgeEmoError) -> int:

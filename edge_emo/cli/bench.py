@@ -9,6 +9,7 @@ import sys
 
 from edge_emo.bench import run_bench
 from edge_emo.cli import session
+from edge_emo.cli.numbers import seconds
 from edge_emo.config import Streams
 from edge_emo.demo import demo_streams
 from edge_emo.manifest import list_packages, open_package
@@ -22,7 +23,7 @@ HELP = "measure latency, processor time and memory"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
     parser.add_argument("folder", nargs="?", help="a recorded session; the demonstration if none")
-    parser.add_argument("--seconds", type=float, default=30.0, help="length of the measurement")
+    parser.add_argument("--seconds", type=seconds, default=30.0, help="length of the measurement")
     parser.add_argument("--rate", type=float, metavar="HZ", help="states per second")
     parser.add_argument(
         "--backend", metavar="NAME", help="litert, onnx, openvino, tensorrt; no fallback"

@@ -25,6 +25,7 @@ from edge_emo.bridge.messages import (
 )
 from edge_emo.bridge.schema import WireMessage, parse
 from edge_emo.bridge.simulator import Simulator, light
+from edge_emo.cli.numbers import count, seconds
 from edge_emo.cli.session import say
 from edge_emo.clock import MonotonicClock
 from edge_emo.errors import DeviceTimeoutError, FrameError
@@ -39,18 +40,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
     verbs = parser.add_subparsers(required=True, metavar="WHAT", dest="what")
     ping = _on_port(verbs, "ping", _ping, "measure round trips")
-    ping.add_argument("--count", type=int, default=10, metavar="N", help="how many")
+    ping.add_argument("--count", type=count, default=10, metavar="N", help="how many")
     info = _on_port(verbs, "info", _info, "say what the board says of itself")
     info.add_argument("--json", action="store_true", help="print one JSON object")
     for name, act, text in (
         ("monitor", _monitor, "print samples, log lines and losses as they come"),
         ("trace", _trace, "print every frame of both directions"),
     ):
-        _on_port(verbs, name, act, text).add_argument("--seconds", type=float, metavar="S")
+        _on_port(verbs, name, act, text).add_argument("--seconds", type=seconds, metavar="S")
     simulate = verbs.add_parser("simulate", help="be a board on a pseudo-terminal")
     simulate.add_argument("--link", metavar="PATH", help="make a link to the port here")
     simulate.add_argument("--ppm", type=float, default=0.0, help="how much faster its clock runs")
-    simulate.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds")
+    simulate.add_argument("--seconds", type=seconds, metavar="S", help="stop after S seconds")
     simulate.set_defaults(act=_simulate)
 
 
@@ -71,7 +72,7 @@ def _on_port(
     parser.add_argument(
         "port", metavar="PORT", help="/dev/ttyACM0, usb:SERIALNUMBER or socket://host:port"
     )
-    parser.add_argument("--baud", type=int, default=115_200, help="bits per second")
+    parser.add_argument("--baud", type=count, default=115_200, help="bits per second")
     parser.set_defaults(act=act)
     return parser
 

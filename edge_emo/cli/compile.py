@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_emo.cli.columns import columns
+from edge_emo.cli.numbers import seconds
 from edge_emo.compile import TARGETS, Data, compile_package
 from edge_emo.compile.compiler import TIMEOUT_S
 from edge_emo.compile.targets import KINDS
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", action="append", default=[], help="more package folders")
     parser.add_argument("--key", metavar="FILE", help="private key that signs the package")
     parser.add_argument(
-        "--timeout", type=float, default=TIMEOUT_S, metavar="S", help="of each step"
+        "--timeout", type=seconds, default=TIMEOUT_S, metavar="S", help="of each step"
     )
     parser.add_argument(
         "--on-device",

@@ -11,8 +11,9 @@ import threading
 from collections.abc import Sequence
 from types import FrameType
 
+from edge_emo.cli.numbers import count, seconds
 from edge_emo.config import Config, read_config
-from edge_emo.errors import EdgeEmoError
+from edge_emo.errors import ConfigError, EdgeEmoError
 from edge_emo.imaging import use_one_thread
 from edge_emo.pipeline import Pipeline
 from edge_emo.types import KINDS
@@ -47,25 +48,27 @@ def add_state_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rate", type=float, metavar="HZ", help="states per second")
     parser.add_argument(
-        "--baseline", type=float, metavar="S", help="first take S seconds of the person's rest"
+        "--baseline", type=seconds, metavar="S", help="first take S seconds of the person's rest"
     )
     parser.add_argument(
         "--backend", metavar="NAME", help="litert, onnx, openvino, tensorrt; no fallback"
     )
-    parser.add_argument("--states", type=int, metavar="N", help="stop after N states")
-    parser.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds")
+    parser.add_argument("--states", type=count, metavar="N", help="stop after N states")
+    parser.add_argument("--seconds", type=seconds, metavar="S", help="stop after S seconds")
 
 
 def configuration(arguments: argparse.Namespace) -> Config:
     """Return the configuration that the options describe.
 
     Raises:
-        ConfigError: The file is wrong.
+        ConfigError: The file is wrong, or the rate is none.
     """
     path = getattr(arguments, "config", None)
     config = read_config(path) if path else Config()
     states, models = config.states, config.models
     if arguments.rate is not None:
+        if not arguments.rate > 0:
+            raise ConfigError(f"states.rate_hz = {arguments.rate:g} must be above 0")
         states = dataclasses.replace(states, rate_hz=arguments.rate)
     if getattr(arguments, "wait_for_devices", False):
         states = dataclasses.replace(states, wait_for_devices=True)

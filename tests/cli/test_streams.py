@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge_emo.cli.app import main
+
+COMMAND = [sys.executable, "-m", "edge_emo.cli"]
+BUFFERED = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+
+
+@pytest.mark.parametrize("words", [["models"], ["--help"]])
+def test_a_reader_that_left_is_no_error(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        done = subprocess.run(
+            [*COMMAND, *words], stdout=pipe, stderr=subprocess.PIPE, env=BUFFERED, check=False
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("env", [BUFFERED, {**BUFFERED, "PYTHONUNBUFFERED": "1"}])
+def test_a_full_disk_is_one_line_and_a_code(env: dict[str, str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "models"], stdout=full, stderr=subprocess.PIPE, env=env, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.decode() == "edge-emo: [Errno 28] No space left on device\n"
+
+
+def test_an_error_never_goes_to_stdout_where_stderr_is_closed() -> None:
+    shell = 'exec "$@" 2>&-'
+    words = ["sh", "-c", shell, "sh", *COMMAND, "models", "no-such-model"]
+    done = subprocess.run(words, stdout=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stdout) == (4, b"")
+
+
+def test_no_file_takes_the_place_of_a_closed_stdout(tmp_path: Path) -> None:
+    path = tmp_path / "states.jsonl"
+    run = ["run", "--eeg", "virtual:?seed=3", "--states", "2", "--sink", f"jsonl:{path}"]
+    words = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *COMMAND, *run]
+    assert subprocess.run(words, check=False).returncode == 0
+    assert all(line.startswith("{") for line in path.read_text().splitlines())
+
+
+def test_a_terminal_that_is_not_utf_8_shows_what_it_can() -> None:
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    words = [*COMMAND, "datasets", "show", "ravdess"]
+    done = subprocess.run(words, env=env, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"happy \\u2192 happiness" in done.stdout
+
+
+def test_a_name_too_long_for_a_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "show", "a" * 300]) == 1
+    assert capsys.readouterr().err.startswith("edge-emo: [Errno 36] File name too long")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["demo", "--seconds", text] for text in ("nan", "inf", "-1", "1e10", "soon")),
+        *(["demo", "--states", text] for text in ("0", "-1", "1.5", "9" * 20)),
+        ["demo", "--baseline", "inf"],
+        ["bench", "--seconds", "nan"],
+        ["bridge", "ping", "/dev/null", "--count", "0"],
+        ["evaluate", "text", "--manifest", "x", "--threads", "0"],
+    ],
+)
+def test_absurd_numbers_are_wrong_usage(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    assert words[-1] in capsys.readouterr().err
+
+
+def test_a_rate_that_is_no_number_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--rate", "nan"]) == 2
+    assert "rate_hz = nan" in capsys.readouterr().err
