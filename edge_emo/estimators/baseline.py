@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
+import math
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from edge_emo.errors import ConfigError, StaleError
+from edge_emo.files import write_whole
 from edge_emo.types import MODALITIES, Modality
 
 VALID_S = 24 * 3600.0
 """How long a baseline counts unless the caller says otherwise: rest differs from day to day."""
+
+_MOST = 1e6  # no feature, and no logarithm, comes near
+_DAMAGE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,7 @@ class Baseline:
                 "a baseline is personal data and is not stored without consent",
                 hint="ask the person, then pass consent=True",
             )
-        text = json.dumps(asdict(self)) + "\n"
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        write_whole(Path(path), f"{json.dumps(asdict(self))}\n".encode())
 
     @classmethod
     def load(cls, path: str | Path) -> Baseline:
@@ -77,7 +78,7 @@ class Baseline:
         try:
             row = json.loads(Path(path).read_text(encoding="utf-8"))
             baseline = _from_row(row)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, *_DAMAGE) as error:
             raise ConfigError(f"{path} is no baseline: {error}") from error
         if baseline.expired:
             raise StaleError(
@@ -91,11 +92,12 @@ def expiry(valid_s: float) -> str:
     """Return the instant ``valid_s`` seconds from now, as :attr:`Baseline.expires` has it.
 
     Raises:
-        ConfigError: It is not above 0.
+        ConfigError: It is not above 0, or later than dates go.
     """
-    if not valid_s > 0:
-        raise ConfigError(f"a baseline that is valid for {valid_s} s is none")
-    return (datetime.now(timezone.utc) + timedelta(seconds=valid_s)).isoformat()
+    if valid_s > 0:
+        with contextlib.suppress(OverflowError):
+            return (datetime.now(timezone.utc) + timedelta(seconds=valid_s)).isoformat()
+    raise ConfigError(f"a baseline that is valid for {valid_s} s is none")
 
 
 def erase(path: str | Path) -> None:
@@ -111,14 +113,22 @@ def erase(path: str | Path) -> None:
 
 
 def _from_row(row: Any) -> Baseline:
-    modality = row["modality"]
-    if modality not in MODALITIES or len(row["values"]) != len(row["known"]):
+    modality, expires = row["modality"], datetime.fromisoformat(row["expires"])
+    values, known = _numbers(row["values"], -_MOST, _MOST), _numbers(row["known"], 0.0, 1.0)
+    if modality not in MODALITIES or len(values) != len(known) or expires.tzinfo is None:
         raise ValueError("its values do not fit together")
     return Baseline(
         modality=modality,
         model_id=str(row["model_id"]),
-        values=tuple(float(value) for value in row["values"]),
-        known=tuple(float(value) for value in row["known"]),
+        values=values,
+        known=known,
         windows=int(row["windows"]),
-        expires=datetime.fromisoformat(row["expires"]).isoformat(),
+        expires=expires.isoformat(),
     )
+
+
+def _numbers(given: Any, low: float, high: float) -> tuple[float, ...]:
+    for value in given:
+        if type(value) not in (int, float) or not math.isfinite(value) or not low <= value <= high:
+            raise ValueError(f"{value!r} is no number in {low:g} … {high:g}")
+    return tuple(float(value) for value in given)

@@ -113,9 +113,12 @@ def moved(prediction: Prediction, baseline: Baseline, strength: float = STRENGTH
     if posterior is None:
         return prediction
     plain = _plain(posterior.names)
+    pairs = zip(baseline.values, plain, strict=False)
+    logs = [-strength * (at_rest - r) for at_rest, r in pairs]
+    top = max(logs)  # far from rest, the factors themselves would be 0 or too large
     raised = [
-        max(share, _FLOOR) * math.exp(-strength * (at_rest - r))
-        for share, at_rest, r in zip(posterior.probabilities, baseline.values, plain, strict=False)
+        max(share, _FLOOR) * math.exp(log - top)
+        for share, log in zip(posterior.probabilities, logs, strict=True)
     ]
     total = sum(raised)
     off = dict(zip(DIMENSIONS, baseline.values[len(plain) :], strict=True))

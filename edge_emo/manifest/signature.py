@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_emo.errors import ConfigError, ModelIntegrityError, ModelSignatureError
+from edge_emo.files import write_whole
 from edge_emo.manifest.keys import PrivateKey, PublicKey, read_keys, shipped_keys
 from edge_emo.manifest.values import MANIFEST, REINSTALL, ModelPackage
 
@@ -183,16 +184,8 @@ def _altered(folder: Path, problem: str) -> ModelIntegrityError:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write beside and rename: a reader never sees half a signature."""
-    import tempfile  # checking a signature does without it
-
     try:
-        with tempfile.NamedTemporaryFile(
-            "wb", dir=path.parent, suffix=".part", delete=False
-        ) as part:
-            part.write(content)
-        Path(part.name).chmod(0o644)
-        Path(part.name).replace(path)
+        write_whole(path, content, 0o644)
     except OSError as error:
         raise ModelIntegrityError(
             f"{path} cannot be written: {error.strerror}", hint="make its folder writable"

@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from edge_emo.files import write_whole
 from edge_emo.manifest import ModelPackage
 from edge_emo.runtime.cache import cpu_line, user_cache_dir
 from edge_emo.version import __version__
@@ -111,7 +112,8 @@ def write_record(package: ModelPackage, record: Record, folder: Path | None = No
     rows = [dataclasses.asdict(row) for row in record.rows]
     entry = {"fingerprint": fingerprint(package), "note": record.note, "rows": rows}
     try:
-        _replace(path, json.dumps({**_read(path), package.id: entry}, indent=1))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps({**_read(path), package.id: entry}, indent=1).encode())
     except OSError:
         return False
     return True
@@ -151,15 +153,3 @@ def _read(path: Path | None) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write beside and rename: a reader never sees half a file."""
-    import tempfile  # reading a record does without it
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False
-    ) as part:
-        part.write(text)
-    Path(part.name).replace(path)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_emo.errors import ClosedError, ModelError, UnavailableError
+from edge_emo.files import write_whole
 from edge_emo.manifest import ModelFile, ModelPackage, TensorSpec
 from edge_emo.runtime.base import Backend, LoadedModel, Tensors
 from edge_emo.runtime.cache import cpu_line, user_cache_dir
@@ -333,12 +334,9 @@ def _cache_dir() -> Path:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write beside and rename: nobody loads half an engine."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
-            part.write(content)
-        Path(part.name).replace(path)
+        write_whole(path, content)
     except OSError as error:
         raise ModelError(
             f"{path} cannot be written: {error.strerror}",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,49 @@ def test_nothing_is_stored_without_consent(tmp_path: Path) -> None:
 def test_only_its_user_can_read_the_file(tmp_path: Path) -> None:
     a_baseline().save(tmp_path / "rest.json", consent=True)
     assert stat.S_IMODE((tmp_path / "rest.json").stat().st_mode) == 0o600
+
+
+def test_it_takes_the_place_of_a_file_that_others_could_read(tmp_path: Path) -> None:
+    path = tmp_path / "rest.json"
+    path.write_text("old", encoding="utf-8")
+    path.chmod(0o644)
+    a_baseline().save(path, consent=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["rest.json"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("values", "[NaN, 0.1]"),
+        ("values", "[Infinity, 0.1]"),
+        ("values", "[1e300, 0.1]"),
+        ("values", f"[1{'0' * 400}, 0.1]"),
+        ("values", f"[1{'0' * 5000}, 0.1]"),
+        ("values", '"12"'),
+        ("values", "[true, 0.1]"),
+        ("known", "[1.0, -1.0]"),
+        ("known", "[1.0, 2.0]"),
+        ("known", "3"),
+        ("windows", "Infinity"),
+        ("windows", "[" * 100_000),
+        ("expires", '"2999-01-01T00:00:00"'),
+        ("expires", "7"),
+    ],
+)
+def test_a_damaged_one_is_refused(tmp_path: Path, key: str, value: str) -> None:
+    row = {name: json.dumps(one) for name, one in dataclasses.asdict(a_baseline()).items()}
+    row[key] = value
+    path = tmp_path / "rest.json"
+    path.write_text("{" + ", ".join(f'"{name}": {one}' for name, one in row.items()) + "}")
+    with pytest.raises(ConfigError, match="no baseline"):
+        Baseline.load(path)
+
+
+@pytest.mark.parametrize("valid_s", [0.0, -1.0, float("nan"), float("inf"), 1e15])
+def test_a_time_that_cannot_be_is_refused(valid_s: float) -> None:
+    with pytest.raises(ConfigError, match="is none"):
+        expiry(valid_s)
 
 
 def test_an_old_one_is_refused_and_can_be_erased(tmp_path: Path) -> None:

@@ -92,6 +92,13 @@ def test_any_rest_leaves_posteriors_whole(rest: Posterior, later: Posterior) -> 
     assert min(moved) > 0.0
 
 
+@pytest.mark.parametrize("far", [1e6, -1e6])
+def test_a_rest_far_from_any_answer_leaves_posteriors_whole(estimator: Told, far: float) -> None:
+    rest = estimator.rest([window(PLAIN)])
+    estimator.adopt(dataclasses.replace(rest, values=(far,) * len(rest.values)))
+    assert sum(shares(told(estimator, PLAIN))) == pytest.approx(1.0)
+
+
 @FEW
 @given(st.lists(posteriors(), min_size=1, max_size=5))
 def test_the_mean_of_rest_comes_half_the_way_to_a_plain_answer(said: list[Posterior]) -> None:

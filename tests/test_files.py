@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import resource
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_emo.files import write_whole
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_file_is_replaced_with_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    path.write_bytes(b"former")
+    write_whole(path, b"new", 0o640)
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"new", 0o640)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_leaves_the_former_file_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    path.write_bytes(b"former")
+    with pytest.raises(OSError, match="too large"):
+        write_whole(path, bytes(1000))
+    assert path.read_bytes() == b"former"
+    assert list(tmp_path.iterdir()) == [path]
