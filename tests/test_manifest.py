@@ -125,6 +125,8 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         ('"rest", "load"]', '"rest", "rest"]', "names one twice"),
         ("temperature = 1.5", "temperature = 0", "calibration.temperature = 0.0 is not allowed"),
         ("temperature = 1.5", "temperature = nan", "calibration.temperature"),
+        ("temperature = 1.5", "temperature = 1e-320", "calibration.temperature"),
+        ("temperature = 1.5", "temperature = 1e300", "calibration.temperature"),
         ("load = 0.5", "load = 1.5", "dimensions.arousal.load = 1.5 is not allowed"),
         ("load = 0.5", "stress = 0.5", "dimensions.arousal and the labels differ in: load, stress"),
         ('source = "mapping"', 'source = "guess"', "dimensions.source = 'guess' is unknown"),

@@ -31,6 +31,7 @@ from edge_emo.sync.window import Windower
 from edge_emo.types import Chunk, StreamInfo
 
 _UNITS = ("uv", "µv")
+_LARGEST_UV = 1e9  # a kilovolt is no sample, and its filters would run out of float32
 _FEWEST_CHANNELS = 2
 _TOLD_SHARE = 0.2
 _FEWEST_SHARE = 0.3
@@ -179,6 +180,7 @@ def _raw_and_filtered(stream: _Stream, chunk: Chunk) -> Chunk:
         stream.filter.reset()
     stream.next_seq = chunk.seq + chunk.n_samples
     raw = chunk.samples[:, stream.montage.columns]
+    raw = np.where(np.abs(raw) <= _LARGEST_UV, raw, np.float32(np.nan))
     filtered, delay_s = stream.filter.process(raw)
     pairs = np.column_stack([raw, filtered, delay_s]).astype(np.float32, copy=False)
     return Chunk(chunk.stream, chunk.seq, chunk.t_ns, chunk.rate_hz, pairs)

@@ -188,6 +188,11 @@ def _tags_of(
     labels: tuple[str, ...], scores: npt.NDArray[Any], thresholds: Mapping[str, float]
 ) -> Tags:
     row = np.clip(np.asarray(scores, np.float64).reshape(-1), 0.0, 1.0)
+    if np.isnan(row).any():
+        raise ModelError(
+            f"the model gave {row.tolist()} for the labels {', '.join(labels)}",
+            hint="compare backends with: edge-emo evaluate --backend",
+        )
     return Tags(labels, tuple(row.tolist()), tuple(thresholds[name] for name in labels))
 
 

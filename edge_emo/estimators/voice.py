@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edge_emo.clock import Clock
 from edge_emo.errors import ClosedError, ConfigError, ModelError
 from edge_emo.estimators.base import Features
-from edge_emo.estimators.calibration import softmax
+from edge_emo.estimators.calibration import posterior
 from edge_emo.estimators.resting import RestingEstimator
 from edge_emo.estimators.voice_utterance import Pauses, weighted_posterior
 from edge_emo.features.audio import (
@@ -189,7 +189,7 @@ class VoiceEstimator(RestingEstimator):
         spec = next((one for one in self._package.outputs if "speech" in one.labels), None)
         if spec is None:
             return None
-        shares = dict(zip(spec.labels, softmax(outputs[spec.name][0]).tolist(), strict=True))
+        shares = posterior(spec.labels, outputs[spec.name])
         if shares.get("other sound", 0.0) > self._settings.other_sound:
             return "another sound, not speech"
         if shares.get("vocal burst", 0.0) > self._settings.vocal_burst:

@@ -119,6 +119,7 @@ class LogMel:
         self._buffer[:kept] = self._buffer[count : self._held]
         self._held = kept
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _transform(self, count: int) -> Floats:
         spec = self.spec
         frames = self._frames[:count]
@@ -349,6 +350,7 @@ class SignalReport:
     reason: str | None
 
 
+_LARGEST = 100.0  # times full scale: no sound is larger
 SILENT_DBFS = -75.0
 CLIPPED_SHARE = 0.05
 SPEECH_SHARE = 0.1
@@ -400,11 +402,13 @@ class SpeechGate:
             frames: Log-mel frames of the same time, shape (m, bands), m ≥ 1, which
                 :meth:`listen` has heard.
         """
-        dc = float(samples.mean())
-        if not np.isfinite(dc):
+        sizes = np.abs(samples)
+        # A converter's frames begin some samples earlier: they may hold what the samples do not.
+        if not (sizes.max() <= _LARGEST and np.isfinite(frames).all()):
             return SignalReport(-np.inf, 0.0, 0.0, 0.0, 0.0, 0.0, "samples are not numbers")
+        dc = float(samples.mean())
         level_dbfs = 20.0 * float(np.log10(max(float(samples.std()), 1e-7)))
-        clipped = float(np.mean(np.abs(samples) >= 0.999))
+        clipped = float(np.mean(sizes >= 0.999))
         speech, snr_db = self._speech(frames)
         reason = _reason(level_dbfs, clipped, speech)
         quality = 0.0 if reason else _quality(dc, clipped, speech, snr_db)
@@ -427,6 +431,7 @@ class SpeechGate:
         ratio = float(np.mean(10.0 ** ((power_db[active] - self._background_db) / 10.0)))
         return float(active.mean()), float(np.clip(10.0 * np.log10(max(ratio - 1.0, 1.0)), 0, 60))
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _activity(self, frames: Floats, power_db: Floats) -> npt.NDArray[np.bool_]:
         """Return which frames are over the background and far from flat."""
         bands = frames[:, self._bands]

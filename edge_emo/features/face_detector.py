@@ -140,12 +140,30 @@ class FaceDetector:
 
         Args:
             frame: RGB uint8, shape (height, width, 3).
+
+        Raises:
+            ModelError: The network gave what is no number.
         """
         scale = fit(frame, self._picture)
         np.subtract(self._picture, _CENTRE, out=self._tensor[0])
-        found = decode(self._model.run({"image": self._tensor}), self._settings)
+        outputs = self._model.run({"image": self._tensor})
+        if not all(np.isfinite(outputs[name]).all() for name in _SCORES):
+            raise _no_numbers("scores")
+        found = decode(outputs, self._settings)
+        if not (np.isfinite(found.boxes).all() and np.isfinite(found.points).all()):
+            raise _no_numbers("places")
         return [_face(*row, scale) for row in zip(found.boxes, found.points, found.scores,
                                                   strict=True)]  # fmt: skip
+
+
+_SCORES = tuple(f"score_{stride}" for stride in STRIDES)
+
+
+def _no_numbers(what: str) -> ModelError:
+    return ModelError(
+        f"the detector gave {what} of faces that are no numbers",
+        hint="compare backends with: edge-emo bench --autotune --model face-detector-small",
+    )
 
 
 @dataclass(frozen=True, slots=True)

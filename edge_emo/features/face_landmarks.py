@@ -61,6 +61,9 @@ class LandmarkRefiner:
         Args:
             frame: RGB uint8, shape (height, width, 3).
             faces: In pixels of the frame, the surest first.
+
+        Raises:
+            ModelError: The network gave what is no number.
         """
         most = self._settings.most
         return [self._refined(frame, face) for face in faces[:most]] + faces[most:]
@@ -72,6 +75,8 @@ class LandmarkRefiner:
         vision = cv2()
         grey = standardise(vision.cvtColor(aligned.image, vision.COLOR_RGB2GRAY))
         moves = (self._moves(grey) + self._mirrored_moves(grey)) / 2
+        if not np.isfinite(moves).all():
+            raise ModelError("the network gave landmarks of a face that are no numbers")
         if np.abs(moves).max() > self._settings.reach * self._settings.size_px:
             return face
         matrix = similarity(face.points, self._template)

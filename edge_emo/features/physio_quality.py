@@ -18,6 +18,8 @@ LEAST_PULSE_HZ = 25.0
 _LOST_SHARE = 0.05
 _STUCK_S = 5.0
 _SKIN_US = (0.02, 100.0)
+_LARGEST = 1e9
+_POSSIBLE: Mapping[str, tuple[float, float]] = {"eda": (-1.0, 10 * _SKIN_US[1])}
 _SKIN_C = (10.0, 45.0)
 
 
@@ -85,8 +87,9 @@ def examine(samples: npt.NDArray[np.float32], rate_hz: float, columns: Mapping[s
     signals: dict[str, npt.NDArray[np.float64]] = {}
     scores = dict.fromkeys(columns, 0.0)
     for name, column in columns.items():
-        values = samples[:, column].astype(np.float64)
-        fault = _fault(name, values, rate_hz)
+        given = samples[:, column].astype(np.float64)
+        values = _possible(name, given)
+        fault = _fault(name, given, rate_hz) or _fault(name, values, rate_hz)
         if fault:
             problems[name] = fault
         else:
@@ -99,6 +102,12 @@ def examine(samples: npt.NDArray[np.float32], rate_hz: float, columns: Mapping[s
         if not beats.usable:
             problems["bvp"] = "has no steady pulse"
     return Body(beats, signals, scores, problems)
+
+
+def _possible(name: str, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the samples; one that no skin and no sensor gives is as if it were lost."""
+    low, high = _POSSIBLE.get(name, (-_LARGEST, _LARGEST))
+    return np.where((values >= low) & (values <= high), values, np.nan)
 
 
 def _fault(name: str, values: npt.NDArray[np.float64], rate_hz: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -99,11 +98,16 @@ _NO_DIMENSIONS = DimensionTable("mapping")
 
 
 def _temperature(top: Table) -> float:
-    return _single(top, "calibration", "temperature", lambda t: 0 < t < math.inf)
+    return _single(top, "calibration", "temperature", _is_temperature)
 
 
 def _reliability(top: Table) -> float:
     return _single(top, "fusion", "reliability", _is_share)
+
+
+def _is_temperature(value: float) -> bool:
+    """Tell a temperature from one that leaves only 0 and 1, or the same for all."""
+    return 0.01 <= value <= 100.0
 
 
 def _is_id(text: str) -> bool:
@@ -141,18 +145,18 @@ def _read_file(row: Table) -> ModelFile:
         bytes=row.take("bytes", int, lambda size: size > 0),
         sha256=row.take("sha256", str, lambda s: re.fullmatch(r"[0-9a-f]{64}", s) is not None),
         target=row.choice("target", TARGETS) if row.has("target") else "",
-        temperature=_own(row, "temperature", math.inf),
-        threshold=_own(row, "threshold", 1.0),
+        temperature=_own(row, "temperature", _is_temperature),
+        threshold=_own(row, "threshold", lambda value: 0 < value < 1),
     )
     row.done()
     return file
 
 
-def _own(row: Table, key: str, below: float) -> float | None:
+def _own(row: Table, key: str, check: Callable[[float], bool]) -> float | None:
     """Return what was chosen for one file; None when the package's own holds."""
     if not row.has(key):
         return None
-    return row.take(key, float, lambda value: 0 < value < below)
+    return row.take(key, float, check)
 
 
 def _inside_folder(text: str) -> bool:

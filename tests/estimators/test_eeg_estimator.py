@@ -235,6 +235,15 @@ def test_nan_channels_lower_quality_and_leave_the_rest(estimator: EegEstimator) 
     assert estimator.predict(part).abstained is None
 
 
+def test_a_channel_beyond_float32_is_without_data(estimator: EegEstimator) -> None:
+    data = signal(4.0)
+    data[::2, 2], data[1::2, 2] = 3e38, -3e38
+    made = run(estimator, data)[0]
+    assert np.isfinite(row(made)).all()
+    assert made.quality == pytest.approx(7 / 8, abs=0.01)
+    assert estimator.predict(made).abstained is None
+
+
 def test_a_stream_of_nan_ends_in_a_reason(estimator: EegEstimator) -> None:
     prediction = estimator.predict(run(estimator, np.full((1000, 8), np.nan, np.float32))[0])
     assert prediction.abstained == "electrodes off: 8 of 8 channels without data"

@@ -119,6 +119,15 @@ def test_a_channel_that_is_not_a_number_is_masked(estimator: PhysioEstimator) ->
     assert prediction.quality == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("odd", [3e38, -3e38, 1e5, -100.0])
+def test_a_sample_that_no_skin_gives_counts_as_lost(estimator: PhysioEstimator, odd: float) -> None:
+    data, lost = signal(60.0)[:, [1]], signal(60.0)[:, [1]]
+    data[1000], lost[1000] = odd, np.nan
+    estimator.start(info(("eda",)))
+    kept, held = (estimator.windows_of(whole(one))[0].tensors["features"] for one in (data, lost))
+    np.testing.assert_array_equal(kept, held)
+
+
 def test_unplugged_sensors_end_in_a_reason(estimator: PhysioEstimator) -> None:
     data = signal(60.0)
     data[:, 0] = 7.0

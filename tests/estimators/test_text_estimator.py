@@ -242,6 +242,17 @@ def test_a_package_that_does_not_fit_is_refused(
         make(tmp_path, model, MANIFEST.replace(old, new))
 
 
+def test_tags_that_are_no_numbers_are_an_error(tmp_path: Path) -> None:
+    class Broken(Echo):
+        def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Mapping[str, npt.NDArray[Any]]:
+            return {**super().run(inputs), "emotions": np.array([[0.3, np.nan]], np.float32)}
+
+    model = Broken(ManualClock())
+    estimator = TextEstimator(package_in(tmp_path), model, model._clock)
+    with pytest.raises(ModelError, match="the model gave"):
+        estimator.clip(line("what a day this is"))
+
+
 def test_close_closes_the_model(estimator: TextEstimator, model: Echo) -> None:
     estimator.close()
     assert model.closed

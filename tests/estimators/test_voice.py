@@ -17,7 +17,7 @@ from edge_emo.errors import ClosedError, ConfigError, ModelError
 from edge_emo.estimators.base import Features
 from edge_emo.estimators.voice import VoiceEstimator
 from edge_emo.features.audio import MelSpec, RateConverter, log_mel, window_tensor
-from edge_emo.manifest import ModelPackage
+from edge_emo.manifest import ModelPackage, TensorSpec
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.types import CATEGORIES, Chunk, StreamInfo
 from tests.fakes.manifests import absent_file, estimator_manifest, package_in, tensor
@@ -377,3 +377,40 @@ def test_close_releases_the_model(package: ModelPackage) -> None:
     estimator.close()
     estimator.close()
     assert model.closed
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 48000])
+@pytest.mark.parametrize("odd", [np.nan, np.inf, 3e38, 1e25])
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_an_odd_sample_anywhere_is_in_no_estimate(
+    estimator: VoiceEstimator, rate_hz: int, odd: float
+) -> None:
+    for place in (0, 25, 70, rate_hz, 3 * rate_hz - 1, 3 * rate_hz + 70):
+        sound = babble(3.6, rate_hz).copy()
+        sound[place] = odd
+        estimator.start(info(rate_hz))
+        made = estimator.features(chunk(sound, rate_hz=rate_hz))
+        tensors = [tensor for one in made for tensor in one.tensors.values()]
+        assert all(np.isfinite(tensor).all() for tensor in tensors)
+        assert any(one.reason == "samples are not numbers" for one in made)
+
+
+def test_a_sample_that_no_sound_has_is_refused(estimator: VoiceEstimator) -> None:
+    sound = babble(3.0).copy()
+    sound[20000] = 1e3
+    assert estimator.clip(chunk(sound)).abstained == "samples are not numbers"
+
+
+def test_a_gate_that_gives_no_number_is_an_error(package: ModelPackage) -> None:
+    speech = TensorSpec("sound", (1, 2), "NC", "float32", labels=("speech", "other sound"))
+    gated = dataclasses.replace(package, outputs=(*package.outputs, speech))
+
+    class Broken(BandLevels):
+        def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Mapping[str, npt.NDArray[Any]]:
+            return {**super().run(inputs), "sound": np.full((1, 2), np.nan, np.float32)}
+
+    clock = ManualClock()
+    estimator = VoiceEstimator(gated, Broken(clock), clock)
+    estimator.start(info())
+    with pytest.raises(ModelError, match="speech, other sound"):
+        estimator.clip(chunk(babble(3.0)))

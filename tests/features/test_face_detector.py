@@ -181,3 +181,16 @@ def test_small_faces_have_to_be_surer() -> None:
     assert found.scores.tolist() == pytest.approx([0.7, 0.54], abs=1e-4)
     assert (found.boxes[:, 2] - found.boxes[:, 0]).round().tolist() == [64.0, 32.0]
     assert len(found.points) == 2
+
+
+@pytest.mark.parametrize("part", ["score", "box", "points"])
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_what_is_no_number_is_an_error(part: str, odd: float) -> None:
+    maps = empty()
+    put(maps, 16, 4, 5, 3.0)
+    maps[f"{part}_16"][0, 4, 5] = odd
+    detector = FaceDetector(Fixed(maps), SETTINGS)
+    if (part, odd) == ("box", np.inf):  # the size of a box is bounded, its place is not
+        maps["box_16"][0, 4, 5, :2] = odd
+    with pytest.raises(ModelError, match="no numbers"):
+        detector.detect(np.zeros((256, 320, 3), np.uint8))

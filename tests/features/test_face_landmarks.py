@@ -109,3 +109,10 @@ def test_wrong_parameters_are_named(features: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match=key) as caught:
         landmark_settings(features, "mine")
     assert "unit_px" in (caught.value.hint or "")
+
+
+def test_moves_that_are_no_numbers_are_an_error() -> None:
+    moves = np.zeros((5, 2))
+    moves[3, 1] = np.nan
+    with pytest.raises(ModelError, match="no numbers"):
+        LandmarkRefiner(Says(moves), LandmarkSettings()).refined(FRAME, [upright()])
