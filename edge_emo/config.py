@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -195,7 +194,7 @@ def parse_config(text: str, name: str = "configuration") -> Config:
     reader = toml()
     try:
         values = reader.loads(text)
-    except reader.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also too many digits, and too deep nesting
         raise ConfigError(f"{name} is not valid TOML: {error}") from error
     return _build(Config, values, name, "")
 
@@ -236,20 +235,21 @@ def _choice(choices: tuple[Any, ...], value: Any, name: str, key: str) -> Any:
 _SHAPES: Mapping[str, tuple[str, Any]] = {
     "str": ("text", lambda v: isinstance(v, str)),
     "int": ("a whole number above 0", lambda v: type(v) is int and v > 0),
-    "float": (
-        "a finite number above or equal to 0",
-        lambda v: type(v) in (int, float) and 0 <= v < math.inf,
-    ),
+    "float": ("a finite number above or equal to 0", lambda v: _is_number(v)),
     "bool": ("true or false", lambda v: isinstance(v, bool)),
     "tuple": ("a list of texts", lambda v: isinstance(v, list) and all(type(i) is str for i in v)),
     "Mapping": (
-        "a table of numbers",
-        lambda v: (
-            isinstance(v, dict)
-            and all(type(i) in (int, float) and not math.isnan(i) for i in v.values())
-        ),
+        "a table of numbers above or equal to 0",
+        lambda v: isinstance(v, dict) and all(map(_is_number, v.values())),
     ),
 }
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < _LARGEST
+
+
+_LARGEST = 10**300  # a larger integer may be no number, and infinity says nothing
 
 
 def _plain(hint: Any, value: Any, name: str, key: str) -> Any:

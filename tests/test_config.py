@@ -46,6 +46,9 @@ def test_every_section_is_read(tmp_path: Path) -> None:
         ("[fusion.lifetime_s]\nface = 'long'", "must be a table of numbers", ""),
         ("[states]\nrate_hz = inf", "states.rate_hz = inf must be a finite number", ""),
         ("[fusion.reliability]\nface = nan", "must be a table of numbers", ""),
+        (f"[states]\nrate_hz = 1{'0' * 400}", "must be a finite number", ""),
+        (f"[states]\nrate_hz = 1{'0' * 5000}", "kiosk.toml is not valid TOML", ""),
+        ("sinks = " + "[" * 100_000, "kiosk.toml is not valid TOML", ""),
         ("[streams", "kiosk.toml is not valid TOML", ""),
     ],
 )

@@ -103,7 +103,7 @@ def parse_corpus(text: str, where: str) -> Corpus:
     reader = toml()
     try:
         values = cast("dict[str, Any]", reader.loads(text))
-    except reader.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{where} is not valid TOML: {error}") from error
     known = {entry.name for entry in dataclasses.fields(Corpus)}
     for key in values:

@@ -122,12 +122,12 @@ def read_about(manifest: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
     path = about_path(manifest)
     if not path.is_file():
         return
-    with path.open(encoding="utf-8", newline="\n") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
                 row = json.loads(line)
                 yield row.pop("clip"), row
-            except (json.JSONDecodeError, KeyError, AttributeError) as error:
+            except (ValueError, RecursionError, KeyError, AttributeError, TypeError) as error:
                 raise DatasetError(f"{path}:{number}: no JSON object with a clip") from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import operator
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -171,12 +172,19 @@ def _check_values(row: Mapping[str, Any], where: str) -> None:
 
 def _read_line(line: str, where: str) -> Clip:
     try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
+        row = json.loads(line, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{where}: not JSON: {error}") from error
     if not isinstance(row, dict):
         raise DatasetError(f"{where}: not a JSON object")
     return check_clip(cast("dict[str, Any]", row), where)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        raise ValueError("a key is there twice")
+    return row
 
 
 def _check_together(clip: Clip, where: str) -> None:
@@ -188,16 +196,17 @@ def _check_together(clip: Clip, where: str) -> None:
 
 
 def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
+    return _is_text(value) and bool(value) and "\0" not in value
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+    """Tell a text from one with half a surrogate pair, which no file can hold."""
+    return isinstance(value, str) and (value.isascii() or not _HALF.search(value))
 
 
 def _between(low: float, high: float) -> Callable[[Any], bool]:
     def check(value: Any) -> bool:
-        return type(value) in (int, float) and math.isfinite(value) and low <= value <= high
+        return type(value) in (int, float) and low <= value <= high and value < _LARGEST
 
     return check
 
@@ -213,10 +222,14 @@ def _is_context(value: Any) -> bool:
     return isinstance(value, Sequence) and all(
         isinstance(said, Mapping)
         and said.keys() <= {"speaker", "text"}
-        and isinstance(said.get("text"), str)
+        and _is_text(said.get("text"))
         and (said.get("speaker") is None or _is_name(said["speaker"]))
         for said in value
     )
+
+
+_HALF = re.compile("[\ud800-\udfff]")
+_LARGEST = 10**300  # a larger integer may be no number
 
 
 def _one_of(words: tuple[str, ...]) -> Callable[[Any], bool]:

@@ -48,7 +48,7 @@ def read_mapping(path: Path) -> Mapped:
     reader = toml()
     try:
         values = cast("dict[str, Any]", reader.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, reader.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is no column-mapping file: {error}") from error
     _refuse(values, _KEYS, path, "")
     columns = values.get("columns", {})

@@ -105,8 +105,8 @@ def recipe_of(name: str) -> Recipe:
     if name.endswith(".toml"):
         try:
             return parse_recipe(Path(name).read_text(encoding="utf-8"), name)
-        except OSError as error:
-            raise ConfigError(f"{name} cannot be read: {error.strerror}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{name} cannot be read: {error}") from error
     if name not in recipes():
         raise ConfigError(f"there is no recipe {name!r}", hint=f"recipes: {', '.join(recipes())}")
     return recipes()[name]
@@ -126,7 +126,7 @@ def parse_recipe(text: str, where: str) -> Recipe:
             for row in values.pop("corpora", [])
         ]
         return Recipe(**values, corpora=tuple(rows))
-    except (reader.TOMLDecodeError, TypeError, KeyError) as error:
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         raise ConfigError(f"{where} is no recipe: {error}") from error
 
 

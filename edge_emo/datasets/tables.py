@@ -119,6 +119,8 @@ def read_json(path: Path, findings: Findings) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise DatasetError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{path}: not JSON: {error}") from error
 
 
 def repair(text: str) -> str:

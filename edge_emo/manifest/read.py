@@ -57,7 +57,7 @@ def _parsed(manifest: Path, content: bytes) -> ModelPackage:
     reader = toml()
     try:
         found = reader.loads(content.decode("utf-8"))
-    except (reader.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also too many digits, and too deep nesting
         raise ModelError(f"{manifest} is not TOML: {error}", hint=REINSTALL) from error
     return _read_manifest(Table(manifest, "", found), manifest.parent)
 
@@ -161,7 +161,8 @@ def _own(row: Table, key: str, check: Callable[[float], bool]) -> float | None:
 
 def _inside_folder(text: str) -> bool:
     path = PurePosixPath(text)
-    return bool(text) and not path.is_absolute() and ".." not in path.parts and "\\" not in text
+    odd = "\\" in text or "\0" in text
+    return bool(text) and not path.is_absolute() and ".." not in path.parts and not odd
 
 
 def _read_tensor(row: Table) -> TensorSpec:

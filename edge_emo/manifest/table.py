@@ -34,7 +34,7 @@ class Table:
         if key not in self._rest:
             raise self.fail(key, "is missing")
         value = self._rest.pop(key)
-        if kind is float and type(value) is int:
+        if kind is float and type(value) is int and abs(value) < _LARGEST:
             value = float(value)
         if type(value) is not kind:
             raise self.fail(key, f"is {value!r}, which is no {_KIND_WORDS[kind]}")
@@ -88,6 +88,7 @@ class Table:
             raise self.fail(key, "is an unknown key", "remove it, or correct its spelling")
 
 
+_LARGEST = 10**300  # a larger integer may be no number
 _KIND_WORDS: Mapping[type, str] = {
     str: "text",
     int: "integer",

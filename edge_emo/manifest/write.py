@@ -25,7 +25,7 @@ def read_table(folder: Path) -> dict[str, Any]:
         table: dict[str, Any] = toml.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelNotFoundError(f"{path} cannot be read: {error.strerror}") from error
-    except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not TOML: {error}", hint=REINSTALL) from error
     return table
 

@@ -95,8 +95,8 @@ def read_record(package: ModelPackage, folder: Path | None = None) -> Record | N
     if not isinstance(kept, dict) or kept.get("fingerprint") != fingerprint(package):
         return None
     try:
-        return Record(tuple(Timing(**row) for row in kept["rows"]), str(kept["note"]))
-    except (KeyError, TypeError):  # written by another version
+        return Record(tuple(map(_timing, kept["rows"])), str(kept["note"]))
+    except (KeyError, TypeError):  # written by another version, or damaged
         return None
 
 
@@ -130,6 +130,16 @@ def measured_ms(package: ModelPackage, threads: int = 1) -> Mapping[tuple[str, s
     }
 
 
+def _timing(row: Mapping[str, Any]) -> Timing:
+    timing = Timing(**row)
+    for field in dataclasses.fields(timing):
+        value = getattr(timing, field.name)
+        kinds = (int, float) if field.type == "float" else (int,) if field.type == "int" else (str,)
+        if type(value) not in kinds or value != value:  # NaN has no order
+            raise TypeError(f"{field.name} = {value!r}")
+    return timing
+
+
 @cache
 def _versions() -> Mapping[str, str]:
     from importlib import metadata  # slow to import, and needed only where a record is kept
@@ -150,6 +160,6 @@ def _read(path: Path | None) -> dict[str, Any]:
     """Return the file's content; a missing or damaged one holds nothing."""
     try:
         content = json.loads(path.read_text(encoding="utf-8")) if path else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

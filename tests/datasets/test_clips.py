@@ -67,6 +67,12 @@ def test_absent_keys_are_null_and_empty_lines_are_skipped(tmp_path: Path) -> Non
         ({"votes": ["anger"]}, "votes = "),
         ({"perspective": "mine"}, "perspective = 'mine'"),
         ({"label": ""}, "label = ''"),
+        ({"valence": 10**400}, "valence = 1"),
+        ({"start_s": 10**400}, "start_s = 1"),
+        ({"votes": {"anger": 1e308, "fear": 1e308}}, "votes = "),
+        ({"path": "c/\0.wav"}, "path = "),
+        ({"text": "half \ud83d"}, "text = "),
+        ({"context": [{"text": "half \ud83d"}]}, "context = "),
     ],
 )
 def test_a_wrong_value_is_named_with_its_line(
@@ -103,3 +109,20 @@ def test_a_wrong_clip_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="valence = 2"):
         write_clips(tmp_path / "m.jsonl", [Clip("a", "text", text="x", valence=2.0)])
     assert not (tmp_path / "m.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"clip": "a", "clip": "b", "modality": "text", "text": "x"}', "a key is there twice"),
+        ('{"clip": "a", "votes": {"joy": 1, "joy": 2}}', "a key is there twice"),
+        ('{"clip": ' + "[" * 100_000, "not JSON"),
+        (f'{{"clip": 1{"0" * 5000}}}', "not JSON"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str, words: str) -> None:
+    path = manifest(tmp_path, ROW, line)
+    with pytest.raises(DatasetError) as caught:
+        read_clips(path)
+    assert words in caught.value.message
+    assert f"{path}:2: " in caught.value.message

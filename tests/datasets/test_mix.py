@@ -149,3 +149,11 @@ def test_context_looks_back_within_a_dialogue_only(tmp_path: Path) -> None:
     context, reply = (json.loads(line)["messages"] for line in out.read_text().splitlines())
     assert context[1]["content"].endswith("a: Shall we row?\nb: Gladly!")
     assert reply[2]["content"] == "Gladly!"
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"a = " + b"[" * 100_000, b"corpora = 3", b"x = 1"])
+def test_a_damaged_recipe_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "own.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"own\.toml"):
+        recipe_of(str(path))

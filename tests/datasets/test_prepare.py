@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from edge_emo.cli.app import main
 from edge_emo.datasets.adapter import Adapter, make_adapter
 from edge_emo.datasets.catalogue import Corpus, corpora, corpus_of, find, parse_corpus
-from edge_emo.datasets.check import check_manifests
+from edge_emo.datasets.check import check_manifests, read_about
 from edge_emo.datasets.clips import Clip, read_clips, write_clips
 from edge_emo.datasets.findings import Findings
 from edge_emo.datasets.prepare import Options, about_path, prepare
@@ -299,6 +299,13 @@ def test_a_manifest_edited_by_hand_names_its_line(tmp_path: Path) -> None:
     manifest.write_text(manifest.read_text().replace('"b"', '"b", "note": 1'))
     with pytest.raises(DatasetError, match=r"m\.jsonl:2: unknown key 'note'"):
         check_manifests([manifest])
+
+
+@pytest.mark.parametrize("line", [b"[]", b"\xff", b"3", b"[" * 100_000, b'{"clip": ' + b"9" * 5000])
+def test_what_is_beside_a_manifest_names_its_line(tmp_path: Path, line: bytes) -> None:
+    (tmp_path / "m.about.jsonl").write_bytes(b'{"clip": "a"}\n' + line)
+    with pytest.raises(DatasetError, match=r"m\.about\.jsonl:2: no JSON object with a clip"):
+        list(read_about(tmp_path / "m.jsonl"))
 
 
 def test_every_filter_of_find_narrows() -> None:

@@ -81,7 +81,21 @@ def test_a_record_of_other_files_or_another_version_does_not_count(
     assert read_record(package, tmp_path) is None
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"tiny": 3}', "\udce9"])
+@pytest.mark.parametrize(
+    ("key", "value"), [("p50_ms", "fast"), ("p50_ms", float("nan")), ("threads", 1.0), ("path", 3)]
+)
+def test_a_row_of_other_types_does_not_count(
+    key: str, value: object, make_package: MakePackage, tiny_tflite: bytes, tmp_path: Path
+) -> None:
+    package = make_package({"m.tflite": tiny_tflite})
+    assert write_record(package, times(0.2, 0.1), tmp_path)
+    content = json.loads((tmp_path / "measured.json").read_text(encoding="utf-8"))
+    content[package.id]["rows"][0][key] = value
+    (tmp_path / "measured.json").write_text(json.dumps(content), encoding="utf-8")
+    assert read_record(package, tmp_path) is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"tiny": 3}', "\udce9", "[" * 100_000])
 def test_a_damaged_store_holds_nothing_and_is_replaced(
     content: str, make_package: MakePackage, tiny_tflite: bytes, tmp_path: Path
 ) -> None:
