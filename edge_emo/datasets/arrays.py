@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_emo.datasets.decode import ARCHIVE_DAMAGE
 from edge_emo.datasets.tree import Signal
 from edge_emo.errors import DatasetError
 from edge_emo.vendor import load
@@ -25,7 +25,7 @@ def open_npz(path: Path) -> Any:
     """
     try:
         return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except ARCHIVE_DAMAGE as error:
         raise DatasetError(f"{path} is no NumPy archive: {error}") from error
 
 
@@ -40,7 +40,7 @@ def read_mat(path: Path) -> Mapping[str, Any]:
     io = load("scipy.io")
     try:
         return dict(io.loadmat(path))
-    except (OSError, ValueError, NotImplementedError, TypeError) as error:
+    except (*ARCHIVE_DAMAGE, io.matlab.MatReadError) as error:
         raise DatasetError(f"{path} is no readable MATLAB file: {error}") from error
 
 
@@ -57,7 +57,7 @@ def read_edf(path: Path) -> Signal:
     try:
         raw = path.read_bytes()
         return _edf(raw)
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, IndexError, ArithmeticError) as error:
         raise DatasetError(f"{path} is no readable EDF file: {error}") from error
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import struct
+import tokenize
 import wave
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +27,14 @@ Samples = npt.NDArray[np.float32]
 _Data = npt.NDArray[np.uint8] | Samples | str
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".pgm", ".ppm", ".tif", ".tiff")
 SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+
+ARCHIVE_DAMAGE = (
+    *(OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, ArithmeticError),
+    *(RuntimeError, MemoryError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
+)
+"""What NumPy raises of archives whose bytes are wrong."""
+_WIDEST_BYTES = 4
 
 KIND_OF: Mapping[Modality, Kind] = {
     "face": "camera",
@@ -81,7 +93,7 @@ def decode_clip(clip: Clip, root: str | Path) -> DecodedClip:
     if clip.path is None:
         raise DatasetError(f"clip {clip.clip}: has no path")
     path = Path(root) / clip.path
-    if not path.is_file():
+    if not _is_file(path):
         raise DatasetError(
             f"clip {clip.clip}: {path} does not exist",
             hint="name the folder that the paths are relative to with --root",
@@ -90,6 +102,13 @@ def decode_clip(clip: Clip, root: str | Path) -> DecodedClip:
         return _decoded(clip, str(path), 0.0, (), _read_image(clip, path))
     signal = _cut(clip, _read_signal(clip, path))
     return _decoded(clip, str(path), signal.rate_hz, signal.channels, signal.data)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the name is too long, or a folder may not be entered
+        return False
 
 
 def _utterance(clip: Clip) -> Utterance:
@@ -109,7 +128,10 @@ def _read_image(clip: Clip, path: Path) -> npt.NDArray[np.uint8]:
     if path.suffix.lower() not in IMAGES:
         raise _wrong_suffix(clip, path, IMAGES)
     cv = cv2()
-    image = cv.imdecode(np.fromfile(path, dtype=np.uint8), cv.IMREAD_COLOR)
+    try:
+        image = cv.imdecode(np.fromfile(path, dtype=np.uint8), cv.IMREAD_COLOR)
+    except (OSError, cv.error) as error:  # an empty file, or one of more pixels than OpenCV takes
+        raise DatasetError(f"clip {clip.clip}: {path} is no readable picture: {error}") from error
     if image is None:
         raise DatasetError(f"clip {clip.clip}: {path} is no readable picture")
     return np.asarray(cv.cvtColor(image, cv.COLOR_BGR2RGB), dtype=np.uint8)
@@ -136,10 +158,13 @@ def _read_wave(clip: Clip, path: Path) -> _Signal:
         with wave.open(str(path), "rb") as file:
             layout = file.getparams()
             raw = file.readframes(layout.nframes)
-    except (wave.Error, EOFError) as error:
+    except (OSError, wave.Error, EOFError) as error:
         if "unknown format" in str(error):  # float or extensible, which the standard library lacks
             return _read_sound(clip, path)
         raise DatasetError(f"clip {clip.clip}: {path} is no WAV file: {error}") from error
+    if layout.sampwidth > _WIDEST_BYTES or layout.framerate < 1:
+        bits = 8 * layout.sampwidth
+        raise DatasetError(f"clip {clip.clip}: {path} has {bits} bits at {layout.framerate} Hz")
     if len(raw) < layout.nframes * layout.nchannels * layout.sampwidth:
         raise DatasetError(f"clip {clip.clip}: {path} is truncated")
     data = _from_pcm(raw, layout.sampwidth).reshape(-1, layout.nchannels)
@@ -174,16 +199,16 @@ def _sound_channels(count: int) -> tuple[str, ...]:
 
 def _read_npz(clip: Clip, path: Path) -> _Signal:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             data = np.asarray(archive["data"], dtype=np.float32)
             rate_hz = float(archive["rate_hz"])
             channels = tuple(str(name) for name in np.atleast_1d(archive["channels"]))
-    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+    except ARCHIVE_DAMAGE as error:
         raise DatasetError(
             f"clip {clip.clip}: {path} is no signal file: {error}",
             hint="an .npz needs data (n_samples, n_channels), rate_hz and channels",
         ) from error
-    if data.ndim != 2 or data.shape[1] != len(channels) or not rate_hz > 0:
+    if data.ndim != 2 or data.shape[1] != len(channels) or not 0 < rate_hz < math.inf:
         raise DatasetError(
             f"clip {clip.clip}: {path} holds data {data.shape} at {rate_hz} Hz "
             f"for {len(channels)} channels"

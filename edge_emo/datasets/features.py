@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from edge_emo.datasets.clips import Clip
 from edge_emo.datasets.decode import IMAGES, decode_clip
 from edge_emo.datasets.film_sound import SUFFIXES, read_film_sound
-from edge_emo.errors import DatasetError, ModelNotFoundError
+from edge_emo.errors import ConfigError, DatasetError, ModelNotFoundError
 from edge_emo.estimators.face_finder import PackagedDetector, load_face_detector
 from edge_emo.features.audio import RATE_HZ, RateConverter, log_mel
 from edge_emo.features.face_align import align
@@ -40,6 +41,16 @@ class Parameters:
     hop_s: float = 2.0
     face_px: int = 96
     face_hz: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing can be made with.
+
+        Raises:
+            ConfigError: A value is not above 0, or is infinite.
+        """
+        for name, value in asdict(self).items():
+            if not 0 < value < math.inf:
+                raise ConfigError(f"shards with {name} = {value} hold nothing")
 
 
 class Made(NamedTuple):
@@ -124,7 +135,8 @@ def content_key(clip: Clip, root: Path, parameters: Parameters) -> bytes:
 def _windows(
     clip: Clip, data: npt.NDArray[np.float32], rate_hz: float, parameters: Parameters
 ) -> npt.NDArray[np.float32]:
-    length, hop = (round(s * rate_hz) for s in (parameters.window_s, parameters.hop_s))
+    seconds = (parameters.window_s, parameters.hop_s)
+    length, hop = (max(1, round(s * rate_hz)) for s in seconds)
     count = (len(data) - length) // hop + 1
     if count < 1:
         raise DatasetError(

@@ -182,7 +182,7 @@ def write_parts(manifest: str | Path, out: str | Path) -> Counter[str]:
     """Write one manifest a part, ``PART.jsonl``; return the clips of each.
 
     Raises:
-        DatasetError: The manifest is wrong, or a clip has no part.
+        DatasetError: The manifest is wrong, a clip has no part, or its part has a slash.
     """
     manifest, out = Path(manifest), Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -192,6 +192,8 @@ def write_parts(manifest: str | Path, out: str | Path) -> Counter[str]:
         for clip in iter_clips(manifest):
             if clip.split is None:
                 raise DatasetError(f"{manifest}: clip {clip.clip} has no part")
+            if "/" in clip.split:
+                raise DatasetError(f"{manifest}: part {clip.split!r} cannot be a file's name")
             if clip.split not in files:
                 file = (out / f"{clip.split}.part").open("w", encoding="utf-8")
                 files[clip.split] = stack.enter_context(file)

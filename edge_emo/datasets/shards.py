@@ -15,7 +15,7 @@ import numpy as np
 from edge_emo.datasets.clips import Clip, iter_clips
 from edge_emo.datasets.engines import run_pieces
 from edge_emo.datasets.features import Made, Parameters, content_key, make_features
-from edge_emo.errors import DatasetError
+from edge_emo.errors import ConfigError, DatasetError
 from edge_emo.vendor import load
 
 CLIPS = 256
@@ -122,6 +122,8 @@ def make_shard(piece: Piece) -> Shard:
             rows_made.append((clip, make_features(clip, piece.root, piece.parameters)))
         except DatasetError as error:
             failed.append(error.message)
+        except ConfigError as error:  # sound of a rate that cannot be converted
+            failed.append(f"clip {clip.clip}: {error.message}")
     seconds = sum(made.seconds for _, made in rows_made)
     _write(target, rows_made, seconds, failed)
     return Shard(piece.number, name, len(rows_made), seconds, tuple(failed), kept=False)

@@ -9,7 +9,7 @@ from array import array
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,8 @@ class ManifestWriter:
         """Return the clip with its path relative to the manifest; make its file if need be."""
         if item.make is None:
             return replace(clip, path=f"{self._prefix}{clip.path}") if self._prefix else clip
+        if ".." in PurePosixPath(clip.path or "").parts:
+            raise DatasetError(f"{clip.path} leads out of the folder of made files")
         name = f"{self._manifest.stem}.files/{clip.path}"
         target = self._manifest.parent / name
         if not target.is_file():

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
+import struct
 import wave
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +124,57 @@ def test_bad_files_are_named(tmp_path: Path, clip: Clip, words: str) -> None:
     with pytest.raises(DatasetError, match=words) as caught:
         load_clip(clip, tmp_path)
     assert "clip a" in caught.value.message
+
+
+def _png(width: int, height: int) -> bytes:
+    """Return a picture that says how large it is, and holds nothing."""
+    parts = {b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), b"IEND": b""}
+    chunks = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts.items()
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def _wav(bits: int, rate_hz: int) -> bytes:
+    frame = (bits + 7) // 8
+    form = struct.pack("<HHIIHH", 1, 1, rate_hz, rate_hz * frame, frame, bits)
+    body = b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", 40) + bytes(40)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty.png", b""),
+        ("huge.png", _png(200_000, 200_000)),
+        ("empty.npz", b""),
+        ("odd.wav", _wav(40, 8000)),
+        ("still.wav", _wav(16, 0)),
+        ("n" * 300 + ".wav", None),
+    ],
+)
+def test_odd_files_are_named(tmp_path: Path, name: str, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    suffix = name.rpartition(".")[2]
+    clip = Clip("a", {"png": "face", "npz": "eeg", "wav": "voice"}[suffix], path=name)  # type: ignore[arg-type]  # names of modalities
+    with pytest.raises(DatasetError, match=f"clip a: .*{suffix}"):
+        load_clip(clip, tmp_path)
+
+
+def test_a_damaged_byte_or_end_of_an_archive_is_named(tmp_path: Path) -> None:
+    path, clip = tmp_path / "a.npz", Clip("a", "eeg", path="a.npz")
+    np.savez_compressed(path, data=np.zeros((99, 1), np.float32), rate_hz=250.0, channels=["x"])
+    whole = path.read_bytes()
+    for k in range(0, len(whole), 3):
+        for damaged in (whole[:k], whole[:k] + bytes([whole[k] ^ 0xFF]) + whole[k + 1 :]):
+            path.write_bytes(damaged)
+            with contextlib.suppress(DatasetError):  # a byte may say nothing that is read
+                load_clip(clip, tmp_path)
+
+
+def test_a_rate_without_end_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", data=np.zeros((4, 1)), rate_hz=np.inf, channels=["x"])
+    with pytest.raises(DatasetError, match="inf Hz"):
+        load_clip(Clip("a", "eeg", path="a.npz"), tmp_path)

@@ -14,7 +14,7 @@ from edge_emo.datasets.adapter import make_adapter
 from edge_emo.datasets.catalogue import corpora
 from edge_emo.datasets.chat import export_chat
 from edge_emo.datasets.clips import Clip, read_clips, write_clips
-from edge_emo.datasets.mix import mix, recipe_of, recipes, representative
+from edge_emo.datasets.mix import mix, recipe_of, recipes, representative, write_parts
 from edge_emo.datasets.prepare import about_path, prepare
 from edge_emo.errors import ConfigError, DatasetError
 
@@ -97,6 +97,13 @@ def test_parts_are_written_apart(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["datasets", "parts", str(have / "goemotions.jsonl"), "--out", str(out)]) == 0
     assert capsys.readouterr().out == "dev 1, test 1, train 2\n"
     assert [clip.split for clip in read_clips(out / "dev.jsonl")] == ["dev"]
+
+
+def test_a_part_is_no_way_out_of_the_folder(tmp_path: Path) -> None:
+    write_clips(tmp_path / "m.jsonl", [Clip("a", "text", text="x", split="../train")])
+    with pytest.raises(DatasetError, match=r"part '\.\./train'"):
+        write_parts(tmp_path / "m.jsonl", tmp_path / "deep")
+    assert not list((tmp_path).glob("*.part"))
 
 
 def test_instruction_rows_carry_licence_and_source(tmp_path: Path) -> None:

@@ -123,6 +123,22 @@ def test_a_name_twice_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "t.jsonl").exists()
 
 
+class _Outside(Adapter):
+    name = "tess"
+
+    def items(self, tree: Tree) -> Iterator[Item]:
+        for key, path in (("in", "a.png"), ("out", "../../a.png")):
+            yield tree.item("face", key, path, make=lambda: np.zeros((4, 4), np.uint8))
+
+
+def test_made_files_stay_in_their_folder(tmp_path: Path) -> None:
+    root = CASES["tess"].plant(tmp_path / "in")
+    summary = prepare(_Outside(), root, tmp_path / "out" / "t.jsonl")
+    assert [clip.clip for clip in read_clips(tmp_path / "out" / "t.jsonl")] == ["tess/in"]
+    assert "leads out of" in summary.findings.first["unreadable"][0]
+    assert not (tmp_path / "a.png").exists()
+
+
 def test_made_files_are_not_made_again(tmp_path: Path) -> None:
     root = CASES["eegmat"].plant(tmp_path / "in")
     out = tmp_path / "e.jsonl"

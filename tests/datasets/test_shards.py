@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import wave
 from pathlib import Path
 
 import cv2
@@ -116,6 +117,28 @@ def test_the_sound_of_a_real_film_is_heard(shared_data: Path, tmp_path: Path) ->
     assert made[0].seconds == pytest.approx(1.0, abs=0.01)
     (_, kept), *_ = read_shards(tmp_path / "s")
     assert kept.data.shape == (98, 48)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("hop_s", 0.0), ("window_s", float("nan")), ("face_hz", -1.0), ("face_px", 0)],
+)
+def test_parameters_that_give_nothing_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=name):
+        Parameters(**{name: value})
+
+
+def test_sound_of_an_odd_rate_is_left_out(tmp_path: Path) -> None:
+    tone(tmp_path / "a.wav", 440.0, 1.0)
+    with wave.open(str(tmp_path / "b.wav"), "wb") as file:
+        file.setparams((1, 2, 900, 0, "NONE", ""))
+        file.writeframes(bytes(1800))
+    clips = [Clip("a", "voice", path="a.wav"), Clip("b", "voice", path="b.wav")]
+    write_clips(tmp_path / "m.jsonl", clips)
+    made = make_shards(tmp_path / "m.jsonl", tmp_path / "s", engine="here")
+    assert [(shard.clips, shard.failed) for shard in made] == [
+        (1, ("clip b: sound at 900 Hz cannot be converted to 16000 Hz",))
+    ]
 
 
 def test_unknown_engines_are_refused() -> None:
