@@ -73,6 +73,17 @@ def test_an_altered_file_is_named(package: ModelPackage, name: str) -> None:
     assert "edge-emo models sign" in caught.value.hint
 
 
+def test_a_manifest_that_was_another_one_when_it_was_read_is_refused(package: ModelPackage) -> None:
+    path = package.folder / "model.toml"
+    signed = path.read_bytes()
+    path.write_bytes(signed.replace(b"default = true", b"default = false"))
+    read = read_package(package.folder)
+    path.write_bytes(signed)
+    with pytest.raises(ModelIntegrityError, match="another one when it was read"):
+        Signatures().check(read)
+    Signatures().check(package)
+
+
 def test_a_file_added_or_taken_away_is_named(package: ModelPackage) -> None:
     (package.folder / "extra.tflite").write_bytes(b"x")
     with pytest.raises(ModelIntegrityError, match=r"extra\.tflite is not among the signed files"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -59,10 +60,11 @@ def _parsed(manifest: Path, content: bytes) -> ModelPackage:
         found = reader.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # also too many digits, and too deep nesting
         raise ModelError(f"{manifest} is not TOML: {error}", hint=REINSTALL) from error
-    return _read_manifest(Table(manifest, "", found), manifest.parent)
+    digest = hashlib.sha256(content).hexdigest()
+    return _read_manifest(Table(manifest, "", found), manifest.parent, digest)
 
 
-def _read_manifest(top: Table, folder: Path) -> ModelPackage:
+def _read_manifest(top: Table, folder: Path, digest: str) -> ModelPackage:
     if (form := top.optional("manifest", int, FORM)) != FORM:
         raise top.fail("manifest", f"= {form}, and this edge_emo reads {FORM}", _UPDATE)
     task = top.choice("task", TASKS) if top.has("task") else "estimate"
@@ -86,6 +88,7 @@ def _read_manifest(top: Table, folder: Path) -> ModelPackage:
         metrics=tuple(_read_metrics(row) for row in rows) if estimates else (),
         task=task,
         detection=() if estimates else tuple(_read_detection(row) for row in rows),
+        digest=digest,
     )
     top.done()
     return package

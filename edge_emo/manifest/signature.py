@@ -72,6 +72,8 @@ class Signatures:
             return
         digests = _signed_digests(package.folder, self.keys())
         _check_digest(package.folder, MANIFEST, digests)
+        if package.digest != digests[MANIFEST]:
+            raise _altered(package.folder, f"{MANIFEST} was another one when it was read")
 
     def keys(self) -> tuple[PublicKey, ...]:
         """Return every trusted key.

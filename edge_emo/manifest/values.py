@@ -192,6 +192,8 @@ class ModelPackage:
         task: One of :data:`TASKS`. What detects, or places landmarks, has no labels, and no
             modality's name stands for it.
         detection: What was measured of a detector.
+        digest: SHA-256 of the ``model.toml`` that this was read from, in lower-case hexadecimal;
+            empty when it was read from none.
     """
 
     folder: Path
@@ -211,6 +213,7 @@ class ModelPackage:
     metrics: tuple[ReferenceMetrics, ...] = ()
     task: str = "estimate"
     detection: tuple[DetectionMetrics, ...] = ()
+    digest: str = ""
 
     @property
     def categories(self) -> TensorSpec:
@@ -253,11 +256,19 @@ class ModelPackage:
             ModelIntegrityError: It is missing, or is not the file that the manifest describes.
         """
         path = self.path(file)
-        _check_bytes(self, file, path)
+        self.content(file)
         if file.format == "openvino-ir":
             weights = str(PurePosixPath(file.path).with_suffix(".bin"))
             self.verify(next(other for other in self.files if other.path == weights))
         return path
+
+    def content(self, file: ModelFile) -> bytes:
+        """Read a file once and check it: what is parsed cannot be another file by then.
+
+        Raises:
+            ModelIntegrityError: As :meth:`verify`.
+        """
+        return _checked_bytes(self, file, self.path(file))
 
 
 def is_dimensional(spec: TensorSpec) -> bool:
@@ -275,15 +286,16 @@ def is_categorical(spec: TensorSpec) -> bool:
     return bool(spec.labels) and not is_dimensional(spec) and not is_covering(spec)
 
 
-def _check_bytes(package: ModelPackage, file: ModelFile, path: Path) -> None:
+def _checked_bytes(package: ModelPackage, file: ModelFile, path: Path) -> bytes:
     try:
         size = path.stat().st_size
         found = f"{size} bytes, not {file.bytes}"
         if size == file.bytes:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            content = path.read_bytes()
+            digest = hashlib.sha256(content).hexdigest()
             found = f"SHA-256 {digest}, not {file.sha256}"
             if digest == file.sha256:
-                return
+                return content
     except OSError as error:
         found = f"cannot be read: {error.strerror}"
     raise ModelIntegrityError(

@@ -38,22 +38,25 @@ class LiteRtBackend(Backend):
     def load(self, package: ModelPackage, file: ModelFile, *, threads: int = 1) -> LoadedModel:
         """Load a .tflite file; see :meth:`Backend.load`."""
         _, interpreter_class = _working_interpreter()
-        path = package.path(file)
+        path, content = package.path(file), package.content(file)
         try:
-            interpreter = interpreter_class(model_path=str(path), num_threads=threads)
+            interpreter = interpreter_class(model_content=content, num_threads=threads)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(
                 f"{path} cannot be loaded by LiteRT: {error}",
                 hint="run it with another backend, or compile the package again",
             ) from error
-        return _LiteRtModel(package, file, interpreter)
+        return _LiteRtModel(package, file, interpreter, content)
 
 
 class _LiteRtModel(LoadedModel):
     backend = "litert"
 
-    def __init__(self, package: ModelPackage, file: ModelFile, interpreter: Any) -> None:
+    def __init__(
+        self, package: ModelPackage, file: ModelFile, interpreter: Any, content: bytes
+    ) -> None:
+        self._content = content  # the interpreter reads weights where they are
         inputs, outputs = _tensors(interpreter)
         self._specs: tuple[TensorSpec, ...] = package.inputs
         self._inputs = match_tensors(f"{file.path} inputs", package.inputs, inputs)
@@ -70,7 +73,7 @@ class _LiteRtModel(LoadedModel):
         return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
 
     def close(self) -> None:
-        self._interpreter = None
+        self._interpreter, self._content = None, b""
 
 
 @cache

@@ -41,10 +41,10 @@ class OnnxBackend(Backend):
         """Load an .onnx file; see :meth:`Backend.load`."""
         ort = load("onnxruntime")
         ort.disable_telemetry_events()
-        path = package.path(file)
+        path, content = package.path(file), package.content(file)
         try:
             session = ort.InferenceSession(
-                str(path), _options(ort, threads), providers=["CPUExecutionProvider"]
+                content, _options(ort, threads), providers=["CPUExecutionProvider"]
             )
         except _load_errors() as error:
             raise ModelError(

@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_emo.errors import ClosedError, ModelError, ModelMismatchError, UnavailableError
+from edge_emo.errors import (
+    ClosedError,
+    ModelError,
+    ModelIntegrityError,
+    ModelMismatchError,
+    UnavailableError,
+)
 from edge_emo.manifest import ModelPackage
 from edge_emo.runtime.base import Backend, LoadedModel
 from edge_emo.runtime.probe import make_backend
@@ -136,6 +142,17 @@ def test_a_file_that_is_no_model_is_refused(
     with pytest.raises(ModelError, match="tiny") as caught:
         load(backend, package)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("case", [("litert", "tiny.tflite"), ("onnx", "tiny.onnx")], indirect=True)
+def test_a_file_that_is_swapped_after_its_check_is_not_parsed(
+    case: tuple[Backend, str, bytes], make_package: MakePackage
+) -> None:
+    backend, path, content = case
+    package = make_package({path: content})
+    package.verify(package.files[0]).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ModelIntegrityError, match="SHA-256"):
+        backend.load(package, package.files[0])
 
 
 def test_close_is_idempotent_and_ends_the_model(
