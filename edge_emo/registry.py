@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from edge_emo.errors import ConfigError
+from edge_emo.errors import ConfigError, UnavailableError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -108,16 +108,27 @@ class Table:
 
         Raises:
             ConfigError: No such name; the hint lists those that exist.
+            UnavailableError: It is a plug-in whose code does not load.
         """
         if name in self._rows:
             module, _, attribute = self._rows[name].partition(":")
             return getattr(importlib.import_module(module), attribute)
         for point in _entry_points(self.group):
             if point.name == name:
-                return point.load()
+                return _plugin(point)
         raise ConfigError(
             f"there is no {name!r} in {self.group}", hint=f"choose from: {', '.join(self.names())}"
         )
+
+
+def _plugin(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as error:
+        raise UnavailableError(
+            f"plug-in {point.name!r} ({point.value}) does not load: {error}",
+            hint="install what it needs, or uninstall the package that it belongs to",
+        ) from error
 
 
 DRIVERS = Table(

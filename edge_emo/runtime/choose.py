@@ -14,7 +14,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from edge_emo.errors import ModelError, ModelIntegrityError, ModelMismatchError, NoBackendError
+from edge_emo.errors import (
+    ConfigError,
+    ModelError,
+    ModelIntegrityError,
+    ModelMismatchError,
+    NoBackendError,
+    UnavailableError,
+)
 from edge_emo.manifest import TARGETS, ModelPackage
 from edge_emo.registry import BACKENDS
 from edge_emo.runtime.base import LoadedModel
@@ -22,6 +29,9 @@ from edge_emo.runtime.measured import measured_ms as kept_ms
 from edge_emo.runtime.probe import make_backend, probe_backend
 
 logger = logging.getLogger(__name__)
+
+MOST_THREADS = 256
+"""More than any board has cores; LiteRT and ONNX Runtime do not survive very many."""
 
 Measured = Mapping[tuple[str, str], float]
 """Median inference time in ms of (backend, path of the file), measured on this device."""
@@ -79,7 +89,7 @@ def load_model(
             None takes those that ``edge-emo bench --autotune`` has kept, if any.
 
     Raises:
-        ConfigError: There is no backend of this name.
+        ConfigError: There is no backend of this name, or there are no such threads.
         UnavailableError: The named backend does not work here.
         ModelIntegrityError: The file is damaged.
         ModelMismatchError: The file is not the manifest's model.
@@ -126,11 +136,16 @@ def load_candidate(package: ModelPackage, candidate: Candidate, threads: int = 1
     """Load one file with one backend, and nothing else.
 
     Raises:
+        ConfigError: There are no such threads.
         ModelIntegrityError: The file is damaged.
         ModelMismatchError: The file is not the manifest's model.
         ModelError: The backend cannot compile the file.
         UnavailableError: The backend does not work here.
     """
+    if not 1 <= threads <= MOST_THREADS:
+        raise ConfigError(
+            f"a model cannot run on {threads} threads", hint=f"name 1 … {MOST_THREADS}"
+        )
     file = next(file for file in package.files if file.path == candidate.path)
     package.verify(file)
     model = make_backend(candidate.backend).load(package, file, threads=threads)
@@ -181,7 +196,11 @@ def _ranked(
 def _pairs(
     package: ModelPackage, backend: str, precision: str | None, measured_ms: Measured
 ) -> Iterator[Candidate]:
-    made = make_backend(backend)
+    try:
+        made = make_backend(backend)
+    except UnavailableError as error:  # a plug-in that does not load is no reason to run nothing
+        yield Candidate(backend, reason=error.message, hint=error.hint)
+        return
     formats = made.formats
     files = [file for file in package.files if file.format in formats]
     if not files:

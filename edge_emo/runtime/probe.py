@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edge_emo.errors import EdgeEmoError
+from edge_emo.errors import ConfigError, EdgeEmoError
 from edge_emo.registry import BACKENDS
 from edge_emo.runtime.base import Backend
 
@@ -39,6 +39,7 @@ def make_backend(name: str) -> Backend:
 
     Raises:
         ConfigError: There is no such backend; the hint lists those that exist.
+        UnavailableError: It is a plug-in whose code does not load.
     """
     backend: Backend = BACKENDS.load(name)()
     return backend
@@ -50,11 +51,15 @@ def probe_backend(name: str) -> BackendStatus:
     Raises:
         ConfigError: There is no such backend.
     """
-    backend = make_backend(name)
+    formats: tuple[str, ...] = ()
     try:
-        return BackendStatus(name, backend.probe(), "", "", backend.formats)
+        backend = make_backend(name)
+        formats = backend.formats
+        return BackendStatus(name, backend.probe(), "", "", formats)
+    except ConfigError:
+        raise
     except EdgeEmoError as error:
-        return BackendStatus(name, "", error.message, error.hint, backend.formats)
+        return BackendStatus(name, "", error.message, error.hint, formats)
 
 
 def probe_backends() -> Iterator[BackendStatus]:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edge_emo import registry
 from edge_emo.errors import (
     ConfigError,
     ModelError,
@@ -163,3 +165,37 @@ def test_a_package_for_another_target_says_what_it_has(
 def test_what_is_loaded_knows_its_file(make_package: MakePackage, tiny_onnx: bytes) -> None:
     package = make_package({"tiny.onnx": tiny_onnx})
     assert load_model(package, backend="onnx").file == package.files[0]
+
+
+@pytest.fixture
+def broken_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install a package whose backend does not load."""
+    facts = tmp_path / "site" / "abacus-1.0.dist-info"
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: abacus\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[edge_emo.backends]\nabacus = abacus_lib:Backend\n")
+    monkeypatch.syspath_prepend(str(facts.parent))
+    registry._entry_points.cache_clear()
+    yield
+    registry._entry_points.cache_clear()
+
+
+@pytest.mark.usefixtures("broken_plugin")
+def test_a_plugin_that_does_not_load_leaves_the_others(
+    make_package: MakePackage, tiny_onnx: bytes
+) -> None:
+    package = make_package({"tiny.onnx": tiny_onnx})
+    assert load_model(package, measured_ms={}).backend in ("onnx", "openvino")
+    (row,) = [one for one in candidates(package, measured_ms={}) if one.backend == "abacus"]
+    assert "abacus_lib" in row.reason
+    assert probe_backend("abacus").reason == row.reason
+    with pytest.raises(NoBackendError, match="abacus_lib"):
+        load_model(package, backend="abacus", measured_ms={})
+
+
+@pytest.mark.parametrize("threads", [0, -1, 100_000])
+def test_threads_that_cannot_be_are_refused(
+    threads: int, make_package: MakePackage, tiny_onnx: bytes
+) -> None:
+    with pytest.raises(ConfigError, match=f"{threads} threads"):
+        load_model(make_package({"tiny.onnx": tiny_onnx}), threads=threads)
