@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import platform
 import signal
 import subprocess
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from edge_emo.errors import ClosedError, ModelError, UnavailableError
 from edge_emo.manifest import ModelFile, ModelPackage, TensorSpec
 from edge_emo.runtime.base import Backend, LoadedModel, Tensors
-from edge_emo.runtime.cache import cpu_line, user_cache_dir
+from edge_emo.runtime.cache import cpu_line, is_own_folder, user_cache_dir
 from edge_emo.runtime.tensors import FoundTensor, check_inputs, match_tensors
 from edge_emo.vendor import load
 
@@ -105,7 +104,7 @@ class OpenVinoBackend(Backend):
         place = self._cache_dir / "blobs"
         with contextlib.suppress(OSError):  # a read-only home costs a compilation at every start
             place.mkdir(parents=True, exist_ok=True)
-            return place if os.access(place, os.W_OK) else None
+            return place if is_own_folder(place) else None
         return None
 
     def _try_once(self, package: ModelPackage, file: ModelFile, version: str) -> None:
@@ -113,8 +112,9 @@ class OpenVinoBackend(Backend):
             self._try_in_child(package.path(file))
             return
         mark = self._cache_dir / _trial_key(package, file, version, self.device)
-        if mark.exists():
-            return
+        with contextlib.suppress(OSError):  # a home that may not be entered costs one, too
+            if mark.exists():
+                return
         self._try_in_child(package.path(file))
         with contextlib.suppress(OSError):  # a read-only home costs a trial at every start
             mark.parent.mkdir(parents=True, exist_ok=True)

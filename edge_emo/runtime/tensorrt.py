@@ -26,7 +26,7 @@ from edge_emo.errors import ClosedError, ModelError, UnavailableError
 from edge_emo.files import write_whole
 from edge_emo.manifest import ModelFile, ModelPackage, TensorSpec
 from edge_emo.runtime.base import Backend, LoadedModel, Tensors
-from edge_emo.runtime.cache import cpu_line, user_cache_dir
+from edge_emo.runtime.cache import cpu_line, read_own, user_cache_dir
 from edge_emo.runtime.cuda import Cuda, empty
 from edge_emo.runtime.tensors import FoundTensor, check_inputs, match_tensors
 from edge_emo.vendor import load
@@ -91,9 +91,10 @@ class TensorRtBackend(Backend):
         """
         trt, cuda = _tensorrt(), Cuda(self._cuda)
         path = self.engine_path(file)
-        if not path.is_file():
+        content = read_own(path)
+        if content is None:
             raise self._missing(package, file)
-        engine = trt.Runtime(_log(trt)).deserialize_cuda_engine(path.read_bytes())
+        engine = trt.Runtime(_log(trt)).deserialize_cuda_engine(content)
         if engine is None:
             path.unlink(missing_ok=True)
             raise ModelError(
@@ -126,12 +127,12 @@ class TensorRtBackend(Backend):
         """
         trt = _tensorrt()
         place = self.engine_path(file)
-        if place.is_file():
+        if read_own(place) is not None:
             progress(f"{file.path}: its engine is there")
             return place
         timing = self._cache_dir / f"{_digest(self._device())}.timing"
         progress(f"{file.path}: building its engine with TensorRT {trt.__version__}")
-        known = timing.read_bytes() if timing.is_file() else b""
+        known = read_own(timing) or b""
         engine, learnt = build_engine(trt, package.path(file), file.precision, known)
         _write(timing, learnt)
         _write(place, engine)
@@ -143,24 +144,28 @@ class TensorRtBackend(Backend):
 
     def _missing(self, package: ModelPackage, file: ModelFile) -> ModelError:
         words = f"no engine of {file.path} was built on this device, with its driver and TensorRT"
-        if self._build_at_once:
-            self._begin(package, file)
+        if self._build_at_once and self._begin(package, file):
             words += "; it is being built in the background"
         return ModelError(words, hint=_build_hint(package))
 
-    def _begin(self, package: ModelPackage, file: ModelFile) -> None:
-        """Start to build in the background, once per process and file."""
+    def _begin(self, package: ModelPackage, file: ModelFile) -> bool:
+        """Start to build in the background, once per process and file; tell whether it runs."""
         running = _building.get(file.sha256)
         if running is not None and running.poll() is None:
-            return
+            return True
         words = ["compile", str(package.folder), "--on-device"]
         logger.warning("building the engine of %s; another backend runs it meanwhile", package.id)
-        _building[file.sha256] = subprocess.Popen(
-            [sys.executable, "-c", _CHILD, json.dumps(sys.path), *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        try:
+            _building[file.sha256] = subprocess.Popen(
+                [sys.executable, "-c", _CHILD, json.dumps(sys.path), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            logger.warning("the build did not start: %s", error)
+            return False
+        return True
 
 
 class _TensorRtModel(LoadedModel):
@@ -329,8 +334,8 @@ def _digest(facts: list[str]) -> str:
 
 
 def _cache_dir() -> Path:
-    folder = user_cache_dir()
-    return (folder if folder else Path(tempfile.gettempdir())) / "tensorrt"
+    folder = user_cache_dir() or Path(tempfile.gettempdir(), f"edge-emo-{os.geteuid()}")
+    return folder / "tensorrt"
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -83,6 +83,27 @@ def test_a_cache_that_cannot_be_written_costs_only_the_trial(
     assert model.run({"x": np.ones((1, 2), np.float32)})["gap"].item() == 0.0
 
 
+def test_a_cache_that_cannot_be_looked_into_costs_only_the_trial(
+    make_package: MakePackage, tiny_onnx: bytes, tmp_path: Path
+) -> None:
+    package = make_package({"tiny.onnx": tiny_onnx})
+    model = OpenVinoBackend(cache_dir=tmp_path / ("n" * 300)).load(package, package.files[0])
+    assert model.run({"x": np.ones((1, 2), np.float32)})["gap"].item() == 0.0
+
+
+def test_nothing_compiled_is_read_from_a_folder_of_another_user(
+    make_package: MakePackage, tiny_onnx: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    cache = tmp_path / "c"
+    (cache / "blobs").mkdir(parents=True)
+    if (cache / "blobs").stat().st_uid == 0:
+        os.chown(cache / "blobs", 4343, -1)
+    package = make_package({"tiny.onnx": tiny_onnx})
+    OpenVinoBackend(cache_dir=cache).load(package, package.files[0])
+    assert not list((cache / "blobs").iterdir())
+
+
 def test_reads_intermediate_representation_and_its_weights(
     make_package: MakePackage, tiny_onnx: bytes, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -79,6 +80,25 @@ def test_an_engine_is_built_once(
     assert backend.prepare(package, package.files[0], said.append) == first
     assert "building its engine with TensorRT 10.3.0" in said[0]
     assert said[-1] == "tiny.onnx: its engine is there"
+
+
+def test_an_engine_of_another_user_is_not_read(
+    jetson: Jetson,
+    make_package: MakePackage,
+    tiny_onnx: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    jetson("10.3.0")
+    package = make_package({"tiny.onnx": tiny_onnx})
+    backend = TensorRtBackend(tmp_path / "engines", build_at_once=False)
+    path = backend.prepare(package, package.files[0])
+    backend.load(package, package.files[0]).close()
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    if path.stat().st_uid == 0:
+        os.chown(path, 4343, -1)
+    with pytest.raises(ModelError, match="no engine"):
+        backend.load(package, package.files[0])
 
 
 def test_another_tensorrt_does_not_see_the_engine(
