@@ -18,6 +18,7 @@ from edge_emo.errors import ConfigError, ModelMismatchError
 from edge_emo.estimators.base import Features
 from edge_emo.estimators.baseline import VALID_S, Baseline, expiry
 from edge_emo.estimators.keeping import KeepingEstimator
+from edge_emo.features.settings import is_finite
 from edge_emo.manifest import ModelPackage
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.sync.window import Windower
@@ -136,4 +137,7 @@ def _settings(package: ModelPackage, keys: Sequence[str]) -> Mapping[str, float]
             f"{package.id} is not made for these features; missing settings: {', '.join(missing)}",
             hint="use the package and the code of one release",
         )
+    for key in keys:
+        if not is_finite(package.features[key]) or package.features[key] <= 0:
+            raise ModelMismatchError(f"{package.id}: [features] {key} is no number above 0")
     return {key: float(package.features[key]) for key in keys}

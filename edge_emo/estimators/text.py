@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from edge_emo.estimators.base import Features
 from edge_emo.estimators.calibration import dimensions, posterior
 from edge_emo.estimators.packaged import PackagedEstimator
 from edge_emo.features import text_language
+from edge_emo.features.settings import is_finite, odd_number
 from edge_emo.features.text import MAX_LETTERS, TextSpec, context_rows, sentence_rows, tokens
 from edge_emo.manifest import ModelPackage, is_dimensional
 from edge_emo.runtime.base import LoadedModel
@@ -52,6 +53,8 @@ class TextSettings:
             ModelError: A key is missing, or they do not fit the model's tensors.
         """
         given = dict(package.features)
+        if odd := odd_number(TextSpec, given) or odd_number(cls, given):
+            raise ModelError(f"{package.id}: [features] {odd}")
         try:
             spec = TextSpec(**{field.name: given.pop(field.name) for field in fields(TextSpec)})
             settings = cls(spec, **given)
@@ -62,6 +65,12 @@ class TextSettings:
 
     def _check(self, package: ModelPackage) -> None:
         spec = self.spec
+        if min(asdict(spec).values()) < 1 or spec.least > spec.most or self.context_s < 0:
+            raise ModelError(f"{package.id}: [features] no rows can be made like that")
+        if not _are_names(self.languages) or not _are_names(self.emoji):
+            raise ModelError(f"{package.id}: [features] languages and emoji are lists of texts")
+        if not _are_shares(self.thresholds):
+            raise ModelError(f"{package.id}: [features] thresholds are tables of shares, 0 … 1")
         shapes = [(1, spec.words, spec.ids), (1, spec.context, spec.ids)]
         if [tensor.shape for tensor in package.inputs] != shapes:
             raise ModelError(f"{package.id}: [features] give inputs of {shapes}")
@@ -71,6 +80,18 @@ class TextSettings:
                 raise ModelError(f"{package.id}: thresholds.{name} are not of its labels")
         if tuple(self.languages) != (text_language.ENGLISH,):
             raise ModelError(f"{package.id}: languages {self.languages}: only en can be told")
+
+
+def _are_names(values: Any) -> bool:
+    return isinstance(values, (list, tuple)) and all(type(value) is str for value in values)
+
+
+def _are_shares(tables: Any) -> bool:
+    return isinstance(tables, Mapping) and all(
+        isinstance(table, Mapping)
+        and all(is_finite(value) and 0.0 <= value <= 1.0 for value in table.values())
+        for table in tables.values()
+    )
 
 
 class TextEstimator(PackagedEstimator):

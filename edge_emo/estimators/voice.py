@@ -26,6 +26,7 @@ from edge_emo.features.audio import (
     SpeechGate,
     window_tensor,
 )
+from edge_emo.features.settings import odd_number
 from edge_emo.manifest import DIMENSIONS, ModelPackage
 from edge_emo.runtime.base import LoadedModel, Tensors
 from edge_emo.sync.ring import Ring
@@ -34,6 +35,7 @@ from edge_emo.types import Chunk, Kind, Modality, Prediction, StreamInfo
 Floats = npt.NDArray[np.float32]
 
 _MOST_WINDOWS = 120  # of an utterance: a minute
+_LONGEST = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class VoiceSettings:
             ModelError: A key is missing, or they do not fit the model's input.
         """
         given = dict(package.features)
+        if odd := odd_number(MelSpec, given) or odd_number(cls, given):
+            raise ModelError(f"{package.id}: [features] {odd}")
         try:
             spec = MelSpec(**{field.name: given.pop(field.name) for field in fields(MelSpec)})
             settings = cls(spec, **given)
@@ -76,7 +80,22 @@ class VoiceSettings:
         shape = (1, 1, settings.frames, spec.bands)
         if package.inputs[0].shape != shape or spec.rate_hz != RATE_HZ:
             raise ModelError(f"{package.id}: [features] give {shape} at {spec.rate_hz} Hz")
+        if not settings._can_be:
+            raise ModelError(f"{package.id}: [features] no frames and windows can be like that")
         return settings
+
+    @property
+    def _can_be(self) -> bool:
+        spec = self.spec
+        window, hop, first = map(self.samples, (self.window_s, self.hop_s, self.first_s))
+        return (
+            0 < spec.hop <= spec.window <= spec.n_fft <= _LONGEST
+            and 0.0 <= spec.low_hz < spec.high_hz <= spec.rate_hz / 2
+            and min(spec.floor, self.range_nats) > 0
+            and min(hop, first - spec.window + 1) > 0
+            and first <= window
+            and spec.frames_in(window) <= self.frames
+        )
 
     def samples(self, seconds: float) -> int:
         """Return a time in samples at the rate of the features."""

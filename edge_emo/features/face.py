@@ -18,6 +18,7 @@ import numpy.typing as npt
 from edge_emo.errors import ModelError
 from edge_emo.features.face_align import FER_TEMPLATE, Pose, align, pose
 from edge_emo.features.face_detector import BACKGROUND, DetectedFace, Detects, Point
+from edge_emo.features.settings import odd_number
 from edge_emo.imaging import cv2
 
 Image = npt.NDArray[np.uint8]
@@ -173,6 +174,8 @@ def settings_from(features: Mapping[str, Any], where: str) -> FaceSettings:
                 f"{where}: [features] {key} = {value!r} is not for faces",
                 hint=f"numbers that may be there: {', '.join(known)}",
             )
+    if odd := odd_number(FaceSettings, features):
+        raise ModelError(f"{where}: [features] {odd}")
     settings = FaceSettings(**features)
     for problem in _contradictions(settings):
         raise ModelError(f"{where}: [features] {problem}")

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_emo.errors import ModelError
+from edge_emo.features.settings import odd_number
 from edge_emo.imaging import cv2
 
 Floats = npt.NDArray[np.float32]
@@ -198,7 +199,12 @@ def detector_settings(features: Mapping[str, Any], where: str) -> DetectorSettin
                 f"{where}: [features] {key} = {value!r} is not for a face detector",
                 hint=f"numbers that may be there: {', '.join(known)}",
             )
-    return DetectorSettings(**features)
+    if odd := odd_number(DetectorSettings, features):
+        raise ModelError(f"{where}: [features] {odd}")
+    settings = DetectorSettings(**features)
+    if not 0.0 < settings.threshold * settings.follow <= settings.threshold < 1.0:
+        raise ModelError(f"{where}: [features] threshold and follow are no shares between 0 and 1")
+    return settings
 
 
 def fit(frame: Image, picture: Image) -> float:

@@ -18,6 +18,7 @@ from edge_emo.errors import ModelError
 from edge_emo.features.face import standardise
 from edge_emo.features.face_align import FER_TEMPLATE, align, similarity
 from edge_emo.features.face_detector import DetectedFace, Point, Runs
+from edge_emo.features.settings import odd_number
 from edge_emo.imaging import cv2
 
 Image = npt.NDArray[np.uint8]
@@ -121,4 +122,6 @@ def landmark_settings(features: Mapping[str, Any], where: str) -> LandmarkSettin
                 f"{where}: [features] {key} = {value!r} is not for landmarks of faces",
                 hint=f"numbers above 0 that may be there: {', '.join(known)}",
             )
+    if odd := odd_number(LandmarkSettings, features):
+        raise ModelError(f"{where}: [features] {odd}")
     return LandmarkSettings(**features)

@@ -80,4 +80,6 @@ def _value(value: Any) -> str:
         return "[" + ", ".join(_value(v) for v in value) + "]"
     if hasattr(value, "item"):  # a NumPy scalar
         return _value(value.item())
+    if isinstance(value, float):  # nan and inf are written otherwise than in JSON
+        return repr(value)
     return json.dumps(value, ensure_ascii=False)

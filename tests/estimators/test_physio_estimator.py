@@ -168,3 +168,10 @@ def test_a_package_without_settings_is_refused(package: ModelPackage) -> None:
     other = dataclasses.replace(package, features={"window_s": 60.0})
     with pytest.raises(ModelMismatchError, match="first_s, hop_s"):
         PhysioEstimator(other, load_model(package), ManualClock())
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), "60", [60.0], True])
+def test_a_setting_that_is_no_number_is_refused(package: ModelPackage, value: object) -> None:
+    other = dataclasses.replace(package, features={**package.features, "hop_s": value})
+    with pytest.raises(ModelMismatchError, match="hop_s is no number above 0"):
+        PhysioEstimator(other, load_model(package), ManualClock())

@@ -232,6 +232,11 @@ def test_features_before_start_are_an_error(tmp_path: Path, model: Echo) -> None
         ("ids = 8\nword_rows", "ids = 9\nword_rows", "give inputs of"),
         ("relief = 0.2", "joy = 0.2", "thresholds.emotions"),
         ('["en"]', '["en", "de"]', "only en"),
+        ('["en"]', "3", "lists of texts"),
+        ("words = 10", 'words = "10"', "words = '10' is no whole number"),
+        ("words = 10", "words = 10.0", "words = 10.0 is no whole number"),
+        ("word_rows = 500", "word_rows = 0", "no rows can be made"),
+        ("relief = 0.2", "relief = nan", "tables of shares"),
     ],
 )
 def test_a_package_that_does_not_fit_is_refused(
@@ -247,8 +252,7 @@ def test_tags_that_are_no_numbers_are_an_error(tmp_path: Path) -> None:
         def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Mapping[str, npt.NDArray[Any]]:
             return {**super().run(inputs), "emotions": np.array([[0.3, np.nan]], np.float32)}
 
-    model = Broken(ManualClock())
-    estimator = TextEstimator(package_in(tmp_path), model, model._clock)
+    estimator = make(tmp_path, Broken(ManualClock()))
     with pytest.raises(ModelError, match="the model gave"):
         estimator.clip(line("what a day this is"))
 

@@ -371,6 +371,32 @@ def test_a_package_without_its_features_is_refused(tmp_path: Path, line: str) ->
             VoiceEstimator(package, BandLevels(ManualClock()), ManualClock())
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("hop_s", 0.0),
+        ("hop_s", -0.5),
+        ("hop_s", 1e-9),
+        ("hop_s", float("nan")),
+        ("hop_s", "0.5"),
+        ("window_s", 30.0),
+        ("first_s", 4.0),
+        ("first_s", 0.001),
+        ("hop", 500),
+        ("window", 600),
+        ("n_fft", 1 << 40),
+        ("high_hz", 9000.0),
+        ("floor", 0.0),
+        ("range_nats", float("inf")),
+        ("other_sound", "never"),
+    ],
+)
+def test_features_that_cannot_be_are_refused(tmp_path: Path, name: str, value: object) -> None:
+    package = package_in(tmp_path / "bands", manifest(**{name: value}))
+    with pytest.raises(ModelError, match=r"\[features\]"):
+        VoiceEstimator(package, BandLevels(ManualClock()), ManualClock())
+
+
 def test_close_releases_the_model(package: ModelPackage) -> None:
     model = BandLevels(ManualClock())
     estimator = VoiceEstimator(package, model, ManualClock())

@@ -294,6 +294,10 @@ def test_settings_come_from_the_package() -> None:
         {"good_face_px": 0},
         {"max_turn_deg": 10},
         {"max_nod_deg": 30},
+        {"size_px": 48.0},
+        {"interval_s": float("nan")},
+        {"good_face_px": float("inf")},
+        {"margin": 10**400},
     ],
 )
 def test_settings_that_cannot_be_are_refused(features: dict[str, object]) -> None:

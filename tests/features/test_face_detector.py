@@ -165,7 +165,18 @@ def test_any_maps_give_finite_faces_apart_from_each_other(seed: int, spread: flo
     assert not len(shared) or shared.max() <= SETTINGS.overlap + 1e-4
 
 
-@pytest.mark.parametrize("features", [{"colour": 1}, {"threshold": "high"}, {"most": True}])
+@pytest.mark.parametrize(
+    "features",
+    [
+        {"colour": 1},
+        {"threshold": "high"},
+        {"most": True},
+        {"most": 3.5},
+        {"threshold": float("nan")},
+        {"threshold": 0.0},
+        {"threshold": 1.0},
+    ],
+)
 def test_a_wrong_parameter_is_named(features: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match=f"finder.*{next(iter(features))}"):
         detector_settings(features, "finder")

@@ -103,6 +103,12 @@ def test_only_the_surest_faces_are_looked_at() -> None:
     assert [a == b for a, b in zip(new, faces, strict=True)] == [False, False, False, True]
 
 
+@pytest.mark.parametrize("features", [{"size_px": 48.0}, {"reach": float("nan")}])
+def test_numbers_of_another_sort_are_named(features: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match=next(iter(features))):
+        landmark_settings(features, "mine")
+
+
 @pytest.mark.parametrize("features", [{"size": 48}, {"size_px": "48"}, {"unit_px": 0}])
 def test_wrong_parameters_are_named(features: dict[str, Any]) -> None:
     (key,) = features
