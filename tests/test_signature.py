@@ -198,6 +198,12 @@ def test_keys_are_never_overwritten_and_private_ones_are_private(
     with pytest.raises(ConfigError, match="cannot be written: File exists"):
         write_key_pair(path)
     assert read_public_key(path.with_name("own.key.pub")).id == public.id
+    path.unlink()
+    with pytest.raises(ConfigError, match=r"own\.key\.pub cannot be written: File exists"):
+        write_key_pair(path)
+    assert not path.exists()
+    with pytest.raises(ConfigError, match="is no file"):
+        write_key_pair(Path())
 
 
 def test_what_is_no_key_is_refused(tmp_path: Path) -> None:

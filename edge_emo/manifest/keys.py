@@ -24,6 +24,7 @@ _ASSETS = Path(__file__).resolve().parents[1] / "assets" / "keys"
 # An Ed25519 key has this one form (RFC 8410): what parses keys of every sort is slow to import.
 _PUBLIC_PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----(.+?)-----END PUBLIC KEY-----", re.DOTALL)
 _PUBLIC_DER = bytes.fromhex("302a300506032b6570032100")
+_NEW = "name a file that does not exist, where there is room"
 _KEYGEN = "make a pair of keys: edge-emo models keygen FILE"
 
 
@@ -119,6 +120,8 @@ def write_key_pair(path: Path) -> PublicKey:
     Raises:
         ConfigError: One of the files exists already, or cannot be written.
     """
+    if not path.name:
+        raise ConfigError(f"{path} is no file", hint=_NEW)
     key, serial = _ed25519().Ed25519PrivateKey.generate(), _serialization()
     private = key.private_bytes(
         serial.Encoding.PEM, serial.PrivateFormat.PKCS8, serial.NoEncryption()
@@ -127,6 +130,8 @@ def write_key_pair(path: Path) -> PublicKey:
         serial.Encoding.PEM, serial.PublicFormat.SubjectPublicKeyInfo
     )
     beside = path.with_name(path.name + ".pub")
+    if beside.exists():  # then nothing is written, not even the private half
+        raise ConfigError(f"{beside} cannot be written: File exists", hint=_NEW)
     for file, content, mode in ((path, private, 0o600), (beside, public, 0o644)):
         _write_new(file, content, mode)
     return read_public_key(beside)
@@ -135,12 +140,10 @@ def write_key_pair(path: Path) -> PublicKey:
 def _write_new(path: Path, content: bytes, mode: int) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
     except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be written: {error.strerror}", hint="name a file that does not exist"
-        ) from error
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
+        raise ConfigError(f"{path} cannot be written: {error.strerror}", hint=_NEW) from error
 
 
 def _content(path: str | Path) -> bytes:
