@@ -88,8 +88,12 @@ def _begin(
     began_ns = time.perf_counter_ns()
     try:
         model = load_candidate(package, candidate, threads)
+    except ModelError as error:
+        return replace(row, reason=error.message)
+    try:
         model.run(inputs)
     except ModelError as error:
+        model.close()
         return replace(row, reason=error.message)
     return replace(row, load_ms=round((time.perf_counter_ns() - began_ns) / 1e6, 3)), model
 

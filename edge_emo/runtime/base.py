@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from edge_emo.errors import ModelError
 from edge_emo.manifest import ModelFile, ModelPackage
 
 if TYPE_CHECKING:
@@ -38,11 +39,20 @@ class LoadedModel(ABC):
 
         Raises:
             ModelMismatchError: A name, shape or dtype is not the manifest's.
+            ModelError: The backend could not run it.
         """
 
     @abstractmethod
     def close(self) -> None:
         """Release the model; idempotent."""
+
+
+def run_error(backend: str, file: ModelFile, error: Exception) -> ModelError:
+    """Return the error of a run that failed in a backend's own code."""
+    return ModelError(
+        f"{backend} could not run {file.path}: {error}",
+        hint="run it with another backend (--backend), or compile the package again",
+    )
 
 
 class Backend(ABC):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_emo.errors import ClosedError, ModelError, UnavailableError
 from edge_emo.manifest import ModelFile, ModelPackage, TensorSpec
-from edge_emo.runtime.base import Backend, LoadedModel, Tensors
+from edge_emo.runtime.base import Backend, LoadedModel, Tensors, run_error
 from edge_emo.runtime.tensors import FoundTensor, check_inputs, in_signature_order, match_tensors
 from edge_emo.vendor import load
 
@@ -57,6 +57,7 @@ class _LiteRtModel(LoadedModel):
         self, package: ModelPackage, file: ModelFile, interpreter: Any, content: bytes
     ) -> None:
         self._content = content  # the interpreter reads weights where they are
+        self._file = file
         inputs, outputs = _tensors(interpreter)
         self._specs: tuple[TensorSpec, ...] = package.inputs
         self._inputs = match_tensors(f"{file.path} inputs", package.inputs, inputs)
@@ -67,9 +68,12 @@ class _LiteRtModel(LoadedModel):
         if self._interpreter is None:
             raise ClosedError("the model is closed")
         check_inputs(self._specs, inputs)
-        for name, index in self._inputs.items():
-            self._interpreter.set_tensor(index, inputs[name])
-        self._interpreter.invoke()
+        try:
+            for name, index in self._inputs.items():
+                self._interpreter.set_tensor(index, inputs[name])
+            self._interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise run_error("LiteRT", self._file, error) from error
         return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
 
     def close(self) -> None:

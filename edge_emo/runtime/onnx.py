@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_emo.errors import ClosedError, ModelError, UnavailableError
 from edge_emo.manifest import ModelFile, ModelPackage, TensorSpec
-from edge_emo.runtime.base import Backend, LoadedModel, Tensors
+from edge_emo.runtime.base import Backend, LoadedModel, Tensors, run_error
 from edge_emo.runtime.tensors import FoundTensor, check_inputs, match_tensors
 from edge_emo.vendor import load
 
@@ -65,13 +65,18 @@ class _OnnxModel(LoadedModel):
         self._outputs = match_tensors(f"{file.path} outputs", package.outputs, found_outputs)
         self._wanted = list(self._outputs.values())
         self._session = session
+        self._file = file
 
     def run(self, inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
         if self._session is None:
             raise ClosedError("the model is closed")
         check_inputs(self._specs, inputs)
         feed = {node: inputs[name] for name, node in self._inputs.items()}
-        return dict(zip(self._outputs, self._session.run(self._wanted, feed), strict=True))
+        try:
+            found = self._session.run(self._wanted, feed)
+        except _load_errors() as error:
+            raise run_error("ONNX Runtime", self._file, error) from error
+        return dict(zip(self._outputs, found, strict=True))
 
     def close(self) -> None:
         self._session = None

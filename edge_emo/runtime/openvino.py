@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from edge_emo.errors import ClosedError, ModelError, UnavailableError
 from edge_emo.manifest import ModelFile, ModelPackage, TensorSpec
-from edge_emo.runtime.base import Backend, LoadedModel, Tensors
+from edge_emo.runtime.base import Backend, LoadedModel, Tensors, run_error
 from edge_emo.runtime.cache import cpu_line, is_own_folder, user_cache_dir
 from edge_emo.runtime.tensors import FoundTensor, check_inputs, match_tensors
 from edge_emo.vendor import load
@@ -168,13 +168,17 @@ class _OpenVinoModel(LoadedModel):
         where = f"{file.path} outputs"
         self._outputs = match_tensors(where, package.outputs, found_out, ordered=ordered)
         self._request = compiled.create_infer_request()
+        self._file = file
 
     def run(self, inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
         if self._request is None:
             raise ClosedError("the model is closed")
         check_inputs(self._specs, inputs)
         feed = {index: inputs[name] for name, index in self._inputs.items()}
-        self._request.infer(feed, share_inputs=True)
+        try:
+            self._request.infer(feed, share_inputs=True)
+        except RuntimeError as error:
+            raise run_error("OpenVINO", self._file, error) from error
         return {
             name: self._request.get_output_tensor(index).data
             for name, index in self._outputs.items()

@@ -15,8 +15,9 @@ from edge_emo.errors import (
     ModelMismatchError,
     UnavailableError,
 )
-from edge_emo.manifest import ModelPackage
+from edge_emo.manifest import ModelPackage, find_package
 from edge_emo.runtime.base import Backend, LoadedModel
+from edge_emo.runtime.choose import load_model
 from edge_emo.runtime.probe import make_backend
 
 MakePackage = Callable[..., ModelPackage]
@@ -153,6 +154,21 @@ def test_a_file_that_is_swapped_after_its_check_is_not_parsed(
     package.verify(package.files[0]).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(ModelIntegrityError, match="SHA-256"):
         backend.load(package, package.files[0])
+
+
+@pytest.mark.parametrize("name", ["litert", "onnx"])
+def test_a_run_that_fails_in_the_backend_is_a_model_error(name: str) -> None:
+    """OpenVINO does not look whether a row is in the table."""
+    package = find_package("text")
+    try:
+        model = load_model(package, backend=name)
+    except UnavailableError as error:
+        pytest.skip(f"needs {name}: {error.hint}")
+    beyond = {spec.name: np.full(spec.shape, 10**9, spec.dtype) for spec in package.inputs}
+    with pytest.raises(ModelError, match=r"could not run model") as caught:
+        model.run(beyond)
+    assert "--backend" in caught.value.hint
+    model.close()
 
 
 def test_close_is_idempotent_and_ends_the_model(
