@@ -3,6 +3,7 @@ from __future__ import annotations
 import resource
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,15 @@ import pytest
 from edge_emo.files import write_whole
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
+    """Let no file grow beyond 100 bytes; only as long as nothing else writes, such as a log."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_file_is_replaced_with_its_mode(tmp_path: Path) -> None:
@@ -26,11 +30,10 @@ def test_a_file_is_replaced_with_its_mode(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_a_full_disk_leaves_the_former_file_and_no_other(tmp_path: Path) -> None:
     path = tmp_path / "kept"
     path.write_bytes(b"former")
-    with pytest.raises(OSError, match="too large"):
+    with full_disk(), pytest.raises(OSError, match="too large"):
         write_whole(path, bytes(1000))
     assert path.read_bytes() == b"former"
     assert list(tmp_path.iterdir()) == [path]
