@@ -50,7 +50,7 @@ class Mutes:
 
     def __init__(self, clock: Clock, events: Iterable[Mapping[str, Any]] = ()) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may mute inside a call
         self._spans: _Spans = {}
         self._recorded: _Spans = {}  # apart: each list is in order, and no span overlaps another
         for event in events:

@@ -72,6 +72,7 @@ class SinkRunner:
     def __init__(self, sink: Sink, *, lossless: bool = False) -> None:
         self.sink = sink
         self.error: EdgeEmoError | None = None
+        self._lossless = lossless
         policy = Policy.LOSSLESS if lossless else Policy.DROP_OLDEST
         capacity = 256 if sink.wants_all else 2048  # frames are large
         self._box: Mailbox[Item] = Mailbox(policy, capacity)
@@ -103,11 +104,18 @@ class SinkRunner:
         self._box.put(item)
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Let the sink take what waits, then close it; one that takes longer has failed."""
+        """Let the sink take what waits, then close it; one that takes longer has failed.
+
+        A lossless one may take its time as long as it goes on taking.
+        """
         self._box.end()
         if self._thread.ident is None:
             return
+        waiting = len(self._box)
         self._thread.join(timeout_s)
+        while self._lossless and self._thread.is_alive() and len(self._box) < waiting:
+            waiting = len(self._box)
+            self._thread.join(timeout_s)
         if self.drops:
             _log.warning("%s was too slow: %d items never reached it", self.name, self.drops)
         if self._thread.is_alive():

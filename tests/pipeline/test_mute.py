@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -90,6 +91,25 @@ def test_many_threads_may_mute_at_once(mutes: Mutes) -> None:
     for thread in threads:
         thread.join()
     assert mutes.reason("voice", 1, SECOND) is None
+
+
+def test_a_signal_handler_may_mute_inside_a_call() -> None:
+    class Signalled(ManualClock):
+        """A signal arrives while somebody looks at the clock."""
+
+        handler: Callable[[], object] | None = None
+
+        def now_ns(self) -> int:
+            handler, self.handler = self.handler, None
+            if handler is not None:
+                handler()
+            return super().now_ns()
+
+    clock = Signalled()
+    mutes = Mutes(clock)
+    clock.handler = lambda: mutes.mute("face", "the button was pressed")
+    mutes.mute("voice", "the robot speaks")
+    assert mutes.reason("face", 0, 1) == "the button was pressed"
 
 
 def served(lane: Lane, listed: list[Chunk]) -> list[Prediction]:

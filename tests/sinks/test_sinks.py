@@ -192,6 +192,22 @@ def test_a_sink_that_does_not_finish_has_failed() -> None:
     assert str(runner.error) == "Hanging did not finish within 0 s"
 
 
+class Slow(Broken):
+    def state(self, state: EmotionState) -> None:
+        self.taken += 1
+        threading.Event().wait(0.02)  # as a disk takes
+
+
+def test_a_lossless_sink_may_take_its_time_while_it_goes_on() -> None:
+    sink = Slow()
+    runner = SinkRunner(sink, lossless=True)
+    runner.open({}, ManualClock())
+    for seq in range(40):
+        runner.put(a_state(seq))
+    runner.close(timeout_s=0.4)
+    assert (sink.taken, sink.closed, runner.error) == (40, True, None)
+
+
 def test_what_never_reached_a_slow_sink_is_told(caplog: pytest.LogCaptureFixture) -> None:
     sink = Hanging()
     runner = SinkRunner(sink)
