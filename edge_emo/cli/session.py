@@ -13,7 +13,7 @@ from types import FrameType
 
 from edge_emo.cli.numbers import count, seconds
 from edge_emo.config import Config, read_config
-from edge_emo.errors import ConfigError, EdgeEmoError
+from edge_emo.errors import ClosedError, ConfigError, EdgeEmoError
 from edge_emo.imaging import use_one_thread
 from edge_emo.pipeline import Pipeline
 from edge_emo.types import KINDS
@@ -97,8 +97,7 @@ def run_states(pipeline: Pipeline, arguments: argparse.Namespace) -> int:
             timer.daemon = True
             timer.start()
         if arguments.baseline is not None:
-            say(f"sit still and rest for {arguments.baseline:g} s")
-            pipeline.calibrate(seconds=arguments.baseline)
+            _take_baseline(pipeline, arguments.baseline, stop)
         for state in pipeline:
             if stop.is_set() or (limit is not None and state.seq + 1 >= limit):
                 break
@@ -108,6 +107,15 @@ def run_states(pipeline: Pipeline, arguments: argparse.Namespace) -> int:
     for error in failures:
         say(f"edge-emo: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
     return 1 if failures else 0
+
+
+def _take_baseline(pipeline: Pipeline, rest_s: float, stop: threading.Event) -> None:
+    say(f"sit still and rest for {rest_s:g} s")
+    try:
+        pipeline.calibrate(seconds=rest_s)
+    except ClosedError:
+        if not stop.is_set():
+            raise
 
 
 def _reader_left(failures: Sequence[EdgeEmoError]) -> bool:

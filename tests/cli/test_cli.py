@@ -155,3 +155,15 @@ def test_sigterm_ends_a_session_cleanly(tmp_path: Path) -> None:
         _, complaint = child.communicate(timeout=20)
     assert child.returncode == 0, complaint
     assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def test_sigterm_ends_a_session_cleanly_while_a_baseline_is_taken() -> None:
+    command = [sys.executable, "-m", "edge_emo.cli", "run", "--eeg", EEG, "--json"]
+    command += ["--baseline", "600"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
+        assert child.stderr is not None
+        while b"rest for 600 s" not in child.stderr.readline():
+            pass
+        child.terminate()
+        _, complaint = child.communicate(timeout=20)
+    assert child.returncode == 0, complaint
