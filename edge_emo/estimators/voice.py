@@ -155,7 +155,7 @@ class VoiceEstimator(RestingEstimator):
             self._cutter.reset()
             self._said.clear()
         self._next_seq = chunk.seq + chunk.n_samples
-        return self._cut(self._cutter, chunk)
+        return list(self._cut(self._cutter, chunk))
 
     def predict(self, features: Features) -> Prediction:
         """Run the model on one window, or give the utterance that its windows made.
@@ -176,17 +176,24 @@ class VoiceEstimator(RestingEstimator):
         The windows are those of a live stream that are full; a clip shorter than one is one
         window, padded as the first ones live are. Windows that abstain do not count.
         """
-        predictions = [self._window(one) for one in self.windows_of(chunk)]
+        predictions = [self._window(one) for one in self._clip_windows(chunk)]
         return self._mean(predictions, chunk, "shorter than one frame")
 
     def windows_of(self, chunk: Chunk) -> list[Features]:
         """Return the features of the windows that :meth:`clip` estimates."""
+        return list(self._clip_windows(chunk))
+
+    def _clip_windows(self, chunk: Chunk) -> Iterator[Features]:
+        """Yield the windows of a clip one by one: those of an hour fill a small memory."""
         settings = self._settings
         cutter = _Cutter(chunk.rate_hz, settings, settings.window_s)
-        cut = self._cut(cutter, chunk)
-        if not cut:
-            cut = [self._judged(cutter, piece, chunk, 0) for piece in cutter.rest()]
-        return [one for one in cut if not _is_utterance(one)]
+        is_empty = True
+        for one in self._cut(cutter, chunk):
+            is_empty = False
+            if not _is_utterance(one):
+                yield one
+        if is_empty:
+            yield from (self._judged(cutter, piece, chunk, 0) for piece in cutter.rest())
 
     def _window(self, features: Features) -> Prediction:
         return super().predict(features)
@@ -215,14 +222,13 @@ class VoiceEstimator(RestingEstimator):
             return "a vocal burst, not speech"
         return None
 
-    def _cut(self, cutter: _Cutter, chunk: Chunk) -> list[Features]:
-        base, found = cutter.seen, []
+    def _cut(self, cutter: _Cutter, chunk: Chunk) -> Iterator[Features]:
+        base = cutter.seen
         for cut in cutter.push(_mono(chunk)):
-            found.append(self._judged(cutter, cut, chunk, base))
+            yield self._judged(cutter, cut, chunk, base)
             if cut.ended is not None:
                 t_ns, duration_ns = self._time(cutter, *cut.ended, chunk, base)
-                found.append(Features(t_ns, duration_ns, 0.0, {}))
-        return found
+                yield Features(t_ns, duration_ns, 0.0, {})
 
     def _time(
         self, cutter: _Cutter, begin: int, end: int, chunk: Chunk, base: int

@@ -206,4 +206,5 @@ def pearson(reference: npt.ArrayLike, estimate: npt.ArrayLike) -> float | None:
     if x.size < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     covariance = ((x - x.mean()) * (y - y.mean())).mean()
-    return float(covariance / (x.std() * y.std()))
+    spread = float(x.std() * y.std())  # 0 also of values that differ by less than can be squared
+    return float(covariance / spread) if spread > 0 else None

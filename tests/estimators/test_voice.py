@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -338,6 +339,17 @@ def test_a_clip_does_not_disturb_the_stream(estimator: VoiceEstimator) -> None:
     estimator.features(chunk(sound[:9000]))
     estimator.clip(chunk(babble(2.0)))
     assert len(estimator.features(chunk(sound[9000:], 9000))) == 1
+
+
+def test_a_clip_is_never_held_as_windows(estimator: VoiceEstimator) -> None:
+    long = chunk(np.tile(babble(30.0), 10))
+    tracemalloc.start()
+    try:
+        assert estimator.clip(long).posterior is not None
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 298 * 42 * 4 * 100  # a hundred of its 595 windows
 
 
 def test_features_before_start_are_refused(estimator: VoiceEstimator) -> None:

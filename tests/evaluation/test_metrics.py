@@ -75,3 +75,7 @@ def test_concordance_and_correlation_by_hand() -> None:
 def test_concordance_with_a_constant_is_zero() -> None:
     assert metrics.concordance([0.0, 1.0], [0.5, 0.5]) == 0.0
     assert math.isclose(metrics.concordance([0.0, 1.0], [1.0, 0.0]) or 0.0, -1.0)
+
+
+def test_values_that_hardly_differ_have_no_correlation() -> None:
+    assert metrics.pearson([0.0, 1e-200], [0.0, 1e-200]) is None
