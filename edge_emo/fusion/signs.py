@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_emo.fusion.base import Vote
+from edge_emo.types import Posterior
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def conflict(votes: Sequence[Vote]) -> float | None:
     weight causes little conflict.
 
     Returns:
-        None for fewer than two votes, and for votes whose labels are not the same.
+        None for fewer than two votes, and for votes whose labels are not the same, in any order.
     """
     first = votes[0].prediction.posterior
     if len(votes) < 2 or first is None:
@@ -47,7 +48,9 @@ def conflict(votes: Sequence[Vote]) -> float | None:
     for vote in votes:
         posterior = vote.prediction.posterior
         if posterior is None or posterior.names != names:
-            return None
+            if posterior is None or set(posterior.names) != set(names):
+                return None
+            posterior = Posterior(names, tuple(posterior[name] for name in names))
         total += vote.weight
         said.append((vote.weight, posterior.probabilities))
     mixed = [0.0] * len(names)

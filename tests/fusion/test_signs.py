@@ -33,6 +33,14 @@ def test_votes_that_say_the_same_are_in_no_conflict(
     assert conflict(votes) == pytest.approx(0.0, abs=1e-9)
 
 
+def test_the_order_of_labels_is_no_matter() -> None:
+    turned = Posterior(CATEGORIES[::-1], sharp("fear", 0.8).probabilities[::-1])
+    votes = [to_vote(sharp("fear", 0.8), 1.0, "face"), to_vote(turned, 1.0, "voice")]
+    assert conflict(votes) == pytest.approx(0.0, abs=1e-9)
+    votes[1] = to_vote(sharp("anger", 1.0, CATEGORIES[::-1]), 1.0, "voice")
+    assert conflict(votes) == conflict([votes[0], to_vote(sharp("anger", 1.0), 1.0, "voice")])
+
+
 @pytest.mark.parametrize("count", [2, 3])
 def test_equal_votes_without_a_common_label_are_in_full_conflict(count: int) -> None:
     modalities: tuple[Modality, ...] = ("face", "voice", "text")
