@@ -196,10 +196,10 @@ def _check_together(clip: Clip, where: str) -> None:
 
 
 def _is_name(value: Any) -> bool:
-    return _is_text(value) and bool(value) and "\0" not in value
+    return is_text(value) and bool(value) and "\0" not in value
 
 
-def _is_text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
     """Tell a text from one with half a surrogate pair, which no file can hold."""
     return isinstance(value, str) and (value.isascii() or not _HALF.search(value))
 
@@ -222,7 +222,7 @@ def _is_context(value: Any) -> bool:
     return isinstance(value, Sequence) and all(
         isinstance(said, Mapping)
         and said.keys() <= {"speaker", "text"}
-        and _is_text(said.get("text"))
+        and is_text(said.get("text"))
         and (said.get("speaker") is None or _is_name(said["speaker"]))
         for said in value
     )
@@ -245,7 +245,7 @@ _CHECKS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "modality": (f"modality ({', '.join(MODALITIES)})", _one_of(MODALITIES)),
     "start_s": _SECONDS,
     "end_s": _SECONDS,
-    "text": ("text", _is_text),
+    "text": ("text", is_text),
     "votes": ("table of label and weight", _is_votes),
     "valence": _DIMENSION,
     "arousal": _DIMENSION,

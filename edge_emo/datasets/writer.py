@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_emo.datasets.clips import Clip, clip_line
+from edge_emo.datasets.clips import Clip, clip_line, is_text
 from edge_emo.datasets.features import check_readable
 from edge_emo.datasets.splits import assign_parts, group_of, part_of_clip
 from edge_emo.datasets.tree import Item, Made, Signal, Tree
@@ -67,8 +67,11 @@ class ManifestWriter:
         self._about.close()
 
     def write(self, item: Item) -> Clip | None:
-        """Write one item; return its clip as written, None when its file cannot be read."""
+        """Write one item; return its clip as written, None when file or text cannot be read."""
         clip, about = item.clip, item.about
+        if clip.text is not None and not is_text(clip.text):
+            self._tree.findings.add("broken", clip.clip, "half a surrogate pair")
+            return None
         if clip.path is not None:
             try:
                 clip = self._placed(clip, item)

@@ -123,6 +123,21 @@ def test_a_name_twice_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "t.jsonl").exists()
 
 
+class _Halved(Adapter):
+    name = "tess"
+
+    def items(self, tree: Tree) -> Iterator[Item]:
+        for key, text in (("whole", "a \U0001f600 face"), ("half", "a \ud83d face")):
+            yield tree.item("text", key, text=text)
+
+
+def test_half_a_letter_is_left_out_and_counted(tmp_path: Path) -> None:
+    root = CASES["tess"].plant(tmp_path / "in")
+    summary = prepare(_Halved(), root, tmp_path / "t.jsonl")
+    assert [clip.clip for clip in read_clips(tmp_path / "t.jsonl")] == ["tess/whole"]
+    assert "tess/half" in summary.findings.first["broken"][0]
+
+
 class _Outside(Adapter):
     name = "tess"
 
