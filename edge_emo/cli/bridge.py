@@ -25,7 +25,7 @@ from edge_emo.bridge.messages import (
 )
 from edge_emo.bridge.schema import WireMessage, parse
 from edge_emo.bridge.simulator import Simulator, light
-from edge_emo.cli.numbers import count, seconds
+from edge_emo.cli.numbers import count, parts_per_million, seconds
 from edge_emo.cli.session import say
 from edge_emo.clock import MonotonicClock
 from edge_emo.errors import DeviceTimeoutError, FrameError
@@ -50,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         _on_port(verbs, name, act, text).add_argument("--seconds", type=seconds, metavar="S")
     simulate = verbs.add_parser("simulate", help="be a board on a pseudo-terminal")
     simulate.add_argument("--link", metavar="PATH", help="make a link to the port here")
-    simulate.add_argument("--ppm", type=float, default=0.0, help="how much faster its clock runs")
+    simulate.add_argument(
+        "--ppm", type=parts_per_million, default=0.0, help="how much faster its clock runs"
+    )
     simulate.add_argument("--seconds", type=seconds, metavar="S", help="stop after S seconds")
     simulate.set_defaults(act=_simulate)
 

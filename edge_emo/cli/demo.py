@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 
 from edge_emo.cli import session
+from edge_emo.cli.numbers import seed
 from edge_emo.demo import NOTICE, demo_streams
 from edge_emo.pipeline import Pipeline
 
@@ -15,7 +16,7 @@ HELP = "run without any device"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
     session.add_state_arguments(parser)
-    parser.add_argument("--seed", type=int, default=7, help="of the portrait's movement")
+    parser.add_argument("--seed", type=seed, default=7, help="of the portrait's movement")
 
 
 def run(arguments: argparse.Namespace) -> int:

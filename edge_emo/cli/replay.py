@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from edge_emo.cli import session
+from edge_emo.cli.numbers import speed
 from edge_emo.pipeline import Pipeline
 
 HELP = "replay a recorded session"
@@ -14,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
     parser.add_argument("folder", help="a recorded session")
     parser.add_argument(
-        "--speed", type=float, default=0.0, metavar="X", help="1 is real time; 0 is at once"
+        "--speed", type=speed, default=0.0, metavar="X", help="1 is real time; 0 is at once"
     )
     parser.add_argument(
         "--repair", action="store_true", help="end quietly where the recording is damaged"
