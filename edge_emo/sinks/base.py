@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from abc import ABC, abstractmethod
@@ -81,13 +82,16 @@ class SinkRunner:
         )
 
     def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
-        """Open the sink and start its thread.
+        """Open the sink and start its thread; a sink that cannot be opened is closed.
 
         Raises:
-            EdgeEmoError: As :meth:`Sink.open`.
+            EdgeEmoError: As :meth:`Sink.open`, or whatever else it raised, in words.
         """
-        self.sink.open(streams, clock)
-        self._thread.start()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._attempt, self.sink.close)
+            self._open_sink(streams, clock)
+            self._thread.start()
+            undo.pop_all()
 
     @property
     def name(self) -> str:
@@ -120,6 +124,14 @@ class SinkRunner:
             _log.warning("%s was too slow: %d items never reached it", self.name, self.drops)
         if self._thread.is_alive():
             self._fail(EdgeEmoError(f"{self.name} did not finish within {timeout_s:g} s"))
+
+    def _open_sink(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
+        try:
+            self.sink.open(streams, clock)
+        except EdgeEmoError:
+            raise
+        except Exception as error:  # such as a disk that is full
+            raise self._explained(error) from error
 
     def _run(self) -> None:
         self._attempt(self._take_all)

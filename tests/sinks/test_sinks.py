@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_emo.clock import Clock, ManualClock
-from edge_emo.errors import ConfigError, RecordingError
+from edge_emo.errors import ConfigError, EdgeEmoError, RecordingError
 from edge_emo.recording import Recording
 from edge_emo.recording.values import state_from_json
 from edge_emo.registry import SINKS, Address, construct
@@ -190,6 +190,20 @@ def test_a_sink_that_does_not_finish_has_failed() -> None:
     runner.close(timeout_s=0.0)
     sink.release.set()
     assert str(runner.error) == "Hanging did not finish within 0 s"
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), ValueError("a bug")])
+def test_a_sink_that_cannot_be_opened_is_closed(error: Exception) -> None:
+    class Full(Broken):
+        def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
+            raise error
+
+    sink = Full()
+    runner = SinkRunner(sink)
+    with pytest.raises(EdgeEmoError, match=r"No space left|a bug"):
+        runner.open({}, ManualClock())
+    assert sink.closed
+    runner.close()
 
 
 class Slow(Broken):
