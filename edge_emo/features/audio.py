@@ -259,6 +259,7 @@ class RateConverter:
     _CROSSINGS = 24  # zero crossings of the sinc on each side
     _CUTOFF = 0.9  # of the lower Nyquist frequency; the stop band begins at 1
     _KAISER_BETA = 8.0
+    _AT_ONCE = 64  # phases that are worked out at a time: bounds the memory
 
     def __init__(self, rate_hz: float) -> None:
         rate = round(rate_hz) if np.isfinite(rate_hz) else 0
@@ -317,7 +318,14 @@ class RateConverter:
 
     def _phases(self) -> Floats:
         """Return the filter of each phase, shape (up, taps), each with a gain of 1 at 0 Hz."""
-        lag = np.arange(self._up)[:, None] / self._up
+        table = np.empty((self._up, 2 * self._half), np.float32)
+        for start in range(0, self._up, self._AT_ONCE):
+            phases = np.arange(start, min(start + self._AT_ONCE, self._up))
+            table[phases] = self._filters(phases)
+        return table
+
+    def _filters(self, phases: npt.NDArray[np.intp]) -> Floats:
+        lag = phases[:, None] / self._up
         distance = np.arange(1 - self._half, self._half + 1) - lag
         cutoff = self._CUTOFF * min(1.0, self._up / self._down)
         taper = np.i0(

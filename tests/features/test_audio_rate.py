@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -91,3 +93,14 @@ def test_nan_passes_and_does_not_stay() -> None:
 def test_a_rate_that_makes_no_sense_is_refused(rate_hz: float) -> None:
     with pytest.raises(ConfigError, match="cannot be converted"):
         RateConverter(rate_hz)
+
+
+def test_a_rate_without_a_common_divisor_takes_no_more_memory_than_its_table() -> None:
+    tracemalloc.start()
+    try:
+        converter = RateConverter(44101)
+        kept_bytes, peak_bytes = tracemalloc.get_traced_memory()
+        assert converter.inputs_for(16000) > 44000
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 1.3 * kept_bytes + 4_000_000
