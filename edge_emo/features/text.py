@@ -45,6 +45,7 @@ _TOKEN = re.compile(
     r"|'[a-z]+\b|[^\W_]+(?:['][^\W_]+)*"
     r"|\.{2,}|…|!+|\?+|[!?]{2,}|[^\w\s]"
 )
+_MOST_MARKS = 30
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co")
 _EMOJI_PARTS = frozenset("\ufe0e\ufe0f\u200d") | {chr(c) for c in range(0x1F3FB, 0x1F400)}
 
@@ -86,6 +87,7 @@ def tokens(text: str) -> list[str]:
     """
     if len(text) > MAX_LETTERS:
         return []
+    text = text if text.isascii() else _stream_safe(text)
     plain = unicodedata.normalize("NFKC", text.translate(_PLACES)).translate(_QUOTES)
     if not plain.isascii() or not plain.isprintable():
         plain = "".join(map(_visible, plain))
@@ -187,6 +189,16 @@ def _spelling(token: str) -> str:
     if len(token) > 1 and token[0] in "!?." and token.count(token[0]) == len(token):
         return f"\x00many{token[0]}"
     return "\x00drawn" if _RUN.search(token) else ""
+
+
+def _stream_safe(text: str) -> str:
+    """Leave 30 combining marks in a row (Unicode Annex 15): to order more takes quadratic time."""
+    kept, run = [], 0
+    for letter in text:
+        run = run + 1 if unicodedata.combining(letter) else 0
+        if run <= _MOST_MARKS:
+            kept.append(letter)
+    return "".join(kept)
 
 
 def _visible(letter: str) -> str:

@@ -103,3 +103,9 @@ def test_any_text_gives_rows_within_the_table(text: str) -> None:
 @given(st.text(alphabet=st.characters(categories=["Cc", "Cf", "Zs"]), max_size=50))
 def test_what_nobody_sees_has_no_words(text: str) -> None:
     assert not any(token[0].isalnum() for token in tokens(text))
+
+
+def test_of_marks_on_one_letter_thirty_count() -> None:
+    marks = "\u0315\u0300"
+    assert tokens("a" + marks * 9000 + " b") == tokens("a" + marks * 15 + " b")
+    assert tokens("a" + marks * 15) != tokens("a" + marks * 14)
