@@ -23,7 +23,8 @@ from onnx import helper
 from edge_emo.cli.app import main
 from edge_emo.compile import Data, compile_package, read_figures
 from edge_emo.compile.correct import corrected_biases
-from edge_emo.compile.graph import read_graph, replace_weights
+from edge_emo.compile.graph import read_graph, replace_weights, write_named
+from edge_emo.compile.sensitivity import rank_nodes
 from edge_emo.compile.targets import KINDS
 from edge_emo.errors import ConfigError, DatasetError, ModelError, ModelMismatchError
 from edge_emo.manifest import find_package, read_package, read_private_key, write_key_pair
@@ -447,6 +448,21 @@ def test_the_bias_of_an_output_takes_back_what_rounding_does_to_its_mean(tmp_pat
     mended = tmp_path / "mended.onnx"
     replace_weights(tmp_path / "source.onnx", mended, found)
     np.testing.assert_array_equal(read_graph(mended).weights["b2"], found["b2"])
+
+
+def test_the_layer_that_is_given_a_rare_large_value_loses_most(tmp_path: Path) -> None:
+    """Ranges reach a thousand times as far as all other inputs: one step holds them all."""
+    (tmp_path / "source.onnx").write_bytes(dense())
+    write_named(tmp_path / "source.onnx", tmp_path / "named.onnx")
+    rows = np.random.default_rng(0).normal(size=(40, 1, 16)).astype(np.float32)
+    seen, others = rows[:20].copy(), rows[20:]
+    plain = rank_nodes(tmp_path / "named.onnx", [[row] for row in seen], [[row] for row in others])
+    seen[3, 0, 0] = 1000.0
+    found = rank_nodes(tmp_path / "named.onnx", [[row] for row in seen], [[row] for row in others])
+    assert set(plain) == set(found) == set(read_graph(tmp_path / "named.onnx").quantizable())
+    first = read_graph(tmp_path / "named.onnx").quantizable()[0]
+    assert next(iter(found)) == first
+    assert found[first] > 0.5 > 100 * max(plain.values())
 
 
 def test_an_output_without_a_bias_of_its_own_is_left_as_it_is(tmp_path: Path) -> None:

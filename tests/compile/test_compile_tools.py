@@ -149,6 +149,26 @@ def test_layers_that_stay_in_float_are_larger(tmp_path: Path) -> None:
     assert sizes["mixed"] > sizes["int8"] + 400
 
 
+def test_a_converted_network_gets_other_biases_without_converting_again(tmp_path: Path) -> None:
+    from edge_emo.compile import litert
+    from edge_emo.compile.graph import read_graph, replace_weights
+
+    (tmp_path / "source.onnx").write_bytes(convolution())
+    write_named(tmp_path / "source.onnx", tmp_path / "named.onnx")
+    places = [tmp_path / f"{name}.tflite" for name in ("plain", "again", "replaced")]
+    old, new = np.float32([0.125, -0.375]), np.float32([0.25, -0.5])
+    for bias, place in ((old, places[0]), (new, places[1])):
+        replace_weights(tmp_path / "named.onnx", tmp_path / "other.onnx", {"b3": bias})
+        litert.convert(read_graph(tmp_path / "other.onnx"), place)
+    litert.replace_weights(places[0], places[2], [old], [new])
+    row = [np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)]
+    wanted, found, before = (litert.run(place, [row])[0][0] for place in (*places[1:], places[0]))
+    np.testing.assert_array_equal(wanted, found)
+    assert not np.array_equal(before, found)
+    litert.replace_weights(places[0], tmp_path / "none.tflite", [np.float32([9.5])], [new[:1]])
+    assert not (tmp_path / "none.tflite").exists()
+
+
 def depthwise(channels: int, width: int) -> bytes:
     """Return the convolution that OpenVINO's CPU plug-in may never finish to compile in int8."""
     weights = np.random.default_rng(0).normal(0, 0.2, (channels, 1, 1, width)).astype(np.float32)
