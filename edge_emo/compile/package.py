@@ -94,13 +94,40 @@ def _rows(one: Figures, source: Source, folder: Path) -> Iterator[dict[str, Any]
 
 
 def read_figures(folder: Path) -> list[dict[str, Any]]:
-    """Return the table of candidates that a package keeps; empty when it was never compiled."""
+    """Return the table of candidates that a package keeps; empty when it was never compiled.
+
+    Raises:
+        ModelError: ``metrics.json`` is damaged.
+    """
+    rows = _compiled(_metrics(folder)).get("candidates", [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise _damaged(folder, "its candidates are no table")
+    return rows
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    """Return what ``metrics.json`` holds; nothing when there is none."""
     try:
         content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    found: list[dict[str, Any]] = content.get(COMPILED, {}).get("candidates", [])
-    return found
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(folder, str(error)) from error
+    if not isinstance(content, dict):
+        raise _damaged(folder, "it is no JSON object")
+    return content
+
+
+def _compiled(content: Mapping[str, Any]) -> dict[str, Any]:
+    found = content.get(COMPILED, {})
+    return found if isinstance(found, dict) else {}
+
+
+def _damaged(folder: Path, reason: str) -> ModelError:
+    return ModelError(
+        f"{folder / METRICS} cannot be read: {reason}",
+        hint="take it from the package again, or remove it",
+    )
 
 
 def _fill(source: Source, figures: Sequence[Figures], files: Path, made: Path) -> None:
@@ -122,12 +149,10 @@ def _fill(source: Source, figures: Sequence[Figures], files: Path, made: Path) -
 
 def _write_metrics(old: Path, figures: Sequence[Figures], judged_on: str, made: Path) -> None:
     targets = {one.target for one in figures}
-    content: dict[str, Any] = {}
-    with suppress(FileNotFoundError):
-        content = json.loads((old / METRICS).read_text(encoding="utf-8"))
+    content = _metrics(old)
     others = [row for row in read_figures(old) if row["target"] not in targets]
     rows = [*others, *(_plain(one) for one in figures)]
-    words = judged_on or content.get(COMPILED, {}).get("judged_on", "")
+    words = judged_on or _compiled(content).get("judged_on", "")
     content[COMPILED] = {"note": NOTE, "judged_on": words, "candidates": rows}
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     (made / METRICS).write_text(text, encoding="utf-8")
@@ -141,7 +166,7 @@ NOTE = (
 
 
 def _plain(one: Figures) -> Mapping[str, Any]:
-    return {key: value for key, value in asdict(one).items() if value not in (None, (), "")}
+    return {key: value for key, value in asdict(one).items() if value not in (None, (), "", {})}
 
 
 def _put_in_place(made: Path, place: Path) -> Path:
