@@ -132,7 +132,9 @@ def test_a_live_device_cannot_be_reproduced() -> None:
 
 
 def test_a_reader_that_leaves_a_replay_ends_it(recorded: Path) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with Pipeline.replay(recorded) as pipeline:
         next(iter(pipeline))
-    assert threading.active_count() == before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10.0)
+        assert not thread.is_alive()

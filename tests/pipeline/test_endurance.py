@@ -66,10 +66,14 @@ def test_memory_does_not_grow_with_the_length_of_a_session(tmp_path: Path) -> No
 
 
 def test_a_session_leaves_no_thread_and_no_open_file() -> None:
-    def once() -> tuple[int, int]:
+    def once() -> int:
+        before = set(threading.enumerate())
         with Pipeline(camera="virtual:", microphone="virtual:", eeg="virtual:") as pipeline:
             next(iter(pipeline))
-        return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+        for thread in set(threading.enumerate()) - before:
+            thread.join(10.0)
+            assert not thread.is_alive()
+        return len(list(Path("/proc/self/fd").iterdir()))
 
     first = once()
     assert [once() for _ in range(4)] == [first] * 4
