@@ -65,12 +65,14 @@ class Engine:
         self._failed: list[SinkRunner] = []
         self._seq = 0
         self._stop = threading.Event()
+        self._starting = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
-        """Start the thread, unless it was started before."""
-        if self._thread.ident is None:
-            self._thread.start()
+        """Start the thread, unless it was started before; any thread may call."""
+        with self._starting:
+            if self._thread.ident is None:
+                self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Stop after the item at hand."""
