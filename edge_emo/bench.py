@@ -217,7 +217,7 @@ def _first_state_s() -> float:
 
 
 def _time_to_first_state() -> float:
-    command = [sys.executable, "-m", "edge_emo.cli", "demo", "--states", "1", "--json"]
+    command = [sys.executable, "-m", "edge_emo", "demo", "--states", "1", "--json"]
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None

@@ -377,7 +377,7 @@ def test_the_command_line_talks_to_a_board(
 
 def test_the_command_line_is_a_board(tmp_path: Path) -> None:
     path = tmp_path / "ttySim"
-    command = [sys.executable, "-m", "edge_emo.cli", "bridge", "simulate", "--link", str(path)]
+    command = [sys.executable, "-m", "edge_emo", "bridge", "simulate", "--link", str(path)]
     with subprocess.Popen([*command, "--seconds", "20"], stdout=subprocess.PIPE, text=True) as sim:
         assert sim.stdout is not None
         assert sim.stdout.readline().strip() == str(path)

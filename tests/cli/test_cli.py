@@ -133,7 +133,7 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
 
 
 def test_a_closed_pipe_is_no_error() -> None:
-    command = [sys.executable, "-m", "edge_emo.cli", "run", "--eeg", EEG, "--json", "--states", "9"]
+    command = [sys.executable, "-m", "edge_emo", "run", "--eeg", EEG, "--json", "--states", "9"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stderr is not None
@@ -146,7 +146,7 @@ def test_a_closed_pipe_is_no_error() -> None:
 
 def test_sigterm_ends_a_session_cleanly(tmp_path: Path) -> None:
     path = tmp_path / "states.jsonl"
-    command = [sys.executable, "-m", "edge_emo.cli", "run", "--eeg", EEG, "--json"]
+    command = [sys.executable, "-m", "edge_emo", "run", "--eeg", EEG, "--json"]
     command += ["--sink", f"jsonl:{path}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None
@@ -158,7 +158,7 @@ def test_sigterm_ends_a_session_cleanly(tmp_path: Path) -> None:
 
 
 def test_sigterm_ends_a_session_cleanly_while_a_baseline_is_taken() -> None:
-    command = [sys.executable, "-m", "edge_emo.cli", "run", "--eeg", EEG, "--json"]
+    command = [sys.executable, "-m", "edge_emo", "run", "--eeg", EEG, "--json"]
     command += ["--baseline", "600"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
         assert child.stderr is not None

@@ -9,7 +9,7 @@ import pytest
 
 from edge_emo.cli.app import main
 
-COMMAND = [sys.executable, "-m", "edge_emo.cli"]
+COMMAND = [sys.executable, "-m", "edge_emo"]
 BUFFERED = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
 
 

@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.timeout(1500),
 ]
 
-CLI = "python3 -m edge_emo.cli"
+CLI = "python3 -m edge_emo"
 MICROPHONE = "portaudio:hw:0,1?open_timeout_s=60&block_s=0.1"
 FIRST = """grep -m 1 '"posterior": {"'"""
 """Ends the command before it with the first state that holds an estimate."""
@@ -68,7 +68,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_golden(folder / "golden")
     except UnavailableError as error:
         pytest.skip(f"{error}: {error.hint}")
-    here(folder, "-m edge_emo.cli demo --seconds 6 --json --sink record:session?raw=true")
+    here(folder, "-m edge_emo demo --seconds 6 --json --sink record:session?raw=true")
     return folder
 
 
@@ -187,7 +187,7 @@ def test_the_demonstration_runs_live(devices: dict[str, Step]) -> None:
 def test_the_recorded_demonstration_gives_the_states_of_this_machine(
     files: Path, devices: dict[str, Step], tell: Tell
 ) -> None:
-    ours = lines(here(files, "-m edge_emo.cli replay session --json"))
+    ours = lines(here(files, "-m edge_emo replay session --json"))
     theirs = lines(out(devices, "replay"))
     assert [state["t_ns"] for state in theirs] == [state["t_ns"] for state in ours]
     apart = [unlike(one, other) for one, other in zip(ours, theirs, strict=True)]

@@ -2,7 +2,7 @@
 
 python -m tools.vm build
 python -m tools.vm lock
-python -m tools.vm run 'python3 -m edge_emo.cli doctor'
+python -m tools.vm run 'python3 -m edge_emo doctor'
 python -m tools.vm run --board raspi3b 'cat /proc/device-tree/model'
 """
 
