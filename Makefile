@@ -12,7 +12,8 @@ REFERENCE = pipeline types errors config clock registry board vendor manifest re
   features.audio features.eeg features.physio features.text features.face features.face_align \
   features.face_detector features.face_landmarks features.face_track estimators.base estimators.baseline runtime.base \
   runtime.choose runtime.autotune runtime.measured fusion.base fusion.pooling fusion.channel \
-  fusion.quantum fusion.smoothing fusion.doubt fusion.divergence fusion.baseline sinks.base \
+  fusion.quantum fusion.smoothing fusion.doubt fusion.divergence fusion.steadiness sinks.base \
+  sinks.datagram estimators.resting compile evaluation.intervals \
   evaluation.evaluate datasets.clips bench doctor demo \
   bridge.framing bridge.host bridge.link bridge.messages
 BIN = $(VENV)/bin

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,11 @@ def test_examples_run(path: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip()
+
+
+def test_every_module_of_the_reference_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    listed = re.search(r"^REFERENCE = (.*)$", makefile, re.MULTILINE)
+    assert listed is not None
+    missing = [name for name in listed[1].split() if not find_spec(f"edge_emo.{name}")]
+    assert missing == []
