@@ -180,5 +180,9 @@ def _averaged_down(image: Image, matrix: Floats, scale: float) -> tuple[Image, F
     vision = cv2()
     height, width = image.shape[:2]
     size = (max(1, round(width * scale / _SHRINK)), max(1, round(height * scale / _SHRINK)))
-    small = vision.resize(image, size, interpolation=vision.INTER_AREA)
+    # Halves and EXACT alone: averages over other factors are rounded otherwise on Arm than on x86.
+    while image.shape[1] >= 2 * size[0] and image.shape[0] >= 2 * size[1]:
+        half = (max(size[0], image.shape[1] // 2), max(size[1], image.shape[0] // 2))
+        image = vision.resize(image, half, interpolation=vision.INTER_AREA)
+    small = vision.resize(image, size, interpolation=vision.INTER_LINEAR_EXACT)
     return small, matrix @ np.diag([width / size[0], height / size[1], 1.0])
