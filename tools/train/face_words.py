@@ -71,8 +71,8 @@ PUBLISHED: Mapping[str, Any] = {
     "limits": [
         "The labels come from search words and one annotator; see the confusion.",
         "The file for Jetson is float16. In int8, smaller and no worse on validation data, a "
-        "posterior differed by 0.027 between an emulated Arm machine and x86, whose crops can "
-        "differ by a grey level.",
+        "posterior differed by 0.027 between an emulated Arm machine and x86, while their crops "
+        "still differed by a grey level.",
     ],
 }
 FAULTS = (
