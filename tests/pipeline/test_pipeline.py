@@ -6,8 +6,9 @@ import _thread
 import asyncio
 import math
 import shutil
+import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,15 @@ class Interrupted(PushedText):
         self.release.wait(30)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt, also where a shell's background job ignores it."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_sinks_are_completed_when_closing_is_interrupted() -> None:
     driver, sink = Interrupted(), Kept()
     pipeline = Pipeline(text=driver, sinks=[sink]).open()
