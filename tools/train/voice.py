@@ -348,7 +348,7 @@ def measure(given: argparse.Namespace) -> None:
         known = ("emodb",) if given.commercial else TARGETS
         _write_manifest(file, voice_score.unseen(run, sounds, known))
         export.measure(given.out, split, file, ["onnx"], "float32")
-        export.measure(given.out, split, file, ["litert"], "int8")
+        export.measure(given.out, split, file, ["litert", "openvino"], "int8")
         for corpus in TARGETS if given.commercial else ():
             if corpus not in known:
                 _write_manifest(file, voice_score.unseen(run, sounds, [corpus]))
