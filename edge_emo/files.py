@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -21,11 +22,10 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
 
     handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
     part = Path(name)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(part.unlink, missing_ok=True)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         part.chmod(mode)
         part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+        undo.pop_all()

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Lock, Semaphore
@@ -249,12 +250,11 @@ def _all_measured(
     bench: _Bench, targets: Sequence[Target], kinds: Sequence[str]
 ) -> list[list[Figures]]:
     """Return the figures of each target's candidates without times; targets run side by side."""
-    with ThreadPoolExecutor(len(targets)) as pool:
-        try:
-            return list(pool.map(lambda target: _candidates(bench, target, kinds), targets))
-        except BaseException:
-            bench.stopped.set()
-            raise
+    with ThreadPoolExecutor(len(targets)) as pool, ExitStack() as failed:
+        failed.callback(bench.stopped.set)
+        measured = list(pool.map(lambda target: _candidates(bench, target, kinds), targets))
+        failed.pop_all()
+    return measured
 
 
 def _candidates(bench: _Bench, target: Target, kinds: Sequence[str]) -> list[Figures]:
