@@ -15,6 +15,7 @@ name labels of their own, and :mod:`edge_emo.fusion.steadiness` watches each by 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -93,7 +94,7 @@ class _Pair:
         return "outvoted" if peers > _AGREES else ""
 
 
-class Doubts:
+class Doubts(ABC):
     """Which modalities are in doubt: a sign must last before it counts, and be gone as long."""
 
     def __init__(self) -> None:
@@ -114,9 +115,9 @@ class Doubts:
         self._since.pop(modality, None)
         self._doubts.pop(modality, None)
 
+    @abstractmethod
     def look(self, votes: Sequence[Vote], t_ns: int) -> None:
         """Take the votes of one side at an instant."""
-        raise NotImplementedError
 
     def settle(self, modality: Modality, reason: str, t_ns: int) -> None:
         """Take the sign of being broken that a modality shows now, in words, or nothing."""
