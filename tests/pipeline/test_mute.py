@@ -112,6 +112,11 @@ def test_a_signal_handler_may_mute_inside_a_call() -> None:
     assert mutes.reason("face", 0, 1) == "the button was pressed"
 
 
+def voice_lane(listed: list[Chunk], clock: ManualClock, mutes: Mutes) -> Lane:
+    capture = Capture(ListedDriver("microphone", list(listed)), clock, lambda _: True, lambda: None)
+    return Lane(capture, EchoEstimator("microphone", "voice"), Trace(), mutes)
+
+
 def served(lane: Lane, listed: list[Chunk]) -> list[Prediction]:
     info = lane.capture.driver.open(ManualClock())
     found = []
@@ -125,8 +130,7 @@ def test_a_muted_stream_abstains_with_the_reason_now_and_then(
     mutes: Mutes, clock: ManualClock
 ) -> None:
     listed = chunks("microphone", 100, 10, 4.0)
-    capture = Capture(ListedDriver("microphone", list(listed)), clock, lambda _: True, lambda: None)
-    lane = Lane(capture, EchoEstimator("microphone", "voice"), Trace(), mutes)
+    lane = voice_lane(listed, clock, mutes)
     clock.advance(1.05)
     mutes.mute("voice", "the robot speaks")
     clock.advance(1.5)
@@ -143,8 +147,7 @@ def test_a_recorder_has_the_place_of_a_muted_chunk_and_nothing_of_it(
     mutes: Mutes, clock: ManualClock
 ) -> None:
     listed = chunks("microphone", 100, 10, 0.4)
-    capture = Capture(ListedDriver("microphone", list(listed)), clock, lambda _: True, lambda: None)
-    lane = Lane(capture, EchoEstimator("microphone", "voice"), Trace(), mutes)
+    lane = voice_lane(listed, clock, mutes)
     clock.advance(0.25)
     mutes.mute("voice", "the robot speaks")
     kept = [lane.keepable(piece) for piece in listed]
