@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,11 +20,39 @@ from edge_emo.runtime.autotune import autotune
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.choose import Candidate, load_candidate
 
-Arrays = Mapping[str, Any]
-_PACKAGE, _METHODS = "package", "methods"
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Arrays = Mapping[str, "npt.NDArray[Any]"]
 Made = tuple[Callable[[], list[Any]], dict[str, Any]]
 """How to run what was made over the calibration inputs, and what is worth telling of it."""
-Maker = Callable[[str, Path, Path, Arrays, Sequence[str]], Made]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One candidate to make.
+
+    Attributes:
+        kind: A kind of the target.
+        source: The float ONNX, its nodes named.
+        path: What to write.
+        seen: Calibration inputs ``a0``, ``a1`` … and those held out, ``b0``, ``b1`` …; empty
+            when the kind needs none.
+        in_float: Nodes that stay float32.
+        package: The float package, which tells the network's task; None when there is none.
+        methods: The ways to take ranges that are tried, where the target knows several.
+    """
+
+    kind: str
+    source: Path
+    path: Path
+    seen: Arrays = field(repr=False)
+    in_float: Sequence[str]
+    package: ModelPackage | None
+    methods: Sequence[str] = qdq.METHODS
+
+
+Maker = Callable[[_Job], Made]
 
 
 def make(
@@ -54,21 +83,24 @@ def make(
         ModelError: It cannot be made.
     """
     maker: Maker = {"rpi": _make_rpi, "openvino": _make_openvino, "jetson": _make_jetson}[target]
-    seen = dict(_arrays(Path(calibration))) if calibration else {}
-    if folder:
-        seen[_PACKAGE] = read_package(folder)
-    given, result = maker(kind, Path(source), Path(path), seen, in_float)
+    seen = _arrays(Path(calibration)) if calibration else {}
+    package = read_package(folder) if folder else None
+    job = _Job(kind, Path(source), Path(path), seen, in_float, package)
+    run, result = maker(job)
     if kind.startswith("int8"):
-        seen[_METHODS] = [result["method"]] if "method" in result else qdq.METHODS
-        graph = read_graph(Path(source))
-        names = [tensor.name for tensor in graph.inputs]
-        wanted = qdq.run(Path(source), names, _rows(seen, "a"))
-        better = corrected_biases(graph, wanted, given())
-        if better:
-            maker(
-                kind, _mended(graph, Path(source), Path(path), better), Path(path), seen, in_float
-            )
+        methods = [result["method"]] if "method" in result else job.methods
+        _make_corrected(maker, replace(job, methods=methods), run())
     return result
+
+
+def _make_corrected(maker: Maker, job: _Job, given: list[Any]) -> None:
+    """Make a candidate again with other biases where its outputs call for them."""
+    graph = read_graph(job.source)
+    names = [tensor.name for tensor in graph.inputs]
+    wanted = qdq.run(job.source, names, _rows(job.seen, "a"))
+    better = corrected_biases(graph, wanted, given)
+    if better:
+        maker(replace(job, source=_mended(graph, job.source, job.path, better)))
 
 
 def _mended(graph: Graph, source: Path, path: Path, better: Arrays) -> Path:
@@ -137,18 +169,18 @@ def clock(folder: str, backend: str) -> dict[str, Any]:
     return {row.path: {key: getattr(row, key) for key in keys} for row in record.rows}
 
 
-def _make_rpi(kind: str, source: Path, path: Path, seen: Arrays, in_float: Sequence[str]) -> Made:
-    converted = _converted_place(source, path.parent)
+def _make_rpi(job: _Job) -> Made:
+    converted = _converted_place(job.source, job.path.parent)
     if not converted.exists():
-        litert.convert(read_graph(source), converted)
-    if not kind.startswith("int8"):
-        write = litert.write_half if kind == "float16" else litert.write_float
-        write(converted, path)
+        litert.convert(read_graph(job.source), converted)
+    if not job.kind.startswith("int8"):
+        write = litert.write_half if job.kind == "float16" else litert.write_float
+        write(converted, job.path)
         return list, {}
-    rows, others = _rows(seen, "a"), _rows(seen, "b")
-    task = _task(seen.get(_PACKAGE), read_graph(source))
-    errors = litert.write_int8(converted, rows, others, path, in_float, disagree=task)
-    return lambda: stacked(litert.run(path, rows)), {"error_of_blends": dict(errors)}
+    rows, others = _rows(job.seen, "a"), _rows(job.seen, "b")
+    task = _task(job.package, read_graph(job.source))
+    errors = litert.write_int8(converted, rows, others, job.path, job.in_float, disagree=task)
+    return lambda: stacked(litert.run(job.path, rows)), {"error_of_blends": dict(errors)}
 
 
 def _converted_place(source: Path, folder: Path) -> Path:
@@ -172,39 +204,35 @@ def _task(package: ModelPackage | None, graph: Graph) -> litert.Disagree | None:
     return compare
 
 
-def _make_openvino(
-    kind: str, source: Path, path: Path, seen: Arrays, in_float: Sequence[str]
-) -> Made:
-    if not kind.startswith("int8"):
-        openvino.write_float(source, path, half=kind == "float16")
+def _make_openvino(job: _Job) -> Made:
+    if not job.kind.startswith("int8"):
+        openvino.write_float(job.source, job.path, half=job.kind == "float16")
         return list, {}
-    rows = _rows(seen, "a")
-    openvino.write_int8(source, rows, path, in_float)
-    return lambda: stacked(openvino.run(path, rows)), {}
+    rows = _rows(job.seen, "a")
+    openvino.write_int8(job.source, rows, job.path, job.in_float)
+    return lambda: stacked(openvino.run(job.path, rows)), {}
 
 
-def _make_jetson(
-    kind: str, source: Path, path: Path, seen: Arrays, in_float: Sequence[str]
-) -> Made:
-    if not kind.startswith("int8"):
-        qdq.write_float(source, path, half=kind == "float16")
-        _lint(path)
+def _make_jetson(job: _Job) -> Made:
+    if not job.kind.startswith("int8"):
+        qdq.write_float(job.source, job.path, half=job.kind == "float16")
+        _lint(job.path)
         return list, {}
-    graph = read_graph(source)
+    graph = read_graph(job.source)
     names = [tensor.name for tensor in graph.inputs]
-    rows, others = _rows(seen, "a"), _rows(seen, "b")
-    wanted, task = qdq.run(source, names, others), _task(seen.get(_PACKAGE), graph)
+    rows, others = _rows(job.seen, "a"), _rows(job.seen, "b")
+    wanted, task = qdq.run(job.source, names, others), _task(job.package, graph)
     told: dict[str, Any] = {}
-    part = path.with_suffix(".part.onnx")
-    for method in seen.get(_METHODS, qdq.METHODS):
-        qdq.write_int8(source, names, rows, part, in_float, method=method)
+    part = job.path.with_suffix(".part.onnx")
+    for method in job.methods:
+        qdq.write_int8(job.source, names, rows, part, job.in_float, method=method)
         given = qdq.run(part, names, others)
         told[method] = [task(wanted, given) if task else 0.0, error_of(wanted, given)]
         if told[method] == min(told.values()):
-            part.replace(path)
-    _lint(path)
+            part.replace(job.path)
+    _lint(job.path)
     best = min(told, key=lambda method: told[method])
-    return lambda: qdq.run(path, names, rows), {"disagreement_and_error": told, "method": best}
+    return lambda: qdq.run(job.path, names, rows), {"disagreement_and_error": told, "method": best}
 
 
 def _lint(path: Path) -> None:
@@ -228,7 +256,7 @@ def _run(
     return stacked
 
 
-def _arrays(path: Path) -> dict[str, Any]:
+def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     with np.load(path, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 
