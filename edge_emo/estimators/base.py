@@ -125,4 +125,4 @@ class Estimator(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release the model; idempotent."""
+        """Release the model, which does not run now; idempotent."""

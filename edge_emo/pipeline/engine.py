@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 from edge_emo.clock import Clock, ReplayClock
 from edge_emo.drivers.capture import Delivery
+from edge_emo.errors import EdgeEmoError
 from edge_emo.fusion.base import Fusion
 from edge_emo.pipeline.hub import Hub
-from edge_emo.pipeline.lane import Lane
+from edge_emo.pipeline.lane import Lane, close_lanes
 from edge_emo.pipeline.pacer import Pacer
 from edge_emo.pipeline.trace import Trace
 from edge_emo.sinks.base import SinkRunner
@@ -25,7 +26,7 @@ Served = Delivery | Prediction
 
 
 class Engine:
-    """Runs a session until its streams end or it is stopped.
+    """Runs a session until its streams end or it is stopped; whoever runs the models closes them.
 
     Args:
         lanes: The streams by name.
@@ -37,6 +38,9 @@ class Engine:
             time that it reaches, so that nothing depends on the speed of the host.
         rate_hz: States per second.
         trace: Where durations go.
+
+    Attributes:
+        failure: Why the engine could not be stopped; None while all is well.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Engine:
         self._hub = hub
         self._sinks = sinks
         self._recorders = [runner for runner in sinks if runner.sink.wants_all]
+        self.failure: EdgeEmoError | None = None
         self._clock = clock
         self._replay = clock if isinstance(clock, ReplayClock) else None
         self._pacer = Pacer(rate_hz, clock.now_ns())
@@ -65,23 +70,54 @@ class Engine:
         self._failed: list[SinkRunner] = []
         self._seq = 0
         self._stop = threading.Event()
-        self._starting = threading.Lock()
+        self._idle = True
+        self._left = False
+        self._handing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
         """Start the thread, unless it was started before; any thread may call."""
-        with self._starting:
+        with self._handing:
             if self._thread.ident is None:
+                self._idle = False
                 self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """Stop after the item at hand."""
+        """Stop after the item at hand; :attr:`failure` tells of one that takes longer."""
         self._stop.set()
         self._join.wake()
-        if self._thread.ident is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout_s)
+        if self._thread.ident is None or self._thread is threading.current_thread():
+            return
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            self.failure = EdgeEmoError(
+                f"the engine did not end within {timeout_s:g} s; it closes its models when it does",
+                hint="run the model with another backend (--backend), or look what a callback does",
+            )
+            _log.error("%s", self.failure)
+
+    def close(self) -> None:
+        """Close the models of an engine that was stopped, or leave them to its thread.
+
+        The thread closes them as it ends when it has not ended by now: a backend that is closed
+        while it runs may crash the process.
+        """
+        with self._handing:
+            left = self._left = self._left or not self._idle
+        if not left:
+            close_lanes(self._lanes.values())
 
     def _run(self) -> None:
+        try:
+            self._serve_all()
+        finally:
+            with self._handing:
+                self._idle = True
+                left = self._left
+            if left:
+                close_lanes(self._lanes.values())
+
+    def _serve_all(self) -> None:
         try:
             while not self._stop.is_set() and not self._join.ended:
                 self._step()

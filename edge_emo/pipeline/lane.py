@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator
 
 from edge_emo.drivers.capture import Capture, Delivery, Status
 from edge_emo.errors import ClosedError, ConfigError, EdgeEmoError
@@ -257,6 +258,13 @@ class Lane:
         else:
             self._health.reconnected(info)
         self._generation, self._dropped = delivery.generation, 0
+
+
+def close_lanes(lanes: Iterable[Lane]) -> None:
+    """Close every lane, also behind one that fails to close."""
+    with contextlib.ExitStack() as all_of_them:
+        for lane in lanes:
+            all_of_them.callback(lane.close)
 
 
 def _taken_anew(modality: Modality) -> ClosedError:

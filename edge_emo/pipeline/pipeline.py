@@ -197,7 +197,10 @@ class Pipeline:
         self._live().engine.start()
 
     def close(self) -> None:
-        """Stop the engine, the devices and the sinks. A device that hangs is abandoned."""
+        """Stop the engine, the devices and the sinks. A device that hangs is abandoned.
+
+        A model that hangs is abandoned after five seconds, which :attr:`failures` then tells.
+        """
         session = self._let_go()
         if session is not None:
             session.close()
@@ -414,7 +417,8 @@ class Pipeline:
     def failures(self) -> list[EdgeEmoError]:
         """What failed for good: streams that cannot be reopened, sinks that cannot write.
 
-        Still there after :meth:`close`, which is when a recorder completes its files.
+        Still there after :meth:`close`, which is when a recorder completes its files and when a
+        model that hangs is told.
         """
         return self._failed if self._session is None else self._session.failures()
 

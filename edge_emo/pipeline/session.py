@@ -15,7 +15,7 @@ from edge_emo.errors import ConfigError, EdgeEmoError
 from edge_emo.pipeline import plan
 from edge_emo.pipeline.engine import Engine, Served
 from edge_emo.pipeline.hub import Hub
-from edge_emo.pipeline.lane import Lane
+from edge_emo.pipeline.lane import Lane, close_lanes
 from edge_emo.pipeline.mute import Mutes
 from edge_emo.pipeline.trace import Trace
 from edge_emo.sinks.base import SinkRunner
@@ -81,19 +81,21 @@ class Session:
             self._open()
             undo.pop_all()
 
-    def close(self) -> None:
+    def close(self, timeout_s: float = 5.0) -> None:
         """Stop every thread that answers; abandon those that do not.
 
         What comes last is closed also when something before it is interrupted, as by Ctrl-C.
+
+        Args:
+            timeout_s: Longest wait for the engine.
         """
         with contextlib.ExitStack() as last:
             for runner in reversed(self._runners):
                 last.callback(runner.close)
-            for lane in self._lanes.values():
-                last.callback(lane.close)
+            last.callback(self._close_models)
             self.hub.end()
             if self._engine is not None:
-                self._engine.stop()
+                self._engine.stop(timeout_s)
             for box in self._boxes.values():
                 box.end()
             self._stop_captures()
@@ -103,9 +105,11 @@ class Session:
         return {kind: c.info for kind, c in self.captures.items() if c.info is not None}
 
     def failures(self) -> list[EdgeEmoError]:
-        """Return what failed for good so far, of streams and of sinks."""
-        streams = [capture.failure for capture in self.captures.values()]
-        return [error for error in (*streams, *(r.error for r in self._runners)) if error]
+        """Return what failed for good so far: streams, sinks, an engine that does not end."""
+        found = [capture.failure for capture in self.captures.values()]
+        found += [runner.error for runner in self._runners]
+        found += [self._engine.failure] if self._engine else []
+        return [error for error in found if error]
 
     def packages(self) -> dict[Modality, str]:
         """Return the model package of each modality that is estimated."""
@@ -164,6 +168,12 @@ class Session:
             stop.start()
         for stop in stops:
             stop.join()
+
+    def _close_models(self) -> None:
+        if self._engine is None:  # nothing ran them yet
+            close_lanes(self._lanes.values())
+        else:
+            self._engine.close()
 
     def _tell(self, event: Mapping[str, Any] | None) -> None:
         if event is not None:

@@ -44,7 +44,7 @@ class LoadedModel(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release the model; idempotent."""
+        """Release the model, which does not run now; idempotent."""
 
 
 def run_error(backend: str, file: ModelFile, error: Exception) -> ModelError:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -15,6 +15,7 @@ from edge_emo.pipeline.engine import Engine, Served
 from edge_emo.pipeline.hub import Hub
 from edge_emo.pipeline.lane import Lane
 from edge_emo.pipeline.trace import Measurements, Trace
+from edge_emo.runtime.base import LoadedModel, Tensors
 from edge_emo.sync.align import LatestJoin, ReproducibleJoin
 from edge_emo.sync.delivery import Bell, Mailbox, Policy
 from edge_emo.types import Chunk, EmotionState, Modality, Prediction, StreamInfo
@@ -272,3 +273,105 @@ def test_an_engine_that_is_stopped_serves_nothing_that_waits() -> None:
     bench.engine._thread.join(10)
     full.end()
     assert estimator.served == 1
+
+
+class HangingModel(LoadedModel):
+    """A model whose first run takes until it is released; tells when it is closed meanwhile."""
+
+    backend = "virtual"
+
+    def __init__(self) -> None:
+        self.running = threading.Event()
+        self.release = threading.Event()
+        self.closed = False
+        self.harmed = False
+
+    def run(self, inputs: Tensors) -> Tensors:
+        self.running.set()
+        self.release.wait(30)
+        self.harmed = self.closed
+        return inputs
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class ModelEstimator(EchoEstimator):
+    """Echoes what its model gives."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        super().__init__("eeg", "eeg")
+        self._model = model
+
+    def predict(self, features: Features) -> Prediction:
+        self._model.run(features.tensors)
+        return super().predict(features)
+
+    def close(self) -> None:
+        self._model.close()
+
+
+@pytest.fixture
+def model() -> Iterator[HangingModel]:
+    model = HangingModel()
+    yield model
+    model.release.set()
+
+
+def running(model: HangingModel) -> Bench:
+    """Return a bench whose engine runs the model, which is not released yet."""
+    driver = ListedDriver("eeg", list(chunks("eeg", 250, 25, 0.5)))
+    bench = Bench({"eeg": driver}, {"eeg": ModelEstimator(model)}, ReplayClock())
+    bench.captures[0].start()
+    bench.engine.start()
+    assert model.running.wait(10)
+    return bench
+
+
+def test_a_model_that_still_runs_is_closed_when_it_returns(
+    model: HangingModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = running(model).engine
+    engine.stop(timeout_s=0.0)
+    engine.close()
+    assert not model.closed
+    assert "did not end within 0 s" in str(engine.failure)
+    assert "did not end within 0 s" in caplog.text
+    model.release.set()
+    engine._thread.join(10)
+    assert model.closed
+    assert not model.harmed
+
+
+def test_a_model_that_runs_no_more_is_closed_at_once(model: HangingModel) -> None:
+    engine = running(model).engine
+    model.release.set()
+    engine.stop()
+    assert not model.closed
+    engine.close()
+    assert model.closed
+    assert not model.harmed
+    assert engine.failure is None
+
+
+def test_an_engine_that_was_never_started_closes_its_models(model: HangingModel) -> None:
+    driver = ListedDriver("eeg", [])
+    engine = Bench({"eeg": driver}, {"eeg": ModelEstimator(model)}, ReplayClock()).engine
+    engine.stop()
+    engine.close()
+    assert model.closed
+
+
+def test_a_callback_that_closes_leaves_the_models_to_the_engine(model: HangingModel) -> None:
+    bench, closed = running(model), []
+
+    def close(state: EmotionState) -> None:
+        bench.engine.stop()
+        bench.engine.close()
+        closed.append(model.closed)
+
+    bench.hub.subscribe(close)
+    model.release.set()
+    bench.engine._thread.join(10)
+    assert closed == [False]
+    assert model.closed

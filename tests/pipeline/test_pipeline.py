@@ -122,6 +122,23 @@ def test_who_polls_or_subscribes_hears_that_the_engine_failed(
     assert "a bug in the callback" in caplog.text
 
 
+def test_an_engine_that_does_not_end_is_told() -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def hang(state: EmotionState) -> None:
+        entered.set()
+        release.wait(30)
+
+    with Pipeline(eeg=EEG) as pipeline:
+        pipeline.subscribe(hang)
+        assert entered.wait(30)
+        session = pipeline._live()
+        session.close(timeout_s=0.0)
+        assert "the engine did not end within 0 s" in str(pipeline.failures)
+        release.set()
+        session.engine._thread.join(30)
+
+
 def test_a_pipeline_that_could_not_be_opened_is_closed() -> None:
     pipeline = Pipeline(camera="opencv:/dev/video99")
     with pytest.raises(DeviceNotFoundError):
