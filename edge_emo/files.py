@@ -1,10 +1,13 @@
-"""Writing files that others read."""
+"""Writing files that others read, and reading those that others wrote."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
@@ -29,3 +32,26 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
         part.chmod(mode)
         part.replace(path)
         undo.pop_all()
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to read; a pipe, a device or a folder is an error and nothing to wait for.
+
+    Raises:
+        OSError: It cannot be opened, or is no regular file.
+    """
+    return open(path, "rb", opener=_regular)
+
+
+def read_regular(path: Path) -> bytes:
+    """Return what a file holds; see :func:`open_regular`."""
+    with open_regular(path) as file:
+        return file.read()
+
+
+def _regular(path: str, flags: int) -> int:
+    handle = os.open(path, flags | os.O_NONBLOCK)  # a pipe without a writer opens at once
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise OSError(errno.EINVAL, "not a regular file", path)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_emo.files import write_whole
+from edge_emo.files import read_regular, write_whole
+from tests.fakes.irregular import IRREGULAR, Make
 
 
 @contextmanager
@@ -37,3 +38,19 @@ def test_a_full_disk_leaves_the_former_file_and_no_other(tmp_path: Path) -> None
         write_whole(path, bytes(1000))
     assert path.read_bytes() == b"former"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_regular_file_is_read_through_a_link_too(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("kept")
+    assert read_regular(tmp_path / "link") == b"content"
+
+
+@pytest.mark.parametrize("make", IRREGULAR)
+def test_what_is_no_regular_file_is_an_error_and_not_waited_for(tmp_path: Path, make: Make) -> None:
+    make(tmp_path / "odd")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(OSError, match="not a regular file") as caught:
+        read_regular(tmp_path / "odd")
+    assert caught.value.filename == str(tmp_path / "odd")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

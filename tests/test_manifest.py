@@ -21,6 +21,8 @@ from edge_emo.manifest import (
     open_package,
     read_package,
 )
+from edge_emo.manifest.write import read_table
+from tests.fakes.irregular import IRREGULAR, Make
 
 CONTENT = b"not really a model"
 GOOD = f"""
@@ -289,6 +291,33 @@ def test_a_folder_that_does_not_exist_is_a_configuration_error(tmp_path: Path) -
 def test_a_package_without_manifest_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match=r"model\.toml"):
         read_package(tmp_path)
+
+
+@pytest.mark.parametrize("make", IRREGULAR)
+def test_a_manifest_that_is_no_regular_file_is_named_at_once(tmp_path: Path, make: Make) -> None:
+    folder = write(tmp_path)
+    (folder / "model.toml").unlink()
+    make(folder / "model.toml")
+    for read in (
+        lambda: read_package(folder),
+        lambda: read_table(folder),
+        lambda: list_packages([tmp_path]),
+        lambda: open_package(str(folder)),
+        lambda: open_package("rest-load", [tmp_path]),
+    ):
+        with pytest.raises(ModelNotFoundError, match=r"model\.toml cannot be read: not a regular"):
+            read()
+
+
+@pytest.mark.parametrize("make", IRREGULAR)
+def test_a_model_file_that_is_no_regular_file_is_named_at_once(
+    package: ModelPackage, make: Make
+) -> None:
+    path = package.path(package.files[0])
+    path.unlink()
+    make(path)
+    with pytest.raises(ModelIntegrityError, match=r"model\.tflite .*: not a regular file"):
+        package.verify(package.files[0])
 
 
 def test_the_commercial_policy_refuses_research_weights(package: ModelPackage) -> None:

@@ -29,6 +29,7 @@ from edge_emo.manifest import (
     write_key_pair,
 )
 from edge_emo.pipeline import Pipeline
+from tests.fakes.irregular import IRREGULAR, Make, device, pipe
 
 ROOT = Path(__file__).resolve().parents[1]
 PHYSIO = "physio-stress-small"
@@ -237,6 +238,40 @@ def test_the_command_line_makes_keys_signs_and_verifies(
     assert f"{PHYSIO}: signed and unaltered" in capsys.readouterr().out
     assert main(["models", "verify", folder]) == 4
     assert "is not trusted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("make", IRREGULAR)
+@pytest.mark.parametrize("name", ["model.toml", SIGNATURE, "model.tflite", "metrics.json"])
+def test_what_is_no_regular_file_in_a_package_is_named_at_once(
+    package: ModelPackage, name: str, make: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (package.folder / name).unlink()
+    make(package.folder / name)
+    assert main(["models", "verify", str(package.folder)]) == 4
+    said = capsys.readouterr().err
+    assert name in said
+    assert "not a regular file" in said
+
+
+@pytest.mark.parametrize("make", [pipe, device])
+def test_a_pipe_or_device_that_was_added_is_named(
+    package: ModelPackage, private: PrivateKey, make: Make
+) -> None:
+    make(package.folder / "extra")
+    with pytest.raises(ModelIntegrityError, match="extra is not among the signed files"):
+        verify_package(package.folder, shipped_keys())
+    with pytest.raises(ModelIntegrityError, match="extra cannot be read: not a regular file"):
+        sign_package(package.folder, private)
+
+
+@pytest.mark.parametrize("make", IRREGULAR)
+def test_figures_that_are_no_regular_file_are_named_at_once(
+    package: ModelPackage, make: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (package.folder / "metrics.json").unlink()
+    make(package.folder / "metrics.json")
+    assert main(["models", "show", str(package.folder)]) == 4
+    assert "metrics.json cannot be read: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["sign"], ["sign", PHYSIO], ["keygen"], ["keygen", "a", "b"]])

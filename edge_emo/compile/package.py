@@ -15,6 +15,7 @@ from edge_emo.compile.gates import Figures
 from edge_emo.compile.source import Source, target_of
 from edge_emo.compile.targets import TARGETS, precision_of
 from edge_emo.errors import ModelError
+from edge_emo.files import read_regular
 from edge_emo.manifest import MANIFEST, PrivateKey, read_package, sign_package
 from edge_emo.manifest.write import file_entry, to_toml
 
@@ -108,7 +109,7 @@ def read_figures(folder: Path) -> list[dict[str, Any]]:
 def _metrics(folder: Path) -> dict[str, Any]:
     """Return what ``metrics.json`` holds; nothing when there is none."""
     try:
-        content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        content = json.loads(read_regular(folder / METRICS).decode("utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:

@@ -52,7 +52,7 @@ def find_package(name: str, extra_dirs: Sequence[str | Path] = ()) -> ModelPacka
     if name in MODALITIES:
         return _default_of(name, extra_dirs)
     for place in _search_path(extra_dirs):
-        if (place / name / MANIFEST).is_file():
+        if (place / name / MANIFEST).exists():
             return read_package(place / name)
     raise _not_found(f"no model package is called {name!r}", extra_dirs)
 
@@ -68,7 +68,7 @@ def open_package(name: str, extra_dirs: Sequence[str | Path] = ()) -> ModelPacka
         ModelNotFoundError: There is none.
         ModelError: Its manifest is wrong.
     """
-    is_folder = (Path(name) / MANIFEST).is_file()
+    is_folder = (Path(name) / MANIFEST).exists()
     return read_package(name) if is_folder else find_package(name, extra_dirs)
 
 

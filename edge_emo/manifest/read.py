@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from edge_emo.errors import ModelError, ModelNotFoundError
+from edge_emo.files import read_regular
 from edge_emo.manifest.table import Table
 from edge_emo.manifest.values import (
     DIMENSIONS,
@@ -39,12 +40,12 @@ def read_package(folder: str | Path) -> ModelPackage:
     """Read one package's ``model.toml``; no other file is touched.
 
     Raises:
-        ModelNotFoundError: There is no ``model.toml``.
+        ModelNotFoundError: There is no ``model.toml``, or it is no regular file.
         ModelError: It is not TOML, or a key is unknown, missing, of a wrong type or value.
     """
     manifest = Path(folder) / MANIFEST
     try:
-        content = manifest.read_bytes()
+        content = read_regular(manifest)
     except OSError as error:
         raise ModelNotFoundError(f"{manifest} cannot be read: {error.strerror}") from error
     package = _parsed(manifest, content)

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_emo.errors import ConfigError, ModelIntegrityError, ModelSignatureError
-from edge_emo.files import write_whole
+from edge_emo.files import read_regular, write_whole
 from edge_emo.manifest.keys import PrivateKey, PublicKey, read_keys, shipped_keys
 from edge_emo.manifest.values import MANIFEST, REINSTALL, ModelPackage
 
@@ -104,13 +104,14 @@ def sign_package(folder: Path, key: PrivateKey) -> None:
     """Sign every file of a package's folder as it is; the former signature is replaced.
 
     Raises:
-        ModelIntegrityError: A file's name cannot be listed, or the folder cannot be written.
+        ModelIntegrityError: A file cannot be read, its name cannot be listed, or the folder
+            cannot be written.
     """
     lines = [_FIRST, f"package {folder.resolve().name}"]
     for name in _names(folder):
         if not re.fullmatch(r"\S+", name):
             raise ModelIntegrityError(f"{folder}: a file is called {name!r}", hint="rename it")
-        lines.append(f"sha256 {_sha256(folder / name)}  {name}")
+        lines.append(f"sha256 {_readable(folder / name)}  {name}")
     content = "\n".join([*lines, f"key {key.id}", ""]).encode()
     signature = base64.b64encode(key.sign(content)).decode()
     _replace(folder / SIGNATURE, content + f"signature {signature}\n".encode())
@@ -140,7 +141,7 @@ def _parts(folder: Path) -> tuple[bytes, bytes, str]:
     """Return the signed bytes, the signature and the id of the key, none of them checked."""
     path = folder / SIGNATURE
     try:
-        text = path.read_bytes()
+        text = read_regular(path)
     except FileNotFoundError as error:
         raise ModelSignatureError(
             f"model package {folder.name} is not signed", hint=f"{_SIGN}; then {_TRUST}"
@@ -169,13 +170,23 @@ def _check_digest(folder: Path, name: str, digests: Mapping[str, str]) -> None:
 
 
 def _names(folder: Path) -> list[str]:
-    """Return every file of the folder but the signature, with forward slashes, sorted."""
-    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(name for name in files if name != SIGNATURE)
+    """Return what is in the folder but folders and the signature, forward slashes, sorted."""
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    names = (path.relative_to(folder).as_posix() for path in found)
+    return sorted(name for name in names if name != SIGNATURE)
+
+
+def _readable(path: Path) -> str:
+    try:
+        return _sha256(path)
+    except OSError as error:
+        raise ModelIntegrityError(
+            f"{path} cannot be read: {error.strerror}", hint="remove it from the package's folder"
+        ) from error
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_regular(path)).hexdigest()
 
 
 def _altered(folder: Path, problem: str) -> ModelIntegrityError:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from edge_emo.errors import ModelError, ModelIntegrityError
+from edge_emo.files import open_regular
 from edge_emo.types import Modality
 
 MANIFEST = "model.toml"
@@ -288,14 +290,15 @@ def is_categorical(spec: TensorSpec) -> bool:
 
 def _checked_bytes(package: ModelPackage, file: ModelFile, path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        found = f"{size} bytes, not {file.bytes}"
-        if size == file.bytes:
-            content = path.read_bytes()
-            digest = hashlib.sha256(content).hexdigest()
-            found = f"SHA-256 {digest}, not {file.sha256}"
-            if digest == file.sha256:
-                return content
+        with open_regular(path) as opened:
+            size = os.fstat(opened.fileno()).st_size
+            found = f"{size} bytes, not {file.bytes}"
+            if size == file.bytes:
+                content = opened.read()
+                digest = hashlib.sha256(content).hexdigest()
+                found = f"SHA-256 {digest}, not {file.sha256}"
+                if digest == file.sha256:
+                    return content
     except OSError as error:
         found = f"cannot be read: {error.strerror}"
     raise ModelIntegrityError(

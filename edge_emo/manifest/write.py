@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_emo.errors import ModelError, ModelNotFoundError
+from edge_emo.files import read_regular
 from edge_emo.manifest.values import MANIFEST, REINSTALL
 from edge_emo.vendor import toml as reader
 
@@ -17,12 +18,12 @@ def read_table(folder: Path) -> dict[str, Any]:
     """Return ``model.toml`` as it is written, unchecked.
 
     Raises:
-        ModelNotFoundError: There is none.
+        ModelNotFoundError: There is none, or it is no regular file.
         ModelError: It is not TOML.
     """
     path, toml = folder / MANIFEST, reader()
     try:
-        table: dict[str, Any] = toml.loads(path.read_text(encoding="utf-8"))
+        table: dict[str, Any] = toml.loads(read_regular(path).decode("utf-8"))
     except OSError as error:
         raise ModelNotFoundError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
