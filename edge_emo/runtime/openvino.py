@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
+import logging
 import platform
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
 from types import ModuleType
@@ -25,12 +27,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from edge_emo.errors import ClosedError, ModelError, UnavailableError
 from edge_emo.manifest import ModelFile, ModelPackage, TensorSpec
 from edge_emo.runtime.base import Backend, LoadedModel, Tensors, run_error
-from edge_emo.runtime.cache import cpu_line, is_own_folder, user_cache_dir
+from edge_emo.runtime.cache import (
+    cpu_line,
+    is_own_folder,
+    read_kept,
+    user_cache_dir,
+    write_kept,
+)
 from edge_emo.runtime.tensors import FoundTensor, check_inputs, match_tensors
 from edge_emo.vendor import load
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+logger = logging.getLogger(__name__)
 
 TRIAL_TIMEOUT_S = 30.0
 """Far above what a model of this project takes (under 1 s on x86), far below for ever."""
@@ -53,7 +63,8 @@ _CHILD = (
 class OpenVinoBackend(Backend):
     """Runs files with OpenVINO's CPU plug-in, in float32.
 
-    What was compiled is kept in the cache folder, so that the next start reads it there.
+    What was compiled is kept in the cache folder, so that the next start reads it there. It is not
+    OpenVINO's own cache, which takes whatever lies in its folder.
 
     Args:
         trial: Command that compiles a file and ends with 0; the file's path is appended.
@@ -89,33 +100,35 @@ class OpenVinoBackend(Backend):
 
     def load(self, package: ModelPackage, file: ModelFile, *, threads: int = 1) -> LoadedModel:
         """Load a file, after a trial in a child process; see :meth:`Backend.load`."""
-        path = package.path(file)
-        self._try_once(package, file, _openvino().__version__)
+        path, facts = package.path(file), _facts(package, file, self.device)
+        self._try_once(path, facts)
         try:
-            compiled = _compile(path, threads, self.device, self._blobs())
+            compiled = self._compiled(path, facts, _settings(self.device, threads))
         except RuntimeError as error:
             raise _refused(path, _last_line(str(error))) from error
         return _OpenVinoModel(self.name, package, file, compiled)
 
-    def _blobs(self) -> Path | None:
-        """Return the folder of compiled models; None where none can be written."""
-        if self._cache_dir is None:
-            return None
-        place = self._cache_dir / "blobs"
-        with contextlib.suppress(OSError):  # a read-only home costs a compilation at every start
-            place.mkdir(parents=True, exist_ok=True)
-            return place if is_own_folder(place) else None
-        return None
+    def _compiled(self, path: Path, facts: list[str], settings: Mapping[str, Any]) -> Any:
+        """Return a file compiled, or what is kept of that."""
+        if self._cache_dir is None or not _can_export(self.device):
+            return _compile(path, self.device, settings)
+        own = [_name(self.device), *(f"{key} {value}" for key, value in settings.items())]
+        place = self._cache_dir / "blobs" / f"{_digest([*facts, *own])}.blob"
+        compiled = _kept(place, self.device, settings)
+        if compiled is None:
+            compiled = _compile(path, self.device, settings)
+            _keep(place, compiled)
+        return compiled
 
-    def _try_once(self, package: ModelPackage, file: ModelFile, version: str) -> None:
+    def _try_once(self, path: Path, facts: list[str]) -> None:
         if self._cache_dir is None:
-            self._try_in_child(package.path(file))
+            self._try_in_child(path)
             return
-        mark = self._cache_dir / _trial_key(package, file, version, self.device)
+        mark = self._cache_dir / _digest(facts)
         with contextlib.suppress(OSError):  # a home that may not be entered costs one, too
             if mark.exists():
                 return
-        self._try_in_child(package.path(file))
+        self._try_in_child(path)
         with contextlib.suppress(OSError):  # a read-only home costs a trial at every start
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.touch()
@@ -190,7 +203,7 @@ class _OpenVinoModel(LoadedModel):
 
 def try_compile(path: str, device: str = "CPU") -> None:
     """Compile a file and throw the result away: what the child process does."""
-    _compile(Path(path), 1, device, None)
+    _compile(Path(path), device, _settings(device, 1))
 
 
 @cache
@@ -231,13 +244,45 @@ def _finds(core: Any, device: str) -> bool:
         return False
 
 
-def _compile(path: Path, threads: int, device: str, blobs: Path | None) -> Any:
-    settings: dict[str, Any] = {"NUM_STREAMS": 1}
-    if device == "CPU":
-        settings |= {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
-    if blobs is not None:
-        settings["CACHE_DIR"] = str(blobs)
+def _name(device: str) -> str:
+    return str(_core().get_property(device, "FULL_DEVICE_NAME"))
+
+
+def _can_export(device: str) -> bool:
+    return "EXPORT_IMPORT" in _core().get_property(device, "OPTIMIZATION_CAPABILITIES")
+
+
+def _settings(device: str, threads: int) -> dict[str, Any]:
+    if device != "CPU":
+        return {"NUM_STREAMS": 1}
+    precise = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    return {"NUM_STREAMS": 1, **precise}
+
+
+def _compile(path: Path, device: str, settings: Mapping[str, Any]) -> Any:
     return _core().compile_model(str(path), device, settings)
+
+
+def _kept(place: Path, device: str, settings: Mapping[str, Any]) -> Any:
+    """Return the compiled model that is kept in a file; None when none is, or none for here."""
+    blob = read_kept(place)
+    if blob is None:
+        return None
+    try:
+        return _core().import_model(blob, device, settings)
+    except RuntimeError as error:  # such as another driver of the GPU
+        reason = _last_line(str(error))
+        logger.warning("%s is not read by OpenVINO and is made again: %s", place, reason)
+        return None
+
+
+def _keep(place: Path, compiled: Any) -> None:
+    with contextlib.suppress(OSError):  # a read-only home costs a compilation at every start
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if is_own_folder(place.parent):
+            blob = io.BytesIO()
+            compiled.export_model(blob)
+            write_kept(place, blob.getvalue())
 
 
 def _found(index: int, port: Any, wanted: set[str]) -> FoundTensor[int]:
@@ -260,11 +305,15 @@ def _last_line(text: str) -> str:
     return lines[-1] if lines else "it gave no reason"
 
 
-def _trial_key(package: ModelPackage, file: ModelFile, version: str, device: str) -> str:
-    """Name what a success holds for: these bytes, this OpenVINO, this CPU."""
+def _facts(package: ModelPackage, file: ModelFile, device: str) -> list[str]:
+    """Return what a success holds for: these bytes, this OpenVINO, this CPU."""
     weights = str(PurePosixPath(file.path).with_suffix(".bin"))
     hashes = [one.sha256 for one in package.files if one.path in (file.path, weights)]
-    facts = [*hashes, version, device, platform.machine(), cpu_line("flags", "Features")]
+    version = _openvino().__version__
+    return [*hashes, version, device, platform.machine(), cpu_line("flags", "Features")]
+
+
+def _digest(facts: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from edge_emo.errors import ModelError, UnavailableError
 from edge_emo.manifest import ModelPackage
+from edge_emo.runtime.cache import read_kept, write_kept
 from edge_emo.runtime.openvino import (
     OpenVinoBackend,
     OpenVinoGpuBackend,
@@ -102,6 +103,79 @@ def test_nothing_compiled_is_read_from_a_folder_of_another_user(
     package = make_package({"tiny.onnx": tiny_onnx})
     OpenVinoBackend(cache_dir=cache).load(package, package.files[0])
     assert not list((cache / "blobs").iterdir())
+
+
+def blob_of(cache: Path) -> Path:
+    """Return the one compiled model in a cache folder."""
+    (found,) = (cache / "blobs").iterdir()
+    return found
+
+
+def logits(package: ModelPackage, cache: Path) -> list[list[float]]:
+    model = OpenVinoBackend(cache_dir=cache).load(package, package.files[0])
+    outputs = model.run({"x": np.array([[2.0, 5.0]], np.float32)})
+    found: list[list[float]] = outputs["logits"].tolist()
+    return found
+
+
+@pytest.fixture
+def other_onnx(tiny_onnx: bytes) -> bytes:
+    """The tiny network with twice its weights."""
+    weights = np.array([[1, 0], [0, 1], [1, 1]], np.float32)
+    assert tiny_onnx.count(weights.tobytes()) == 1
+    return tiny_onnx.replace(weights.tobytes(), (2 * weights).tobytes())
+
+
+def test_a_compiled_model_of_another_model_is_not_taken(
+    make_package: MakePackage, tiny_onnx: bytes, other_onnx: bytes, tmp_path: Path
+) -> None:
+    other = make_package({"tiny.onnx": other_onnx})
+    assert logits(other, tmp_path / "other") == [[4.0, 10.0, 15.0]]
+    package = make_package({"tiny.onnx": tiny_onnx})
+    assert logits(package, tmp_path / "own") == [[2.0, 5.0, 8.0]]
+    blob_of(tmp_path / "own").write_bytes(blob_of(tmp_path / "other").read_bytes())
+    assert logits(package, tmp_path / "own") == [[2.0, 5.0, 8.0]]
+
+
+def test_a_compiled_model_that_is_damaged_is_made_again(
+    make_package: MakePackage, tiny_onnx: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    package = make_package({"tiny.onnx": tiny_onnx})
+    first = logits(package, tmp_path / "c")
+    blob = blob_of(tmp_path / "c")
+    whole = blob.read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], whole[:-16] + bytes(16), b"x" + whole[1:]):
+        blob.write_bytes(damaged)
+        assert logits(package, tmp_path / "c") == first
+        assert f"{blob} is damaged" in caplog.text
+        caplog.clear()
+        assert len(blob.read_bytes()) == len(whole)
+        assert logits(package, tmp_path / "c") == first
+        assert not caplog.records
+
+
+def test_a_compiled_model_that_others_may_write_is_not_read(
+    make_package: MakePackage, tiny_onnx: bytes, other_onnx: bytes, tmp_path: Path
+) -> None:
+    logits(make_package({"tiny.onnx": other_onnx}), tmp_path / "other")
+    package = make_package({"tiny.onnx": tiny_onnx})
+    first = logits(package, tmp_path / "own")
+    blob = blob_of(tmp_path / "own")
+    write_kept(blob, read_kept(blob_of(tmp_path / "other")) or b"")
+    assert logits(package, tmp_path / "own") != first  # as this user, anything can be put there
+    blob.chmod(0o666)
+    assert logits(package, tmp_path / "own") == first
+
+
+def test_what_openvino_does_not_read_is_made_again(
+    make_package: MakePackage, tiny_onnx: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    package = make_package({"tiny.onnx": tiny_onnx})
+    first = logits(package, tmp_path / "c")
+    write_kept(blob_of(tmp_path / "c"), b"of another driver")
+    assert logits(package, tmp_path / "c") == first
+    assert "is not read by OpenVINO" in caplog.text
+    assert read_kept(blob_of(tmp_path / "c")) != b"of another driver"
 
 
 def test_reads_intermediate_representation_and_its_weights(
