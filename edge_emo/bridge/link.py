@@ -98,6 +98,7 @@ class Link:
         self._config: dict[str, int] = {}
         self._listeners: list[Listener] = []
         self._error: EdgeEmoError | None = None
+        self._untold: LinkChange | None = None
         self._reconnects = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"bridge {target}", daemon=True)
@@ -208,6 +209,7 @@ class Link:
     def _converse(self) -> bool:
         """Open the port and serve it until it is lost; return whether the board had answered."""
         try:
+            self._tell_loss()
             port = open_port(self.target, self.settings.baud)
             with contextlib.closing(port):
                 return self._serve(port)
@@ -263,6 +265,12 @@ class Link:
         for listener in self._listeners:
             listener(event)
 
+    def _tell_loss(self) -> None:
+        """Tell of a link that was up when it failed; whoever fails to hear it is logged as well."""
+        change, self._untold = self._untold, None
+        if change is not None:
+            self._tell(change)
+
     def _note(self, change: LinkChange) -> None:
         with self._changed:
             if change.up:
@@ -275,6 +283,8 @@ class Link:
 
     def _lost(self, error: EdgeEmoError) -> None:
         with self._changed:
+            if self._up:
+                self._untold = LinkChange(up=False, reason=str(error))
             self._session, self._port, self._error = None, None, error
             self._changed.notify_all()
 

@@ -20,7 +20,7 @@ from bridge.world import a_state
 
 from edge_emo.bridge import simulator
 from edge_emo.bridge.link import Link, LinkSettings, acquire, release
-from edge_emo.bridge.messages import Event, LinkChange
+from edge_emo.bridge.messages import Event, LinkChange, SampleBlock
 from edge_emo.bridge.schema import message
 from edge_emo.bridge.simulator import Simulator
 from edge_emo.cli.app import main
@@ -120,6 +120,45 @@ def test_a_link_whose_listener_fails_greets_the_board_again(
     finally:
         link.stop()
     assert "the link failed" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+def test_a_link_that_fails_in_any_way_tells_whoever_waits(
+    board: Board, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(sent: bool, data: bytes) -> None:
+        raise ValueError("a bug")
+
+    link = Link(board.path, MonotonicClock(), LinkSettings(), fail)
+    link.start()
+    try:
+        with pytest.raises(DeviceError, match=r"failed: ValueError\('a bug'\)"):
+            link.wait_up()
+        assert "ValueError('a bug')" in link.status.reason
+    finally:
+        link.stop()
+    assert "Traceback" in caplog.text
+
+
+def test_a_link_that_fails_in_any_way_is_lost_for_its_readers(board: Board) -> None:
+    clock, failures = MonotonicClock(), iter([ValueError("a bug")])
+
+    def fail_once(event: Event) -> None:
+        if isinstance(event, SampleBlock):
+            for failure in failures:
+                raise failure
+
+    link = acquire(board.path, clock)
+    with BridgePhysio(board.path) as physio:
+        physio.open(clock)
+        link.listen(fail_once)
+        with pytest.raises(DeviceLostError, match=r"ValueError\('a bug'\)"):
+            read_chunks(physio, 10_000)
+        link.wait_up(10.0)
+        assert link.status.reconnects == 1
+        physio.open(clock)
+        assert read_chunks(physio, 2)
+    release(link)
 
 
 def test_samples_are_the_boards_counts_in_its_units(physio: BridgePhysio) -> None:
