@@ -204,7 +204,8 @@ class Capture:
         try:
             self.driver.close()
         except Exception as error:  # a device that is gone may not close either
-            _log.warning("the %s did not close cleanly: %s", self.driver.kind, error)
+            odd = None if isinstance(error, EdgeEmoError) else error
+            _log.warning("the %s did not close cleanly: %s", self.driver.kind, error, exc_info=odd)
 
     def _back_off(self, attempt: int) -> None:
         self.status = Status.LOST

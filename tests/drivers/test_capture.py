@@ -118,7 +118,18 @@ def test_an_error_that_no_driver_should_raise_counts_as_a_lost_device(
     assert [delivery.generation for delivery in taken] == [0, 2]
     assert capture.status is Status.ENDED
     assert "the eeg driver failed: ValueError: a bug" in caplog.text
+    assert "Traceback" in caplog.text
     assert "No space left" in caplog.text
+
+
+def test_an_error_that_no_driver_should_raise_ends_what_cannot_come_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    capture, taken = run(ScriptedEeg([chunk(0), ValueError("a bug")], live=False))
+    assert len(taken) == 1
+    assert capture.status is Status.FAILED
+    assert str(capture.failure) == "the eeg driver failed: ValueError: a bug"
+    assert "Traceback" in caplog.text
 
 
 def test_an_error_that_no_driver_should_raise_is_told_when_it_opens() -> None:
@@ -128,16 +139,21 @@ def test_an_error_that_no_driver_should_raise_is_told_when_it_opens() -> None:
     assert isinstance(capture.failure, DeviceError)
 
 
-def test_a_device_that_does_not_close_is_opened_again_all_the_same() -> None:
+@pytest.mark.parametrize("error", [DeviceError("it cannot be released"), ValueError("a bug")])
+def test_a_device_that_does_not_close_is_opened_again_all_the_same(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     class Stuck(ScriptedEeg):
         def close(self) -> None:
             super().close()
-            raise DeviceError("it cannot be released")
+            raise error
 
     driver = Stuck([chunk(0), DeviceLostError("unplugged")], [chunk(0), None])
     capture, taken = run(driver)
     assert [delivery.generation for delivery in taken] == [0, 1]
     assert capture.status is Status.ENDED
+    assert f"the eeg did not close cleanly: {error}" in caplog.text
+    assert ("Traceback" in caplog.text) == isinstance(error, ValueError)
 
 
 def test_options_that_fitted_before_a_loss_are_tried_again() -> None:

@@ -449,3 +449,45 @@ def test_an_opener_that_fails_in_any_way_is_heard_at_once():
 
     with pytest.raises(ValueError, match="a bug"):
         LiveSource("broken", opener, MonotonicClock(), 60.0)
+
+
+class OddCapture(StampingCapture):
+    """A capture whose library raises what no library should, at the first frame."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+        self.may_fail = threading.Event()
+        self.released = threading.Event()
+
+    def grab(self) -> bool:
+        self.may_fail.wait(20.0)
+        raise ValueError("a bug")
+
+    def release(self) -> None:
+        self.released.set()
+
+
+def odd_source(capture: OddCapture) -> LiveSource:
+    info = StreamInfo("camera", 30.0, (), "rgb8", "odd")
+    return LiveSource("odd", lambda: (capture, info), MonotonicClock(), 60.0)
+
+
+def test_a_capture_that_fails_in_any_way_is_heard_and_released():
+    capture = OddCapture()
+    source = odd_source(capture)
+    capture.may_fail.set()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="a bug"):
+            source.read(5.0)
+    assert capture.released.wait(5.0)
+    source.close()
+
+
+def test_a_failure_that_nobody_waits_for_is_logged(caplog: pytest.LogCaptureFixture):
+    capture = OddCapture()
+    source = odd_source(capture)
+    source.close()
+    capture.may_fail.set()
+    assert capture.released.wait(5.0)
+    assert "odd failed after it was given up: a bug" in caplog.text
+    assert "Traceback" in caplog.text

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -263,6 +264,48 @@ def test_without_pyaudio_the_hint_installs_it(monkeypatch: pytest.MonkeyPatch) -
     assert "apt-get install portaudio19-dev" in caught.value.hint
     assert "edge-emo[mic]" in caught.value.hint
     assert PortAudioMicrophone.devices() == []
+
+
+class OddPyAudio(types.ModuleType):
+    """A PyAudio whose library raises what no library should, once it may."""
+
+    def __init__(self) -> None:
+        super().__init__("pyaudio")
+        self.may_fail = threading.Event()
+
+    def PyAudio(self) -> None:  # noqa: N802 - PyAudio's name
+        self.may_fail.wait(20)
+        raise ValueError("a bug")
+
+
+@pytest.fixture
+def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[OddPyAudio]:
+    module = OddPyAudio()
+    monkeypatch.setitem(sys.modules, "pyaudio", module)
+    yield module
+    module.may_fail.set()
+
+
+def test_a_sound_system_that_fails_in_any_way_is_heard_and_given_free(odd: OddPyAudio) -> None:
+    odd.may_fail.set()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="a bug"):
+            PortAudioMicrophone().open(MonotonicClock())
+    with pytest.raises(ValueError, match="a bug"):
+        PortAudioMicrophone.devices()
+
+
+def test_a_failure_that_nobody_waits_for_is_logged(
+    odd: OddPyAudio, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(DeviceTimeoutError, match="does not answer"):
+        PortAudioMicrophone(open_timeout_s=0.01).open(MonotonicClock())
+    odd.may_fail.set()
+    for thread in threading.enumerate():
+        if thread.name == "portaudio":
+            thread.join(10)
+    assert "the sound system failed after it was given up: a bug" in caplog.text
+    assert "Traceback" in caplog.text
 
 
 @pytest.mark.parametrize("option", ["rate_hz", "channels", "block_s", "watchdog_s"])

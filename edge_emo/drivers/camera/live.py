@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,8 +15,11 @@ from edge_emo.errors import (
     ClosedError,
     DeviceLostError,
     DeviceTimeoutError,
+    EdgeEmoError,
 )
 from edge_emo.types import Chunk, StreamInfo
+
+_log = logging.getLogger(__name__)
 
 _AT_ONCE_S = 0.002
 _RETRY_S = 0.02
@@ -109,15 +113,22 @@ class LiveSource:
         try:
             capture, info = self._opener()
         except Exception as error:  # whatever it is, whoever waits for the source raises it
-            self._settle(error=error)
+            self._fail(error)
             return
         try:
             self._settle(info=info)
             self._drain(capture, info)
         except Exception as error:  # such as OpenCV's own, of a frame that is no picture
-            self._settle(error=error)
+            self._fail(error)
         finally:
             capture.release()
+
+    def _fail(self, error: Exception) -> None:
+        """Have whoever waits raise it; when nobody does any more, it is logged."""
+        if self._stop.is_set():
+            odd = None if isinstance(error, EdgeEmoError) else error
+            _log.warning("%s failed after it was given up: %s", self._name, error, exc_info=odd)
+        self._settle(error=error)
 
     def _settle(self, info: StreamInfo | None = None, error: Exception | None = None) -> None:
         with self._changed:

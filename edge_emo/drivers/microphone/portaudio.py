@@ -143,6 +143,7 @@ class PortAudioMicrophone(Driver):
             done.result(_CLOSE_TIMEOUT_S)
         except FutureTimeoutError:
             _LOG.warning("%s does not close and was abandoned", session.device)
+            done.add_done_callback(_tell_late)
         except OSError as error:
             _LOG.warning("%s did not close cleanly: %s", session.device, error)
 
@@ -326,8 +327,16 @@ def _holding_portaudio(call: Callable[[], T]) -> Future[T]:
 
 
 def _discard_late(late: Future[T], discard: Callable[[T], None]) -> None:
-    if late.exception() is None:
+    if not _tell_late(late):
         discard(late.result())
+
+
+def _tell_late(late: Future[Any]) -> bool:
+    """Log the failure of a call that nobody waits for any more; tell whether it failed."""
+    error = late.exception()
+    if error is not None:
+        _LOG.warning("the sound system failed after it was given up: %s", error, exc_info=error)
+    return error is not None
 
 
 def _slices(timeout_s: float) -> Iterator[float]:
