@@ -261,7 +261,9 @@ def test_a_frame_that_is_no_picture_is_left_out(tmp_path: Path) -> None:
     assert [event["event"] for event in recording.events()] == ["left out of the recording"]
 
 
-def test_a_recording_that_fails_for_any_reason_says_so(tmp_path: Path) -> None:
+def test_a_recording_that_fails_for_any_reason_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     class Late(ManualClock):
         def now_ns(self) -> int:
             if threading.current_thread().name == "recording":
@@ -270,8 +272,12 @@ def test_a_recording_that_fails_for_any_reason_says_so(tmp_path: Path) -> None:
 
     writer = Writer(tmp_path / "session", NOTHING_BUT_EEG, Late(), raw=True)
     writer.open()
-    with pytest.raises(RecordingError, match="a bug"):
-        writer.close()
+    assert writer._thread is not None
+    writer._thread.join(10)
+    for call in (lambda: writer.event({"event": "late"}), writer.close):
+        with pytest.raises(RecordingError, match=r"failed: ValueError\('a bug'\)"):
+            call()
+    assert "Traceback" in caplog.text
     assert not Recording(tmp_path / "session").header.closed
 
 

@@ -162,7 +162,9 @@ def test_a_sink_that_breaks_says_so_and_holds_nobody_up() -> None:
 
 
 @pytest.mark.parametrize("error", [RecordingError("full"), OSError("full"), ValueError("a bug")])
-def test_a_sink_that_breaks_is_closed_whatever_it_raises(error: Exception) -> None:
+def test_a_sink_that_breaks_is_closed_whatever_it_raises(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     sink = Broken(error)
     runner = SinkRunner(sink, lossless=True)
     runner.open({}, ManualClock())
@@ -171,6 +173,20 @@ def test_a_sink_that_breaks_is_closed_whatever_it_raises(error: Exception) -> No
     runner.close()
     assert (sink.taken, sink.closed) == (1, True)
     assert str(error) in str(runner.error)
+    assert ("Traceback" in caplog.text) == isinstance(error, ValueError)
+
+
+def test_a_sink_that_fails_to_finish_in_any_way_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    class Unfinished(Broken):
+        def close(self) -> None:
+            super().close()
+            raise ValueError("a bug")
+
+    runner = SinkRunner(Unfinished())
+    runner.open({}, ManualClock())
+    runner.close()
+    assert str(runner.error) == "Unfinished failed: ValueError: a bug"
+    assert "Traceback" in caplog.text
 
 
 class Hanging(Broken):
