@@ -243,7 +243,7 @@ class Session:
             for prediction in predictions:
                 if not box.put(prediction):
                     return
-        except EdgeEmoError as error:
+        except Exception as error:  # whatever it is, the reader raises it
             self.hub.end(error)
         finally:
             box.end()

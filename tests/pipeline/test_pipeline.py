@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from edge_emo import Config, EmotionState, Pipeline
-from edge_emo.clock import Clock, ManualClock
+from edge_emo.clock import Clock, ManualClock, ReplayClock
 from edge_emo.config import FusionSettings, Models, States, Streams
 from edge_emo.drivers.text.push import PushedText
 from edge_emo.errors import (
@@ -27,9 +27,11 @@ from edge_emo.errors import (
     RecordingError,
 )
 from edge_emo.manifest import default_dirs, find_package
+from edge_emo.pipeline.session import Session
+from edge_emo.pipeline.trace import Trace
 from edge_emo.recording import Recording
 from edge_emo.sinks.base import Sink
-from edge_emo.types import StreamInfo, Utterance, Word
+from edge_emo.types import Prediction, StreamInfo, Utterance, Word
 
 EEG = "virtual:?seed=5"
 
@@ -137,6 +139,21 @@ def test_an_engine_that_does_not_end_is_told() -> None:
         assert "the engine did not end within 0 s" in str(pipeline.failures)
         release.set()
         session.engine._thread.join(30)
+
+
+def test_a_replay_that_fails_in_any_way_is_raised_in_the_reader() -> None:
+    def predictions() -> Iterator[Prediction]:
+        raise ValueError("a bug")
+        yield
+
+    config = Config(states=States(join="reproducible"))
+    session = Session(config, {}, [], ReplayClock(), Trace(), predictions())
+    session.open()
+    states = session.hub.read()
+    session.engine.start()
+    with pytest.raises(ValueError, match="a bug"):
+        list(states)
+    session.close()
 
 
 def test_a_pipeline_that_could_not_be_opened_is_closed() -> None:
