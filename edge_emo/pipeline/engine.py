@@ -79,8 +79,8 @@ class Engine:
         """Start the thread, unless it was started before; any thread may call."""
         with self._handing:
             if self._thread.ident is None:
-                self._idle = False
                 self._thread.start()
+                self._idle = False  # it cannot end before the lock is free
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Stop after the item at hand; :attr:`failure` tells of one that takes longer."""
