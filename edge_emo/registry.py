@@ -56,7 +56,7 @@ class Address:
         rest, mark, query = tail.rpartition("?")
         if not mark or ("://" in rest and not _is_options(query)):
             return cls(name, tail, {})
-        return cls(name, rest, _parse_options(text, query))
+        return cls(name, rest, _parse_options(name, query))
 
     def __str__(self) -> str:
         """Return the address as it is written."""
@@ -68,12 +68,12 @@ def _is_options(query: str) -> bool:
     return all("=" in part for part in query.split("&") if part)
 
 
-def _parse_options(text: str, query: str) -> dict[str, str]:
+def _parse_options(name: str, query: str) -> dict[str, str]:
     options: dict[str, str] = {}
     for part in filter(None, query.split("&")):
         key, equals, value = part.partition("=")
         if not equals:
-            raise ConfigError(f"option {part!r} of address {text!r} has no value")
+            raise ConfigError(f"option {part!r} of address {name}: has no value")
         options[key] = value
     return options
 

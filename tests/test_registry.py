@@ -32,6 +32,12 @@ def test_a_wrong_address_is_refused(text: str) -> None:
         Address.parse(text)
 
 
+def test_an_option_without_a_value_is_named_and_what_may_hold_a_password_is_not() -> None:
+    with pytest.raises(ConfigError, match="'loop' of address x: has no value") as caught:
+        Address.parse("x:me:sesame@host?loop")
+    assert "sesame" not in str(caught.value)
+
+
 class Device:
     def __init__(
         self,
