@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 SECONDS_SHOWN ?= 20
 # Everything that installs from wheels alone. The microphone needs a compiler: see docs/guides.
-EXTRAS ?= audio,eeg,files,bridge,onnx,openvino,speech,demo,datasets,dev
+EXTRAS ?= audio,eeg,files,bridge,mqtt,onnx,openvino,speech,demo,datasets,dev
 # The modules of the reference, public first.
 REFERENCE = pipeline types errors config clock registry board vendor manifest recording testing \
   datasets.catalogue datasets.adapter datasets.contract datasets.tree datasets.prepare \
@@ -13,7 +13,7 @@ REFERENCE = pipeline types errors config clock registry board vendor manifest re
   features.face_detector features.face_landmarks features.face_track estimators.base estimators.baseline runtime.base \
   runtime.choose runtime.autotune runtime.measured fusion.base fusion.pooling fusion.channel \
   fusion.quantum fusion.smoothing fusion.doubt fusion.divergence fusion.steadiness sinks.base \
-  sinks.datagram estimators.resting compile evaluation.intervals \
+  sinks.datagram sinks.mqtt sinks.uplink estimators.resting compile evaluation.intervals \
   evaluation.evaluate datasets.clips bench doctor demo \
   bridge.framing bridge.host bridge.link bridge.messages
 BIN = $(VENV)/bin

@@ -184,6 +184,8 @@ SINKS = Table(
         "csv": "edge_emo.sinks.csv:CsvSink",
         "udp": "edge_emo.sinks.datagram:UdpSink",
         "unix": "edge_emo.sinks.datagram:UnixSink",
+        "mqtt": "edge_emo.sinks.mqtt:MqttSink",
+        "mqtts": "edge_emo.sinks.mqtt:MqttsSink",
         "record": "edge_emo.sinks.record:RecordSink",
         "bridge": "edge_emo.sinks.bridge:BridgeSink",
     },

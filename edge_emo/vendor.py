@@ -69,6 +69,7 @@ _ROWS = (
     Vendor("pyxdf", "files", "XDF files"),
     Vendor("serial", "bridge", "serial ports: cyton, bridge"),
     Vendor("google", "bridge", "messages of the bridge (protobuf)"),
+    Vendor("paho", "mqtt", "the mqtt sink"),
     Vendor("scipy", "datasets", "MATLAB files of corpora"),
     Vendor("pyarrow", "datasets", "Parquet shards"),
     Vendor("ray", "ray", "shards on a cluster"),

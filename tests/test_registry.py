@@ -15,6 +15,7 @@ from edge_emo.registry import BACKENDS, DRIVERS, SINKS, Address, Table, construc
         ("virtual:?seed=7", "virtual", "", {"seed": "7"}),
         ("wav:a b.wav?loop=true&block_s=0.1", "wav", "a b.wav", {"loop": "true", "block_s": "0.1"}),
         ("opencv:http://h/v?flag", "opencv", "http://h/v?flag", {}),
+        ("mqtt://h:1883/a/b?wait=true", "mqtt", "//h:1883/a/b", {"wait": "true"}),
         ("cyton:/dev/ttyUSB0", "cyton", "/dev/ttyUSB0", {}),
     ],
 )

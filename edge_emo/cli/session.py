@@ -44,7 +44,7 @@ def add_state_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ADDRESS",
-        help="such as jsonl:states.jsonl or csv:states.csv; may be repeated",
+        help="such as jsonl:states.jsonl, csv:states.csv or mqtt://HOST/TOPIC; may be repeated",
     )
     parser.add_argument("--rate", type=float, metavar="HZ", help="states per second")
     parser.add_argument(
