@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from edge_emo.board import read_board
 from edge_emo.errors import EdgeEmoError
 from edge_emo.manifest import list_packages
-from edge_emo.registry import DRIVERS
+from edge_emo.registry import DRIVERS, SINKS, Table
 from edge_emo.runtime.choose import candidates
 from edge_emo.runtime.probe import probe_backends
 from edge_emo.vendor import load
@@ -29,8 +29,11 @@ NEEDS = {
     "eeg.xdf": ("pyxdf",),
     "physio.brainflow": ("brainflow.board_shim",),
     "physio.bridge": ("serial", "google.protobuf"),
+    "bridge": ("serial", "google.protobuf"),
+    "mqtt": ("paho.mqtt.client",),
+    "mqtts": ("paho.mqtt.client",),
 }
-"""Vendor package of each driver that has one; the others need nothing."""
+"""Vendor package of each driver and sink that has one; the others need nothing."""
 
 GROUPS = {"video": "cameras", "audio": "microphones", "dialout": "serial ports"}
 
@@ -40,7 +43,7 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        part: What sort of thing: system, backend, driver, model, permission.
+        part: What sort of thing: system, backend, driver, sink, model, permission.
         name: Its name.
         works: Whether it can be used here.
         detail: Version when it works, reason when it does not.
@@ -55,7 +58,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Look at system, board, permissions, every backend, every driver and every model."""
+    """Look at system, board, permissions, every backend, driver, sink and model."""
     yield _system()
     yield Finding("system", "board", True, str(read_board()))
     yield from _permissions()
@@ -63,7 +66,9 @@ def examine() -> Iterator[Finding]:
         detail = status.version or status.reason
         yield Finding("backend", status.name, status.works, detail, status.hint)
     for name in DRIVERS.names():
-        yield _driver(name)
+        yield _plugin("driver", DRIVERS, name)
+    for name in SINKS.names():
+        yield _plugin("sink", SINKS, name)
     yield _program("ffmpeg", "the sound of video files (wav:CLIP.mp4)")
     yield from _models()
 
@@ -88,14 +93,14 @@ def _permissions() -> Iterator[Finding]:
         yield Finding("permission", name, member, detail, hint)
 
 
-def _driver(name: str) -> Finding:
+def _plugin(part: str, table: Table, name: str) -> Finding:
     try:
-        DRIVERS.load(name)
+        table.load(name)
         for module in NEEDS.get(name, ()):
             load(module)
     except EdgeEmoError as error:
-        return Finding("driver", name, False, error.message, error.hint)
-    return Finding("driver", name, True, ", ".join(NEEDS.get(name, ())) or "built in")
+        return Finding(part, name, False, error.message, error.hint)
+    return Finding(part, name, True, ", ".join(NEEDS.get(name, ())) or "built in")
 
 
 def _program(name: str, purpose: str) -> Finding:

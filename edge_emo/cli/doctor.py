@@ -1,4 +1,4 @@
-"""Say which backends, drivers and models work here, and the command that mends the others."""
+"""Say which backends, drivers, sinks and models work here, and what mends the others."""
 
 from __future__ import annotations
 

@@ -63,7 +63,10 @@ def test_devices_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_doctor_says_what_works_and_mends_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == 0
     findings = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {"system", "backend", "driver", "model"} <= {finding["part"] for finding in findings}
+    parts = {finding["part"] for finding in findings}
+    assert {"system", "backend", "driver", "sink", "model"} <= parts
+    sinks = {f["name"] for f in findings if f["part"] == "sink"}
+    assert {"console", "udp", "mqtt", "mqtts", "bridge"} <= sinks
     assert all(finding["works"] or finding["hint"] for finding in findings)
     assert any(f["part"] == "backend" and f["name"] == "litert" and f["works"] for f in findings)
 
