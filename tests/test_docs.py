@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import subprocess
@@ -17,6 +18,7 @@ from edge_emo.config import parse_config
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md"]
+ROS2 = ROOT / "tests" / "fakes" / "ros2"  # pip does not have the real one
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -29,11 +31,21 @@ def blocks(language: str) -> list[object]:
     ]
 
 
+def run_python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROS2)]))
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
 @pytest.mark.parametrize("code", blocks("python"))
 def test_python_runs(code: str, tmp_path: Path) -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
-    )
+    run = run_python(tmp_path, "-c", code)
     assert run.returncode == 0, run.stderr
 
 
@@ -69,10 +81,7 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
 def test_examples_run(path: Path, tmp_path: Path) -> None:
-    run = subprocess.run(
-        [sys.executable, str(path), "--seconds", "2"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    run = run_python(tmp_path, str(path), "--seconds", "2")
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip()
 
