@@ -82,11 +82,9 @@ class MqttSink(Sink):
         paho = vendor.load("paho.mqtt.client")
         login = read_login(LOGIN, self._login)
         uplink = Uplink(paho, self._topic, login, self._tls(), self._retain, self._timeout_s)
-        uplink.start()
         with contextlib.ExitStack() as undo:
             undo.callback(uplink.stop)
-            if not self._wait:
-                uplink.wait_up()
+            uplink.start(wait=self._wait)
             undo.pop_all()
         self._uplink = uplink
 

@@ -149,6 +149,7 @@ class Uplink:
         self._error: EdgeEmoError | None = None
         self._why: EdgeEmoError | None = None
         self._told = ""
+        self._begun = False
         self._reconnects = self._sent = self._missed = 0
         self._warned = tls is not None
         self._stop = threading.Event()
@@ -156,9 +157,19 @@ class Uplink:
         self._waker.setblocking(False)
         self._thread = threading.Thread(target=self._run, name=str(topic), daemon=True)
 
-    def start(self) -> None:
-        """Start the thread; it connects."""
+    def start(self, *, wait: bool = False) -> None:
+        """Start the thread, which connects.
+
+        Args:
+            wait: Begin without the broker; why it is missing is then logged, not raised.
+
+        Raises:
+            EdgeEmoError: Why the first attempt failed; the thread goes on until it is stopped.
+        """
+        self._begun = wait
         self._thread.start()
+        if not wait:
+            self._wait_up()
 
     def stop(self, timeout_s: float = _ENDING_S + 0.5) -> None:
         """Say goodbye and end the thread; one that hangs in the network is left to itself."""
@@ -167,18 +178,6 @@ class Uplink:
         self._thread.join(timeout_s)
         self._waker.close()
         self._woken.close()
-
-    def wait_up(self) -> None:
-        """Wait until the broker took us in.
-
-        Raises:
-            EdgeEmoError: Why the first attempt failed.
-        """
-        longest_s = 3 * self._timeout_s  # for the name, the connection and the answer
-        with self._changed:
-            self._changed.wait_for(lambda: self._up or self._error is not None, longest_s)
-            if not self._up:
-                raise self._error or _silent(self._topic, longest_s)
 
     def offer(self, state: bytes) -> None:
         """Publish a state as soon as the broker takes it; never waits."""
@@ -192,6 +191,13 @@ class Uplink:
             reason = "" if self._up else str(self._error or self._why or "not connected yet")
             lost = self._missed + self._box.drops
             return MqttStatus(self._up, reason, self._reconnects, self._sent, lost)
+
+    def _wait_up(self) -> None:
+        longest_s = 3 * self._timeout_s  # for the name, the connection and the answer
+        with self._changed:
+            self._changed.wait_for(lambda: self._up or self._error is not None, longest_s)
+            if not self._up:
+                raise self._error or _silent(self._topic, longest_s)
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # woken already
@@ -313,16 +319,17 @@ class Uplink:
         if self._told:
             _log.warning("%s takes states", self._topic)
         with self._changed:
-            self._up, self._error, self._told = True, None, ""
+            self._up, self._begun, self._error, self._told = True, True, None, ""
             self._changed.notify_all()
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: Any, _more: Any) -> None:
-        self._why = self._why or DeviceLostError(f"{self._topic} was lost: {code}")
+        end = "was lost" if self._up else "hung up before it answered"
+        self._why = self._why or DeviceLostError(f"{self._topic} {end}: {code}")
         with self._changed:
             self._up = False
 
     def _down(self, error: EdgeEmoError, was_up: bool) -> None:
-        if str(error) != self._told:
+        if self._begun and str(error) != self._told:
             _log.warning("%s takes no states: %s", self._topic, error)
         with self._changed:
             self._up, self._error, self._told = False, error, str(error)
@@ -366,6 +373,6 @@ def _explained(topic: Topic, error: OSError | UnicodeError) -> EdgeEmoError:
             f"{topic} shows a certificate that is not trusted here: {error.verify_message}",
             hint="name the authority that signed it: ?ca=FILE",
         )
-    if isinstance(error, ssl.SSLError):
-        return DeviceError(f"{topic}: no TLS: {error.reason}", hint="without TLS it is mqtt://")
+    if topic.scheme == "mqtts" and isinstance(error, ssl.SSLError | ConnectionResetError):
+        return DeviceError(f"{topic} speaks no TLS: {error}", hint="without TLS: mqtt://")
     return DeviceNotFoundError(f"no broker answers at {topic}: {error}", hint=_WAIT)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
 import queue
+import socket
 import subprocess
 import sys
 import threading
@@ -212,12 +214,15 @@ def test_a_broker_that_was_away_gets_the_newest_state_and_no_older_one(
     assert caplog.text.count("/home/kiosk takes states") == 1
 
 
-def test_without_a_broker_nothing_begins(begin: Callable[..., Broker]) -> None:
+def test_without_a_broker_nothing_begins_which_is_said_once(
+    begin: Callable[..., Broker], caplog: pytest.LogCaptureFixture
+) -> None:
     broker = begin()
     broker.die()
     with pytest.raises(DeviceNotFoundError, match="no broker answers at mqtt://") as caught:
         opened(at(broker))
     assert "?wait=true" in caught.value.hint
+    assert caplog.text == ""
 
 
 def test_a_session_may_begin_without_its_broker(begin: Callable[..., Broker]) -> None:
@@ -259,6 +264,21 @@ def test_a_broker_that_dies_while_it_is_sent_to_is_lost_like_any_other(
     until(lambda: sink.status.reconnects == 1)
     sink.close()
     assert "the connection failed" not in caplog.text
+
+
+def test_a_connection_that_hangs_does_not_hold_up_the_end() -> None:
+    with contextlib.ExitStack() as end:
+        full = end.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(2):  # the queue of those who wait to be accepted
+            waiting = end.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        address = f"mqtt://127.0.0.1:{full.getsockname()[1]}/home?wait=true&timeout_s=60"
+        runner = SinkRunner(make(address))
+        runner.open({}, ManualClock())
+        runner.put(a_state())
+        runner.close()
+        assert runner.error is None
 
 
 def test_a_broker_that_reads_nothing_holds_nobody_up(
@@ -332,7 +352,7 @@ def test_who_hangs_up_at_once_is_no_broker(begin: Callable[..., Broker]) -> None
     broker = begin()
     assert isinstance(broker, VirtualBroker)
     broker.refusal = 1  # of this version
-    with pytest.raises(DeviceError, match="was lost"):
+    with pytest.raises(DeviceError, match="hung up before it answered"):
         opened(at(broker))
 
 
@@ -456,7 +476,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # likewise
 def test_a_broker_without_tls_is_no_encrypted_one(begin: Callable[..., Broker]) -> None:
-    with pytest.raises(DeviceError, match=r"no TLS|no broker answers"):
+    with pytest.raises(DeviceError, match="no TLS"):
         opened(f"mqtts://127.0.0.1:{begin().port}/home")
 
 
