@@ -70,18 +70,36 @@ class ManualClock:
 class ReplayClock(ManualClock):
     """Time taken from the recording: the engine moves it to each originating time.
 
-    Nobody waits on it, so a replay runs as fast as the machine allows and no result depends
-    on how fast that is. With ``speed`` above 0 waits take real time divided by ``speed``;
-    results are the same.
+    No driver waits on it, so a replay runs as fast as the machine allows and no result depends
+    on how fast that is. With ``speed`` above 0 the engine waits for :meth:`due` before it moves
+    the clock; results are the same.
+
+    Args:
+        speed: Session seconds in a second of real time; 0 never waits.
+        wall: Real time; the system's when None.
     """
 
-    def __init__(self, speed: float = 0.0) -> None:
+    def __init__(self, speed: float = 0.0, wall: Clock | None = None) -> None:
         super().__init__()
         self._speed = speed
-        self._wall = MonotonicClock()
+        self._wall = wall or MonotonicClock()
+        self._begun_ns: int | None = None
 
     def wait_until_ns(self, t_ns: int, stop: threading.Event) -> bool:
-        """Return at once, or pace by real time when a speed was given."""
+        """Return at once; False when ``stop`` is set."""
+        return not stop.is_set()
+
+    def due(self, t_ns: int, stop: threading.Event) -> bool:
+        """Wait until ``t_ns`` is due in real time, or for nothing when no speed was given.
+
+        Real time counts from the first call, however long before the clock was made: models
+        that take long to load put off a replay, and leave nothing of it out.
+
+        Returns:
+            False at once when ``stop`` is set.
+        """
         if self._speed <= 0:
             return not stop.is_set()
-        return self._wall.wait_until_ns(round(t_ns / self._speed), stop)
+        if self._begun_ns is None:
+            self._begun_ns = self._wall.now_ns()
+        return self._wall.wait_until_ns(self._begun_ns + round(t_ns / self._speed), stop)

@@ -135,8 +135,8 @@ class Engine:
             if self._stop.is_set():
                 return
             served = True
-            if self._replay is not None:
-                self._reach(item.end_ns)
+            if self._replay is not None and not self._reach_in_replay(item.end_ns):
+                return
             self._serve(name, item)
         if self._replay is None:
             self._reach(self._clock.now_ns())
@@ -149,15 +149,23 @@ class Engine:
         return max(self._pacer.deadline_ns - self._clock.now_ns(), 0) / 1e9
 
     def _reach(self, t_ns: int) -> None:
-        """Make the states that are due before ``t_ns`` for want of evidence."""
-        if self._replay is None:
-            if t_ns >= self._pacer.deadline_ns:
-                self._starve(t_ns)
-            return
-        while self._pacer.deadline_ns < t_ns:
-            self._replay.advance_to(self._pacer.deadline_ns)
-            self._starve(self._pacer.deadline_ns)
-        self._replay.advance_to(t_ns)
+        """Make the state that is due at ``t_ns`` of a live session for want of evidence."""
+        if t_ns >= self._pacer.deadline_ns:
+            self._starve(t_ns)
+
+    def _reach_in_replay(self, t_ns: int) -> bool:
+        """Make the states that are due before ``t_ns``; False when stopped before it is due."""
+        while (deadline_ns := self._pacer.deadline_ns) < t_ns and self._move(deadline_ns):
+            self._starve(deadline_ns)
+        return self._move(t_ns)
+
+    def _move(self, t_ns: int) -> bool:
+        """Move the replay clock to ``t_ns`` once that is due; False when stopped before."""
+        assert self._replay is not None
+        due = self._replay.due(t_ns, self._stop)
+        if due:
+            self._replay.advance_to(t_ns)
+        return due
 
     def _serve(self, name: str, item: Served) -> None:
         if isinstance(item, Prediction):

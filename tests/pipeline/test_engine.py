@@ -375,3 +375,25 @@ def test_a_callback_that_closes_leaves_the_models_to_the_engine(model: HangingMo
     bench.engine._thread.join(10)
     assert closed == [False]
     assert model.closed
+
+
+class WaitedClock(ManualClock):
+    """Time that passes while somebody waits for it, and never else."""
+
+    def wait_until_ns(self, t_ns: int, stop: threading.Event) -> bool:
+        self.advance_to(t_ns)
+        return super().wait_until_ns(t_ns, stop)
+
+
+def test_a_replay_with_a_speed_gives_the_same_states_when_they_are_due() -> None:
+    wall = WaitedClock(5 * SECOND)
+    eeg = ListedDriver("eeg", list(chunks("eeg", 250, 25, 1.0)))
+    late = ListedDriver("microphone", list(chunks("microphone", 100, 10, 0.5, start_s=0.5)))
+    estimators = {"eeg": EchoEstimator("eeg", "eeg"), "microphone": None}
+    paced = Bench({"eeg": eeg, "microphone": late}, estimators, ReplayClock(2.0, wall))
+    passed_ns: list[int] = []
+    paced.hub.subscribe(lambda _: passed_ns.append(2 * (wall.now_ns() - 5 * SECOND)))
+    states = paced.states()
+    assert [state.t_ns for state in states] == passed_ns
+    assert states == Bench({"eeg": eeg, "microphone": late}, estimators, ReplayClock()).states()
+    assert passed_ns[-1] == SECOND
