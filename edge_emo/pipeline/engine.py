@@ -177,7 +177,7 @@ class Engine:
         if self._recorders:
             kept = lane.keepable(chunk)
             for runner in self._recorders:
-                runner.put(kept)
+                runner.chunk(kept, item.info)
         self._trace.stop("synchronisation", mark)
         self._trace.note(lane.delivery_stage, now_ns - item.ready_ns)
         waited_ns = 0 if self._replay is not None else now_ns - item.arrived_ns

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
@@ -51,7 +53,16 @@ _WRITERS: Mapping[Kind, Callable[[Path, StreamInfo], StreamWriter]] = {
     "text": TextWriter,
 }
 
-Item = Chunk | EmotionState | Prediction | Mapping[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """A stream that was opened after the session began."""
+
+    name: str
+    info: StreamInfo
+
+
+Item = Chunk | EmotionState | Prediction | _Joined | Mapping[str, Any]
 
 
 class Writer:
@@ -59,12 +70,12 @@ class Writer:
 
     ``chunk``, ``prediction``, ``state`` and ``event`` never wait for the disk: they put the
     item into a queue of bounded size, and what does not fit is counted and told of in
-    ``events.jsonl``. Everything reaches the disk within a second of the session clock. After
-    the disk failed, each call raises the error and nothing more is written.
+    ``events.jsonl``. ``stream`` always fits. Everything reaches the disk within a second of the
+    session clock. After the disk failed, each call raises the error and nothing more is written.
 
     Args:
         folder: A folder that does not exist, or is empty.
-        streams: The session's streams by name.
+        streams: The session's streams by name, as far as they are open.
         clock: The session clock.
         raw: Keep pictures, sound, signals and words too; otherwise chunks are ignored.
         consent: Who agreed to be recorded, in words.
@@ -109,6 +120,13 @@ class Writer:
         self._files = _Files(self.folder, self._header)
         self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
         self._thread.start()
+
+    def stream(self, name: str, info: StreamInfo) -> None:
+        """Take up a stream that was opened after the session began, before its first chunk.
+
+        One that is known already stays as it was opened first.
+        """
+        self._put(_Joined(name, info))
 
     def chunk(self, chunk: Chunk) -> None:
         """Record a chunk; ignored unless raw data is kept."""
@@ -184,6 +202,9 @@ class Writer:
 
     def _write(self, item: Item) -> None:
         """Write an item; of a run of those that a stream's file cannot hold, tell the first."""
+        if isinstance(item, _Joined):
+            self._join(item)
+            return
         stream = item.stream if isinstance(item, Chunk) else ""
         try:
             self._files.write(item)
@@ -193,6 +214,15 @@ class Writer:
                 self._tell("left out of the recording", reason=str(error))
         else:
             self._left_out.discard(stream)
+
+    def _join(self, joined: _Joined) -> None:
+        """Make a stream's files, then name it in the header: a crash between costs nothing."""
+        if joined.name in self._header.streams:
+            return
+        streams = {**self._header.streams, joined.name: joined.info}
+        self._header = dataclasses.replace(self._header, streams=streams)
+        self._files.join(joined.name, joined.info)
+        write_header(self.folder, self._header)
 
     def _tell_drops(self, told: int) -> int:
         """Write how many items were lost since the last time; return how many in all."""
@@ -222,8 +252,9 @@ class _Queue:
     def put(self, item: Item) -> bool:
         """Add an item; False when there is no room."""
         size = _size_bytes(item)
+        must = isinstance(item, _Joined)
         with self._changed:
-            if self._items and self._held_bytes + size > self._limit_bytes:
+            if not must and self._items and self._held_bytes + size > self._limit_bytes:
                 return False
             self._items.append(item)
             self._held_bytes += size
@@ -251,21 +282,27 @@ class _Files:
     """The open files of a session folder; used by one thread."""
 
     def __init__(self, folder: Path, header: Header) -> None:
+        self._folder = folder
+        self._raw = header.raw
         self._streams: dict[str, StreamWriter] = {}
-        self._infos = header.streams
+        self._infos: dict[str, StreamInfo] = {}
         self._all: list[DurableFile] = []
         try:
             self._predictions = self._lines(folder / "predictions.jsonl")
             self._states = self._lines(folder / "states.jsonl")
             self._events = self._lines(folder / "events.jsonl")
-            for name, info in header.streams.items() if header.raw else ():
-                self._streams[name] = _WRITERS[info.kind](folder, info)
-                self._all.extend(self._streams[name].files)
+            for name, info in header.streams.items():
+                self._open(name, info)
         except EdgeEmoError:
             self.close()
             raise
 
-    def write(self, item: Item) -> None:
+    def join(self, name: str, info: StreamInfo) -> None:
+        """Begin the files of one more stream, on the disk when this returns."""
+        self._open(name, info)
+        self.flush()
+
+    def write(self, item: Chunk | EmotionState | Prediction | Mapping[str, Any]) -> None:
         if isinstance(item, Chunk):
             _check(item, self._infos)
             self._streams[item.stream].write(item)
@@ -294,6 +331,12 @@ class _Files:
             except RecordingError as error:
                 failed = error
         return failed
+
+    def _open(self, name: str, info: StreamInfo) -> None:
+        self._infos[name] = info
+        if self._raw:
+            self._streams[name] = _WRITERS[info.kind](self._folder, info)
+            self._all.extend(self._streams[name].files)
 
     def _lines(self, path: Path) -> JsonLinesWriter:
         writer = JsonLinesWriter(path)

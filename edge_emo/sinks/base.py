@@ -31,7 +31,7 @@ class Sink(ABC):
         """Prepare the destination.
 
         Args:
-            streams: The session's streams by name, as they were opened.
+            streams: The session's streams by name, as they were opened so far.
             clock: The session clock.
 
         Raises:
@@ -41,6 +41,12 @@ class Sink(ABC):
     @abstractmethod
     def state(self, state: EmotionState) -> None:
         """Take one state."""
+
+    def stream(self, name: str, info: StreamInfo) -> None:
+        """Take note of a stream that was opened after the sink, before its first chunk.
+
+        Only called when :attr:`wants_all`, once for each such stream.
+        """
 
     def chunk(self, chunk: Chunk) -> None:
         """Take one chunk; only called when :attr:`wants_all`."""
@@ -74,6 +80,8 @@ class SinkRunner:
         self.sink = sink
         self.error: EdgeEmoError | None = None
         self._lossless = lossless
+        self._streams: dict[str, StreamInfo] = {}
+        self._told: set[str] = set()
         policy = Policy.LOSSLESS if lossless else Policy.DROP_OLDEST
         capacity = 256 if sink.wants_all else 2048  # frames are large
         self._box: Mailbox[Item] = Mailbox(policy, capacity)
@@ -89,6 +97,7 @@ class SinkRunner:
         """
         with contextlib.ExitStack() as undo:
             undo.callback(self._attempt, self.sink.close)
+            self._streams, self._told = dict(streams), set(streams)
             self._open_sink(streams, clock)
             self._thread.start()
             undo.pop_all()
@@ -103,9 +112,14 @@ class SinkRunner:
         """Items that a slow sink made the mailbox drop."""
         return self._box.drops
 
-    def put(self, item: Item) -> None:
+    def put(self, item: EmotionState | Prediction | Mapping[str, Any]) -> None:
         """Hand an item over; never waits unless lossless."""
         self._box.put(item)
+
+    def chunk(self, chunk: Chunk, info: StreamInfo) -> None:
+        """Hand a chunk over, and its stream, of which the sink is told first if it is new."""
+        self._streams.setdefault(chunk.stream, info)
+        self._box.put(chunk)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Let the sink take what waits, then close it; one that takes longer has failed.
@@ -139,6 +153,9 @@ class SinkRunner:
 
     def _take_all(self) -> None:
         while (item := self._box.wait_take()) is not None:
+            if isinstance(item, Chunk) and item.stream not in self._told:
+                self._told.add(item.stream)
+                self.sink.stream(item.stream, self._streams[item.stream])
             _give(self.sink, item)
 
     def _attempt(self, step: Callable[[], None]) -> None:

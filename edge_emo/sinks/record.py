@@ -42,6 +42,10 @@ class RecordSink(Sink):
         """Record a state."""
         self._open_writer.state(state)
 
+    def stream(self, name: str, info: StreamInfo) -> None:
+        """Record a stream that was opened after the session began."""
+        self._open_writer.stream(name, info)
+
     def chunk(self, chunk: Chunk) -> None:
         """Record a chunk, when raw data is kept."""
         self._open_writer.chunk(chunk)

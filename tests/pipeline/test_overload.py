@@ -86,9 +86,11 @@ class Recorder(SinkRunner):
         super().__init__(Everything())
         self.heard: list[Chunk] = []
 
-    def put(self, item: object) -> None:
-        if isinstance(item, Chunk) and item.stream == "microphone":
-            self.heard.append(item)
+    def chunk(self, chunk: Chunk, info: StreamInfo) -> None:
+        if chunk.stream == "microphone":
+            self.heard.append(chunk)
+
+    def put(self, item: object) -> None: ...
 
 
 class Everything(Sink):
