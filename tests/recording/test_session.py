@@ -324,6 +324,14 @@ def test_a_cut_end_costs_the_last_chunk_after_a_crash_and_is_damage_otherwise(
     assert name in crashed.damage[0]
 
 
+@pytest.mark.parametrize("kind", STREAMS)
+def test_files_that_a_crash_left_empty_hold_nothing(session: Path, kind: Kind) -> None:
+    for path in session.glob(f"{kind}.*"):
+        path.write_bytes(b"")
+    forget_closing(session)
+    assert list(Recording(session).chunks(kind)) == []
+
+
 def test_a_stale_sound_header_is_fine(session: Path) -> None:
     path = session / "microphone.wav"
     data = bytearray(path.read_bytes())

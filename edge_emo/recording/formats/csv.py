@@ -61,7 +61,9 @@ def read_csv(folder: Path, stream: str, info: StreamInfo) -> Iterator[Chunk]:
     """
     path = folder / f"{info.kind}.csv"
     rows = lines(path)
-    _, heading = next(rows, (1, ""))
+    number, heading = next(rows, (0, ""))
+    if not number:
+        raise cut(path, "its heading is missing")
     if heading != _heading(info):
         raise damage(path, 1, "the columns do not fit session.json")
     for _, (t_ns, seq, count) in read_times(folder / f"{info.kind}.times.csv", _COLUMNS):
