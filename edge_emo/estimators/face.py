@@ -14,6 +14,7 @@ from edge_emo.estimators.base import Features
 from edge_emo.estimators.face_finder import Finder
 from edge_emo.estimators.resting import RestingEstimator
 from edge_emo.features.face import (
+    EMPTY,
     FaceCrop,
     covering_checks,
     quality_of,
@@ -105,6 +106,8 @@ class FaceEstimator(RestingEstimator):
             return []
         if self._tracker is None:
             return [Features(chunk.t_ns, 0, 0.0, {}, NO_FINDER)]
+        if chunk.image.size == 0:
+            return [Features(chunk.t_ns, 0, 0.0, {}, EMPTY)]
         tracks, person = self._tracker.update(chunk.image, chunk.t_ns), self._tracker.person
         self._note(tracks, person, chunk)
         return [

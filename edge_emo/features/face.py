@@ -29,6 +29,11 @@ _DARK, _BRIGHT = 25.0, 235.0
 _BLURRED, _SHARP = 0.005, 0.08
 """Sharpness: FER2013 has 0.74 in the median; blurred with a deviation of 1, 2 and 4 px of 48,
 0.067, 0.012 and 0.003."""
+_FARTHEST_PX = 1e6
+"""No picture has a place so far away; what is computed of one nearer stays finite."""
+_LONG, _LONGEST = 2.5, 4.0
+"""Longer by shorter side: up to the first, a picture may be a face; from the second on, none."""
+EMPTY = "empty picture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,8 @@ def read_face(frame: Image, face: DetectedFace, settings: FaceSettings) -> FaceC
         face: In pixels of the frame.
         settings: The package's parameters.
     """
+    if frame.size == 0:
+        return FaceCrop(None, 0.0, EMPTY)
     checks = face_checks(face, settings)
     if any(check.factor <= 0.0 for check in checks):
         return _refused(checks)
@@ -151,10 +158,11 @@ def read_crop(crop: Image, settings: FaceSettings) -> FaceCrop:
         crop: RGB uint8, shape (height, width, 3).
         settings: The package's parameters.
     """
+    if crop.size == 0:
+        return FaceCrop(None, 0.0, EMPTY)
     vision = cv2()
     face = _resized(vision.cvtColor(crop, vision.COLOR_RGB2GRAY), settings.size_px)
-    side_px = min(crop.shape[:2])
-    return _judged(face, [Check(side_px / settings.good_face_px, f"face {side_px} px")], settings)
+    return _judged(face, shape_checks(crop.shape[1], crop.shape[0], settings), settings)
 
 
 def settings_from(features: Mapping[str, Any], where: str) -> FaceSettings:
@@ -204,12 +212,25 @@ def worst_of(checks: Sequence[Check]) -> str:
 
 def face_checks(face: DetectedFace, settings: FaceSettings) -> list[Check]:
     """Judge what is known of a face before its pixels are looked at: size, score, direction."""
+    if not _placed(face):
+        return [Check(0.0, "face at no place")]
     side = face.side
     size = 0.0 if side < settings.min_face_px else side / settings.good_face_px
     return [
         Check(size, f"face {round(side)} px"),
         Check(face.score / settings.sure_score, "face uncertain"),
         *pose_checks(pose(face.points), settings),
+    ]
+
+
+def shape_checks(width: int, height: int, settings: FaceSettings) -> list[Check]:
+    """Judge size and shape, px, of a picture that is taken for a crop."""
+    shorter, longer = sorted((width, height))
+    return [
+        Check(shorter / settings.good_face_px, f"face {shorter} px"),
+        Check(
+            _fall(longer / shorter, _LONG, _LONGEST), f"picture {width} × {height} px is no face"
+        ),
     ]
 
 
@@ -294,16 +315,35 @@ def _template(margin: float) -> tuple[Point, ...]:
 def _largest_in(
     picture: Image, detector: Detects, settings: FaceSettings, least_score: float
 ) -> DetectedFace | None:
-    border = round(settings.search_margin * max(picture.shape[:2]))
+    height, width = picture.shape[:2]
+    longer = min(max(height, width), _LONGEST * min(height, width))
+    border = round(settings.search_margin * longer)
     vision = cv2()
     colour = (BACKGROUND,) * 3
     framed = vision.copyMakeBorder(
         picture, border, border, border, border, vision.BORDER_CONSTANT, value=colour
     )
-    found = detector.detect(framed)
-    usable = [f for f in found if f.side >= settings.min_face_px and f.score >= least_score]
-    largest = max(usable, key=lambda face: face.side, default=None)
-    return largest and largest.moved(-border, -border)
+    found = [face.moved(-border, -border) for face in detector.detect(framed) if _placed(face)]
+    usable = [
+        face
+        for face in found
+        if face.side >= settings.min_face_px
+        and face.score >= least_score
+        and _reaches_into(face, width, height)
+    ]
+    return max(usable, key=lambda face: face.side, default=None)
+
+
+def _placed(face: DetectedFace) -> bool:
+    """Tell whether box, score and landmarks are numbers that a face in a picture may have."""
+    box = (face.x, face.y, face.width, face.height, face.score)
+    numbers = (*box, *(value for point in face.points for value in point))
+    return all(abs(value) <= _FARTHEST_PX for value in numbers)
+
+
+def _reaches_into(face: DetectedFace, width: int, height: int) -> bool:
+    across = face.x < width and face.x + face.width > 0
+    return across and face.y < height and face.y + face.height > 0
 
 
 def _resized(grey: Image, size_px: int) -> Image:

@@ -164,11 +164,11 @@ def _inside(matrix: Floats, size_px: int, shape: tuple[int, ...]) -> float:
 def _near_part(image: Image, matrix: Floats, size_px: int) -> tuple[Image, Floats]:
     """Return the part of the frame that the crop needs, and the transform from there."""
     corners = _corners(matrix, size_px)
-    low = np.floor(corners.min(axis=0)).astype(int) - 2
-    high = np.ceil(corners.max(axis=0)).astype(int) + 2
-    height, width = image.shape[:2]
-    x0, y0 = min(max(low[0], 0), width - 1), min(max(low[1], 0), height - 1)
-    part = image[y0 : max(high[1], y0 + 1), x0 : max(high[0], x0 + 1)]
+    ends = np.array((image.shape[1], image.shape[0]))
+    low = np.clip(np.floor(corners.min(axis=0)) - 2, 0, ends - 1).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=0)) + 2, low + 1, ends).astype(int)
+    (x0, y0), (x1, y1) = low, high
+    part = image[y0:y1, x0:x1]
     moved = matrix.copy()
     moved[:, 2] += matrix[:, :2] @ (x0, y0)
     return part, moved

@@ -137,7 +137,7 @@ class FaceDetector:
         self._tensor = np.empty((1, *size), np.float32)
 
     def detect(self, frame: Image) -> list[DetectedFace]:
-        """Return the faces of a frame, the surest first.
+        """Return the faces of a frame, the surest first; of one without a pixel, none.
 
         Args:
             frame: RGB uint8, shape (height, width, 3).
@@ -145,6 +145,8 @@ class FaceDetector:
         Raises:
             ModelError: The network gave what is no number.
         """
+        if frame.size == 0:
+            return []
         scale = fit(frame, self._picture)
         np.subtract(self._picture, _CENTRE, out=self._tensor[0])
         outputs = self._model.run({"image": self._tensor})

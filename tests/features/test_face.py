@@ -258,6 +258,79 @@ def test_absurd_landmarks_give_a_sensible_crop(spread: float) -> None:
     assert is_sensible(read_face(frame_with(), face, SETTINGS))
 
 
+class Finds:
+    """A detector that finds the same faces in every picture, and keeps how large it was."""
+
+    def __init__(self, *faces: DetectedFace) -> None:
+        self.faces = list(faces)
+        self.pixels: list[int] = []
+
+    def detect(self, frame: Image) -> list[DetectedFace]:
+        self.pixels.append(frame.shape[0] * frame.shape[1])
+        return self.faces
+
+
+ODD = st.one_of(
+    st.floats(-200.0, 3000.0),
+    st.sampled_from([0.0, -1.0, 1e9, 1e30, -1e30, 1e200, math.nan, math.inf, -math.inf]),
+)
+PLACES = st.tuples(*[st.builds(Point, ODD, ODD)] * 5)
+SHAPES = st.sampled_from([(1, 2000), (2000, 1), (97, 2000), (2000, 97), (120, 100), (0, 9), (9, 0)])
+
+
+@settings(max_examples=200, deadline=None)
+@given(SHAPES, st.builds(DetectedFace, ODD, ODD, ODD, ODD, ODD, PLACES))
+def test_any_box_in_a_picture_of_any_shape_gives_a_sensible_crop(
+    shape: tuple[int, int], face: DetectedFace
+) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    with np.errstate(all="raise", under="ignore"):
+        assert is_sensible(read_face(picture, face, SETTINGS))
+        assert is_sensible(read_picture(picture, Finds(face), SETTINGS))
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, 1e30])
+@pytest.mark.parametrize("part", ["x", "height", "score", "points"])
+def test_a_face_at_no_place_is_refused(part: str, odd: float) -> None:
+    whole = face_at()
+    value = (Point(odd, 0.0), *whole.points[1:]) if part == "points" else odd
+    crop = read_face(frame_with(), replace(whole, **{part: value}), SETTINGS)
+    assert (crop.image, crop.quality, crop.reason) == (None, 0.0, "face at no place")
+
+
+def test_a_face_without_height_or_outside_gives_way_to_one_that_is_there() -> None:
+    picture = frame_with(side=150.0)
+    there = face_at(side=150.0).moved(160.0, 160.0)  # the border of a picture 640 px wide
+    flat = replace(there, width=1e5, height=0.0)
+    outside, nowhere = there.moved(5000.0, 0.0), replace(there, width=math.inf)
+    bigger = replace(outside, width=900.0, height=900.0)
+    found = read_picture(picture, Finds(bigger, flat, nowhere, there), SETTINGS)
+    alone = read_picture(picture, Finds(there), SETTINGS)
+    assert alone.image is not None
+    assert found.image is not None
+    assert np.array_equal(found.image, alone.image)
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        ((1, 2000), "picture 2000 × 1 px is no face"),
+        ((2000, 97), "picture 97 × 2000 px is no face"),
+        ((0, 9), "empty picture"),
+    ],
+)
+def test_a_picture_that_cannot_be_a_crop_says_why(shape: tuple[int, int], reason: str) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    crop = read_picture(picture, Finds(), SETTINGS)
+    assert (crop.image, crop.reason) == (None, reason)
+
+
+def test_the_border_around_a_long_picture_stays_small() -> None:
+    finder = Finds()
+    read_picture(np.full((97, 20_000, 3), 90, np.uint8), finder, SETTINGS)
+    assert finder.pixels[0] < 4 * 97 * 20_000
+
+
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 3), st.integers(4, 9), st.integers(4, 9))))
 def test_standardised_pictures_have_mean_0_and_deviation_1(images: npt.NDArray[np.uint8]) -> None:
     done = standardise(images)

@@ -100,6 +100,15 @@ def test_any_place_gives_a_crop_of_its_size(x: float, y: float, side: float) -> 
     assert 0.0 <= crop.inside <= 1.0
 
 
+@pytest.mark.parametrize("far", [1e19, -1e19, 1e30])
+def test_a_place_beyond_all_pictures_is_outside(far: float) -> None:
+    points = np.array(FER_TEMPLATE) * 40 * abs(far) + far
+    with np.errstate(invalid="raise"):
+        crop = align(np.full((90, 120, 3), 77, np.uint8), face_at(points), SIZE)
+    assert crop.image.shape == (SIZE, SIZE, 3)
+    assert crop.inside == 0.0
+
+
 def test_a_face_half_outside_is_half_inside() -> None:
     points = np.array(FER_TEMPLATE) * 40 + (-20, 30)
     crop = align(np.zeros((100, 100), np.uint8), face_at(points), SIZE)

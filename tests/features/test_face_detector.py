@@ -78,6 +78,22 @@ def test_nothing_is_found_in_empty_maps() -> None:
     assert (found.boxes.shape, found.points.shape, found.scores.shape) == ((0, 4), (0, 5, 2), (0,))
 
 
+@pytest.mark.parametrize("shape", [(0, 0), (0, 640), (480, 0)])
+def test_nothing_is_found_in_a_frame_without_a_pixel(shape: tuple[int, int]) -> None:
+    network = Fixed(empty())
+    assert FaceDetector(network, DetectorSettings()).detect(np.zeros((*shape, 3), np.uint8)) == []
+    assert network.seen is None
+
+
+@pytest.mark.parametrize("shape", [(1, 2000), (2000, 1), (1, 1)])
+def test_a_frame_of_any_shape_is_searched(shape: tuple[int, int]) -> None:
+    maps = empty()
+    put(maps, 8, 3, 4, 2.0)
+    faces = FaceDetector(Fixed(maps), DetectorSettings()).detect(np.zeros((*shape, 3), np.uint8))
+    assert len(faces) == 1
+    assert math.isfinite(faces[0].side)
+
+
 def test_of_neighbouring_cells_the_best_one_speaks() -> None:
     maps = empty()
     for column, odds in ((10, 1.0), (11, 3.0), (12, 2.0)):

@@ -189,6 +189,19 @@ def test_an_empty_clip_is_no_neutral_face(estimator: FaceEstimator) -> None:
     assert estimator.clip(frame(0)).abstained == "flat picture"
 
 
+def test_a_frame_without_a_pixel_between_others_abstains(
+    estimator: FaceEstimator, model: SteadyModel
+) -> None:
+    whole = shot(0, people((200, 150, 120)))
+    void = dataclasses.replace(whole, t_ns=200_000_000, data=np.zeros((0, 640, 3), np.uint8))
+    estimator.start(camera(30.0))
+    assert estimator.predict(estimator.features(whole)[0]).posterior is not None
+    (features,) = estimator.features(void)
+    assert estimator.predict(features).abstained == "empty picture"
+    assert estimator.clip(void).abstained == "empty picture"
+    assert len(model.seen) == 1
+
+
 def test_closing_releases_both_models(
     estimator: FaceEstimator, model: SteadyModel, finder: DrawnFaceFinder
 ) -> None:
