@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,10 @@ Packed = npt.NDArray[np.uint8]
 
 _BANDS, _TIMES = 17, 17
 _SOUND_FRAME = 512
-_SOUND_DISTANCE, _PICTURE_DISTANCE = 12, 6
+_DISTANCE: Mapping[str, int] = {"sound": 12, "picture": 6, "flat sound": 0, "flat picture": 0}
+_TELLING = 32
+"""With fewer differences than this, of 256, everything flat looks alike. The least of 900 clips of
+speech and bursts, some mostly silent, is 47; of 6,000 pictures of FER2013, 176."""
 _BLOCK = 256
 _FLOOR = 1e-2  # of the loudest cell: what lies lower is noise
 _RISE = 1e-3  # nepers: less is no difference
@@ -29,15 +33,19 @@ def fingerprint(clip: Clip, root: Path) -> tuple[str, Bits]:
     A sound: signs of the differences of log energy between 17 bands and 17 spans of time,
     256 bits (after Haitsma and Kalker 2002, coarser, since clips are compared whole). A
     picture: signs of the differences between neighbours of its 17 x 16 reduction, 256 bits.
+    Silence, a black picture and others with next to no differences are flat: the bits are a hash
+    of all that was decoded, so that they match only when that is equal.
 
     Raises:
         DatasetError: The clip cannot be decoded.
     """
     chunk = decode_clip(clip, root).chunk
     data = np.asarray(chunk.data)
-    if clip.modality == "face":
-        return "picture", _of_picture(data)
-    return "sound", _of_sound(data.mean(axis=1))
+    sort = "picture" if clip.modality == "face" else "sound"
+    rises = _of_picture(data) if sort == "picture" else _of_sound(data.mean(axis=1))
+    if np.count_nonzero(rises) < _TELLING:
+        return f"flat {sort}", _of_all(data)
+    return sort, rises > 0
 
 
 class Near:
@@ -57,7 +65,7 @@ class Near:
         for number, (sort, part) in enumerate(keys):
             for other_sort, other in keys[number + 1 :]:
                 if other_sort == sort:
-                    limit = _SOUND_DISTANCE if sort == "sound" else _PICTURE_DISTANCE
+                    limit = _DISTANCE[sort]
                     rows, others = self._rows[sort, part], self._rows[sort, other]
                     for i, j in _close(_stack(rows), _stack(others), limit):
                         yield (part, rows[i][0]), (other, others[j][0])
@@ -78,7 +86,17 @@ def _close(
         yield from zip((rows + start).tolist(), columns.tolist(), strict=True)
 
 
-def _of_sound(samples: npt.NDArray[np.floating]) -> Bits:
+def _of_all(data: npt.NDArray[np.generic]) -> Bits:
+    """Return a hash of shape and content, 256 bits."""
+    known = hashlib.blake2b(repr((data.shape, data.dtype.str)).encode(), digest_size=32)
+    known.update(np.ascontiguousarray(data).tobytes())
+    return np.unpackbits(np.frombuffer(known.digest(), np.uint8)).astype(bool)
+
+
+def _of_sound(samples: npt.NDArray[np.floating]) -> npt.NDArray[np.int8]:
+    """Return whether the energy rises, falls or stays, between bands and spans: 1, −1 or 0."""
+    if np.ptp(samples) == 0:  # whose rounding would rise and fall
+        return np.zeros((_BANDS - 1) * (_TIMES - 1), np.int8)
     frames = max(_TIMES, len(samples) // _SOUND_FRAME)
     padded = np.zeros(frames * _SOUND_FRAME, dtype=np.float32)
     padded[: min(len(samples), len(padded))] = samples[: len(padded)]
@@ -89,11 +107,13 @@ def _of_sound(samples: npt.NDArray[np.floating]) -> Bits:
     spans = np.linspace(0, frames, _TIMES + 1).astype(int)
     summed = np.add.reduceat(bands, spans[:-1], axis=0)
     energy = np.log(summed + _FLOOR * summed.max() + 1e-12)
-    return np.asarray(np.diff(np.diff(energy, axis=0), axis=1) > _RISE).ravel()
+    change = np.diff(np.diff(energy, axis=0), axis=1).ravel()
+    return np.asarray((change > _RISE).astype(np.int8) - (change < -_RISE).astype(np.int8))
 
 
-def _of_picture(picture: npt.NDArray[np.uint8]) -> Bits:
+def _of_picture(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.int8]:
+    """Return whether neighbours are brighter, darker or equal: 1, −1 or 0."""
     cv = cv2()
     grey = cv.cvtColor(picture, cv.COLOR_RGB2GRAY)
     small = cv.resize(grey, (17, 16), interpolation=cv.INTER_AREA).astype(np.int16)
-    return np.asarray(np.diff(small, axis=1) > 0).ravel()
+    return np.asarray(np.sign(np.diff(small, axis=1)), dtype=np.int8).ravel()
