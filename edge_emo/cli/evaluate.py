@@ -10,6 +10,7 @@ from pathlib import Path
 from edge_emo.cli.numbers import count
 from edge_emo.datasets.clips import read_clips
 from edge_emo.evaluation.evaluate import evaluate_package
+from edge_emo.evaluation.report import Report
 from edge_emo.manifest import open_package
 
 HELP = "measure a model package on labelled clips"
@@ -51,9 +52,22 @@ def run(arguments: argparse.Namespace) -> int:
         baseline_split=arguments.baseline_split,
         progress=_progress if sys.stderr.isatty() else None,
         folders=arguments.folder,
+        keep_going=True,
     )
     print(json.dumps(report.to_json()) if arguments.json else report.table())
-    return 0
+    _tell_unread(report)
+    return 1 if report.n_unread else 0
+
+
+def _tell_unread(report: Report) -> None:
+    if not report.n_unread:
+        return
+    total = report.n + report.n_unread
+    print(f"edge-emo: {report.n_unread} of {total} clips could not be read:", file=sys.stderr)
+    for why in report.unread:
+        print(f"  {why}", file=sys.stderr)
+    if report.n_unread > len(report.unread):
+        print(f"  and {report.n_unread - len(report.unread)} more", file=sys.stderr)
 
 
 def _progress(done: int, total: int) -> None:

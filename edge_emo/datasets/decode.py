@@ -91,17 +91,27 @@ def decode_clip(clip: Clip, root: str | Path) -> DecodedClip:
         info, chunk = _decoded(clip, "", 0.0, (), clip.text or "")
         return DecodedClip(info, dataclasses.replace(chunk, utterance=_utterance(clip)))
     if clip.path is None:
-        raise DatasetError(f"clip {clip.clip}: has no path")
+        raise DatasetError(
+            f"clip {clip.clip}: has no path", hint="give it the path of its file in the manifest"
+        )
     path = Path(root) / clip.path
     if not _is_file(path):
         raise DatasetError(
             f"clip {clip.clip}: {path} does not exist",
             hint="name the folder that the paths are relative to with --root",
         )
+    if path.stat().st_size == 0:
+        raise _unusable(clip, path, "is empty")
     if clip.modality == "face":
         return _decoded(clip, str(path), 0.0, (), _read_image(clip, path))
-    signal = _cut(clip, _read_signal(clip, path))
+    signal = _cut(clip, path, _read_signal(clip, path))
     return _decoded(clip, str(path), signal.rate_hz, signal.channels, signal.data)
+
+
+def _unusable(clip: Clip, path: Path, what: str, hint: str = "") -> DatasetError:
+    known = hint or "copy it again from its corpus, or take the clip out of the manifest"
+    in_one_line = " ".join(what.split())  # what OpenCV says has several
+    return DatasetError(f"clip {clip.clip}: {path} {in_one_line}", hint=known)
 
 
 def _is_file(path: Path) -> bool:
@@ -130,10 +140,10 @@ def _read_image(clip: Clip, path: Path) -> npt.NDArray[np.uint8]:
     cv = cv2()
     try:
         image = cv.imdecode(np.fromfile(path, dtype=np.uint8), cv.IMREAD_COLOR)
-    except (OSError, cv.error) as error:  # an empty file, or one of more pixels than OpenCV takes
-        raise DatasetError(f"clip {clip.clip}: {path} is no readable picture: {error}") from error
+    except (OSError, cv.error) as error:  # such as one of more pixels than OpenCV takes
+        raise _unusable(clip, path, f"is no readable picture: {error}") from error
     if image is None:
-        raise DatasetError(f"clip {clip.clip}: {path} is no readable picture")
+        raise _unusable(clip, path, "is no readable picture")
     return np.asarray(cv.cvtColor(image, cv.COLOR_BGR2RGB), dtype=np.uint8)
 
 
@@ -147,10 +157,8 @@ def _read_signal(clip: Clip, path: Path) -> _Signal:
 
 
 def _wrong_suffix(clip: Clip, path: Path, known: tuple[str, ...]) -> DatasetError:
-    return DatasetError(
-        f"clip {clip.clip}: {path} cannot be read as {clip.modality}",
-        hint=f"convert it to one of: {' '.join(known)}",
-    )
+    hint = f"convert it to one of: {' '.join(known)}"
+    return _unusable(clip, path, f"cannot be read as {clip.modality}", hint)
 
 
 def _read_wave(clip: Clip, path: Path) -> _Signal:
@@ -161,12 +169,13 @@ def _read_wave(clip: Clip, path: Path) -> _Signal:
     except (OSError, wave.Error, EOFError) as error:
         if "unknown format" in str(error):  # float or extensible, which the standard library lacks
             return _read_sound(clip, path)
-        raise DatasetError(f"clip {clip.clip}: {path} is no WAV file: {error}") from error
+        why = str(error) or "it ends early"
+        raise _unusable(clip, path, f"is no WAV file: {why}") from error
     if layout.sampwidth > _WIDEST_BYTES or layout.framerate < 1:
         bits = 8 * layout.sampwidth
-        raise DatasetError(f"clip {clip.clip}: {path} has {bits} bits at {layout.framerate} Hz")
+        raise _unusable(clip, path, f"has {bits} bits at {layout.framerate} Hz")
     if len(raw) < layout.nframes * layout.nchannels * layout.sampwidth:
-        raise DatasetError(f"clip {clip.clip}: {path} is truncated")
+        raise _unusable(clip, path, "is truncated")
     data = _from_pcm(raw, layout.sampwidth).reshape(-1, layout.nchannels)
     return _Signal(data, float(layout.framerate), _sound_channels(layout.nchannels))
 
@@ -189,7 +198,7 @@ def _read_sound(clip: Clip, path: Path) -> _Signal:
     try:
         data, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise DatasetError(f"clip {clip.clip}: {path} is no sound file: {error}") from error
+        raise _unusable(clip, path, f"is no sound file: {error}") from error
     return _Signal(data, float(rate_hz), _sound_channels(data.shape[1]))
 
 
@@ -204,22 +213,22 @@ def _read_npz(clip: Clip, path: Path) -> _Signal:
             rate_hz = float(archive["rate_hz"])
             channels = tuple(str(name) for name in np.atleast_1d(archive["channels"]))
     except ARCHIVE_DAMAGE as error:
-        raise DatasetError(
-            f"clip {clip.clip}: {path} is no signal file: {error}",
-            hint="an .npz needs data (n_samples, n_channels), rate_hz and channels",
-        ) from error
+        raise _unusable(clip, path, f"is no signal file: {error}", _NPZ) from error
     if data.ndim != 2 or data.shape[1] != len(channels) or not 0 < rate_hz < math.inf:
-        raise DatasetError(
-            f"clip {clip.clip}: {path} holds data {data.shape} at {rate_hz} Hz "
-            f"for {len(channels)} channels"
-        )
+        what = f"holds data {data.shape} at {rate_hz} Hz for {len(channels)} channels"
+        raise _unusable(clip, path, what, _NPZ)
     return _Signal(data, rate_hz, channels)
 
 
-def _cut(clip: Clip, signal: _Signal) -> _Signal:
+_NPZ = "an .npz needs data (n_samples, n_channels), rate_hz and channels"
+
+
+def _cut(clip: Clip, path: Path, signal: _Signal) -> _Signal:
     first = round((clip.start_s or 0.0) * signal.rate_hz)
     last = len(signal.data) if clip.end_s is None else round(clip.end_s * signal.rate_hz)
     part = signal.data[first:last]
     if len(part) == 0:
-        raise DatasetError(f"clip {clip.clip}: nothing between {clip.start_s} and {clip.end_s} s")
+        length_s = len(signal.data) / signal.rate_hz
+        what = f"lasts {length_s:g} s: nothing between {clip.start_s} and {clip.end_s} s"
+        raise _unusable(clip, path, what)
     return signal._replace(data=np.ascontiguousarray(part))

@@ -12,18 +12,18 @@ import numpy as np
 from edge_emo.clock import Clock, MonotonicClock
 from edge_emo.datasets.clips import Clip, read_clips
 from edge_emo.datasets.decode import decode_clip
-from edge_emo.errors import DatasetError
+from edge_emo.errors import ConfigError, DatasetError, EdgeEmoError, UnavailableError
 from edge_emo.estimators.base import Estimator
 from edge_emo.estimators.baseline import Baseline
 from edge_emo.estimators.create import build_estimator, refuse_detector
 from edge_emo.estimators.face_finder import load_face_detector
 from edge_emo.evaluation import metrics
 from edge_emo.evaluation.intervals import bootstrap
-from edge_emo.evaluation.report import Report
+from edge_emo.evaluation.report import KEPT, Report
 from edge_emo.manifest import DIMENSIONS, ModelPackage, Signatures, TensorSpec, is_dimensional
 from edge_emo.runtime.base import LoadedModel, Tensors
 from edge_emo.runtime.choose import load_model
-from edge_emo.types import Prediction
+from edge_emo.types import Chunk, Prediction
 
 Progress = Callable[[int, int], None]
 """Called with the number of clips done and their total."""
@@ -117,6 +117,7 @@ def evaluate_package(
     clock: Clock | None = None,
     progress: Progress | None = None,
     folders: Sequence[str | Path] = (),
+    keep_going: bool = False,
 ) -> Report:
     """Load a package, run it over clips and report.
 
@@ -136,10 +137,11 @@ def evaluate_package(
         clock: Clock that inference is timed on; the system's when None.
         progress: Told of every clip done.
         folders: More folders of packages, in which the detector is looked for first.
+        keep_going: See :func:`run_clips`.
 
     Raises:
         ModelError: The package cannot run here.
-        DatasetError: A clip cannot be decoded, or none is fit.
+        DatasetError: A clip cannot be read, or none is fit.
         UnavailableError: The backend, or what decodes a clip, is not installed.
     """
     refuse_detector(package)
@@ -153,7 +155,9 @@ def evaluate_package(
         )
     estimator = build_estimator(package, model, clock, finder)
     try:
-        ran = run_clips(estimator, package, clips, root, progress, baseline_split)
+        ran = run_clips(
+            estimator, package, clips, root, progress, baseline_split, keep_going=keep_going
+        )
     finally:
         estimator.close()
     return summarise(package, ran, model.runs_ns, asked=asked, backend=loaded.backend)
@@ -167,11 +171,13 @@ class Run:
         outcomes: One per clip that was fit for the model.
         n_left_out: Clips that were not.
         n_baselines: Speakers whose rest the model knew.
+        unread: Why each clip that was fit could not be read, with its name and file.
     """
 
     outcomes: Sequence[Outcome]
     n_left_out: int
     n_baselines: int = 0
+    unread: Sequence[str] = ()
 
 
 def run_clips(
@@ -181,6 +187,8 @@ def run_clips(
     root: str | Path,
     progress: Progress | None = None,
     baseline_split: str | None = None,
+    *,
+    keep_going: bool = False,
 ) -> Run:
     """Estimate every clip that is fit for the model.
 
@@ -193,9 +201,13 @@ def run_clips(
         baseline_split: Clips of this split are no test: all of one speaker's become the baseline
             under which that speaker's other clips are estimated. None estimates every clip
             without a baseline.
+        keep_going: Leave out what cannot be read and tell of it in the result, so that what was
+            estimated is not lost; a speaker's rest must be whole all the same.
 
     Raises:
-        DatasetError: A clip cannot be decoded, or none is fit.
+        DatasetError: A clip cannot be read, or has a rate or channels that the model cannot
+            take; or none is fit, or none could be read.
+        UnavailableError: What decodes a clip is not installed, unless it keeps going.
         ConfigError: The model knows no baseline, or a speaker's rest cannot be used.
     """
     every = list(clips)
@@ -210,15 +222,47 @@ def run_clips(
         speaker: _baseline(estimator, [clip for clip in resting if clip.speaker == speaker], root)
         for speaker in sorted({clip.speaker or "" for clip in resting} - {""})
     }
-    outcomes = []
+    outcomes: list[Outcome] = []
+    unread: list[EdgeEmoError] = []
     for done, clip in enumerate(fit, start=1):
         estimator.adopt(baselines.get(clip.speaker or ""))
-        info, chunk = decode_clip(clip, root)
-        estimator.start(info)
-        outcomes.append(Outcome(clip, estimator.clip(chunk)))
+        try:
+            outcomes.append(Outcome(clip, estimator.clip(_begun(estimator, clip, root))))
+        except (DatasetError, UnavailableError) as error:
+            if not keep_going:
+                raise
+            unread.append(error)
         if progress is not None:
             progress(done, len(fit))
-    return Run(outcomes, len(scored) - len(fit), len(baselines))
+    if not outcomes:
+        raise _all_unread(unread)
+    words = [_words(error) for error in unread]
+    return Run(outcomes, len(scored) - len(fit), len(baselines), words)
+
+
+def _begun(estimator: Estimator, clip: Clip, root: str | Path) -> Chunk:
+    """Decode a clip and have the estimator begin with it."""
+    info, chunk = decode_clip(clip, root)
+    try:
+        estimator.start(info)
+    except ConfigError as error:
+        file = "" if clip.path is None else f"{Path(root) / clip.path}: "
+        raise DatasetError(
+            f"clip {clip.clip}: {file}{error.message}",
+            hint="convert it to what the model takes, or take the clip out of the manifest",
+        ) from error
+    return chunk
+
+
+def _all_unread(unread: Sequence[EdgeEmoError]) -> DatasetError:
+    first = unread[0]
+    return DatasetError(
+        f"none of {len(unread)} clips could be read; the first: {first.message}", hint=first.hint
+    )
+
+
+def _words(error: EdgeEmoError) -> str:
+    return f"{error.message} ({error.hint})" if error.hint else error.message
 
 
 def _split_off(clips: Sequence[Clip], split: str | None) -> tuple[list[Clip], list[Clip]]:
@@ -235,9 +279,7 @@ def _baseline(estimator: Estimator, resting: Sequence[Clip], root: str | Path) -
     estimator.adopt(None)
     windows = []
     for clip in resting:
-        info, chunk = decode_clip(clip, root)
-        estimator.start(info)
-        windows += estimator.windows_of(chunk)
+        windows += estimator.windows_of(_begun(estimator, clip, root))
     return estimator.rest(windows)
 
 
@@ -286,6 +328,8 @@ def summarise(
         inference_ms_p95=p95,
         multilabel=_multilabel(package, outcomes),
         **_intervals(labels, labelled),
+        n_unread=len(ran.unread),
+        unread=tuple(ran.unread[:KEPT]),
     )
 
 

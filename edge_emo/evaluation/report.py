@@ -8,6 +8,9 @@ from typing import Any
 
 from edge_emo.evaluation.intervals import Interval
 
+KEPT = 20
+"""Reasons that are kept of clips that could not be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -44,6 +47,8 @@ class Report:
         unweighted_average_recall_interval: Likewise.
         macro_f1_interval: Likewise.
         interval_over: What was drawn for them: speakers where all are known, else clips.
+        n_unread: Clips that could not be read; they count nowhere else.
+        unread: Why, of the first of them, with clip and file.
     """
 
     model: str
@@ -75,6 +80,8 @@ class Report:
     unweighted_average_recall_interval: Interval | None = None
     macro_f1_interval: Interval | None = None
     interval_over: str | None = None
+    n_unread: int = 0
+    unread: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return one JSON object: every attribute by its name, in the order above."""
@@ -106,7 +113,7 @@ class Report:
 
 
 _CORNER = "true / estimated"
-_MATRIX = ("labels", "confusion", "multilabel")
+_MATRIX = ("labels", "confusion", "multilabel", "unread")
 
 
 def _words(value: float | str | Interval) -> str:
