@@ -114,8 +114,12 @@ class AdapterContract(ABC):
             clean = [item.clip for item in self.make().items(tree)]
             before = dict(tree.findings.counts)
             for folder in [tree.root, *(p for p in tree.root.rglob("*") if p.is_dir())]:
-                for name in (".DS_Store", "._x.wav", "Thumbs.db", "old.bak"):
+                for name in (*_LITTER, *(f"._{path.name}" for path in folder.iterdir())):
                     (folder / name).write_bytes(b"\x00\x05")
+                for name in _LITTER_FOLDERS:
+                    put = folder / name / "x.wav"
+                    put.parent.mkdir()
+                    put.write_bytes(b"\x00\x05")
             again = Tree(tree.root, tree.corpus)
             assert [item.clip for item in self.make().items(again)] == clean
             assert dict(again.findings.counts) == before
@@ -156,6 +160,13 @@ class AdapterContract(ABC):
             assert root != folder, "plant the corpus in a folder of its own"
             yield Tree(root, self.make().corpus)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+_LITTER = (
+    *(".DS_Store", "Thumbs.db", "ehthumbs.db", "thumbs.db", "desktop.ini", "Icon\r"),
+    *(".directory", "old.bak", ".x.wav.swp"),
+)
+_LITTER_FOLDERS = ("@eaDir", "__MACOSX", ".ipynb_checkpoints")
 
 
 def _check_made(item: Item) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from edge_emo.datasets.catalogue import corpora
 from edge_emo.datasets.findings import Findings
 from edge_emo.datasets.tables import read_json, read_rows
+from edge_emo.datasets.tree import is_litter
 from edge_emo.errors import DatasetError
 
 _LINK = re.compile(r"`(.+?) <(.+)>`_")
@@ -62,7 +63,8 @@ def read_index(root: Path) -> list[Entry]:
         reader = _from_json if path.suffix == ".json" else _from_csv
         return sorted(reader(path), key=lambda entry: entry.title.lower())
     if (root / "datasets").is_dir():
-        names = sorted(place.name for place in (root / "datasets").iterdir() if place.is_dir())
+        places = (place for place in (root / "datasets").iterdir() if place.is_dir())
+        names = sorted(place.name for place in places if not is_litter(place.name))
         return [Entry(name, "", "", "", "", "", (), (), _known(name)) for name in names]
     raise DatasetError(f"{root} holds no index", hint=f"it needs {_FILES[0]} or datasets/")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_emo.datasets.catalogue import Corpus, corpora
+from edge_emo.datasets.tree import is_litter
 from edge_emo.errors import DatasetError
 
 LEVELS = 2
@@ -40,15 +41,21 @@ def find_root(corpus: Corpus, given: str | Path) -> Path:
 
 def is_root(corpus: Corpus, folder: Path) -> bool:
     """Tell whether one of the corpus's marks is in ``folder``."""
-    return any(next(iter(folder.glob(pattern)), None) is not None for pattern in corpus.roots)
+    found = (path for pattern in corpus.roots for path in folder.glob(pattern))
+    return any(not _within_litter(path.relative_to(folder)) for path in found)
 
 
 def _below(root: Path, levels: int) -> Iterator[Path]:
-    children = sorted(path for path in root.iterdir() if path.is_dir())
+    folders = (path for path in root.iterdir() if path.is_dir())
+    children = sorted(path for path in folders if not is_litter(path.name))
     yield from children
     if levels > 1:
         for child in children:
             yield from _below(child, levels - 1)
+
+
+def _within_litter(path: Path) -> bool:
+    return any(map(is_litter, path.parts))
 
 
 def _above(root: Path) -> list[Path]:

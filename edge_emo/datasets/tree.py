@@ -19,7 +19,17 @@ from edge_emo.datasets.tables import LFS, Line, Row, read_json, read_lines, read
 from edge_emo.errors import DatasetError
 from edge_emo.types import Modality
 
-JUNK = re.compile(r"^(\._.*|\.DS_Store|Thumbs\.db|desktop\.ini|.*\.bak|\.git|__MACOSX)$")
+JUNK = re.compile(
+    r"\..*|(eh)?thumbs\.db|desktop\.ini|Icon\r|@eaDir|__MACOSX|\$RECYCLE\.BIN"
+    r"|System Volume Information|.*\.bak",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Names, as a whole, of what operating systems and tools leave in folders; all that is hidden."""
+
+
+def is_litter(name: str) -> bool:
+    """Tell whether a file or folder of this name is none of the corpus's."""
+    return JUNK.fullmatch(name) is not None
 
 
 class Signal(NamedTuple):
@@ -102,7 +112,7 @@ class Tree:
         place = self.root / folder
         if not place.is_dir():
             return []
-        return sorted(p.name for p in place.iterdir() if p.is_dir() and not JUNK.match(p.name))
+        return sorted(p.name for p in place.iterdir() if p.is_dir() and not is_litter(p.name))
 
     def find(self, *names: str) -> Path | None:
         """Return the first of these files, given relative to the root, that is there."""
@@ -226,7 +236,7 @@ class Tree:
         prefix = f"{folder}/" if folder else ""
         for entry in entries:
             name = entry.name
-            if JUNK.match(name):
+            if is_litter(name):
                 continue
             if entry.is_dir():
                 yield from self._walk(prefix + name, suffixes)

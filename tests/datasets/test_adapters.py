@@ -10,6 +10,7 @@ from datasets.trees import CASES
 from edge_emo.datasets.adapter import Adapter, make_adapter
 from edge_emo.datasets.catalogue import corpora
 from edge_emo.datasets.contract import AdapterContract
+from edge_emo.datasets.root import find_root
 from edge_emo.datasets.tree import Tree
 
 
@@ -61,3 +62,18 @@ class _Contract(AdapterContract):
 for _name in sorted(CASES):
     _class = f"Test{''.join(part.capitalize() for part in _name.split('-'))}Contract"
     globals()[_class] = type(_class, (_Contract,), {"name": _name, "__module__": __name__})
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_what_an_archive_leaves_beside_a_corpus_is_not_taken_for_it(
+    name: str, tmp_path: Path
+) -> None:
+    root = CASES[name].plant(tmp_path / "a" / "planted")
+    beside = tmp_path / "a" / "planted" / "__MACOSX"
+    for path in [path for path in root.rglob("*") if path.is_file()]:
+        for place in (beside / path.relative_to(root), beside / path.relative_to(root.parent)):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.with_name(f"._{path.name}").write_bytes(b"\x00\x05")
+    corpus = _adapter(name, tmp_path).corpus
+    assert find_root(corpus, tmp_path / "a") == root
+    assert find_root(corpus, tmp_path / "a" / "planted") == root

@@ -130,7 +130,9 @@ def _columns(tree: Tree, path: Path, person: str) -> tuple[str, ...] | None:
     with gzip.open(path, "rt", encoding="utf-8") as file:
         count = len(file.readline().rstrip("\n").split("\t"))
     own = path.with_name(path.name.replace(".tsv.gz", ".json"))
-    for sidecar in (own, *sorted(path.parent.glob("*_recording-gsr_physio.json"))):
+    folder = path.parent.relative_to(tree.root).as_posix()
+    others = (tree.root / name for name in tree.files(folder, ("_recording-gsr_physio.json",)))
+    for sidecar in (own, *others):
         if sidecar.is_file():
             names = tuple(map(str, tree.json(sidecar).get("Columns", ())))
             if len(names) == count and _GSR in names and "onset" in names:

@@ -60,9 +60,7 @@ def _media(tree: Tree, modality: Any, subject: str, path: str, named: re.Match[s
 def _eeg(
     tree: Tree, folder: str, subject: str, order: list[tuple[str | Any, ...]]
 ) -> Iterator[Item]:
-    place = tree.root / folder / "EEG"
-    data = next(iter(sorted(place.glob("*_eeg.mat"))), None)
-    label = next(iter(sorted(place.glob("*_eeg_label.mat"))), None)
+    data, label = (_first(tree, f"{folder}/EEG", end) for end in ("_eeg.mat", "_eeg_label.mat"))
     if data is None or label is None:
         tree.findings.add("missing", f"{folder}/EEG", "no recording or no labels")
         return
@@ -84,6 +82,11 @@ def _eeg(
             about={"trial": f"{subject}/{trial + 1:03d}", "task": task.lower()},
             make=partial(_trial, data, trial, len(classes)),
         )
+
+
+def _first(tree: Tree, folder: str, ending: str) -> Path | None:
+    found = next(tree.files(folder, (ending,)), None)
+    return None if found is None else tree.root / found
 
 
 def _meaning(classes: Any, order: list[tuple[Any, ...]]) -> Mapping[int, tuple[str, str]] | None:
