@@ -41,7 +41,7 @@ def find_root(corpus: Corpus, given: str | Path) -> Path:
 
 def is_root(corpus: Corpus, folder: Path) -> bool:
     """Tell whether one of the corpus's marks is in ``folder``."""
-    found = (path for pattern in corpus.roots for path in folder.glob(pattern))
+    found = (path for pattern in corpus.roots for path in folder.glob(_any_case(pattern)))
     return any(not _within_litter(path.relative_to(folder)) for path in found)
 
 
@@ -52,6 +52,14 @@ def _below(root: Path, levels: int) -> Iterator[Path]:
     if levels > 1:
         for child in children:
             yield from _below(child, levels - 1)
+
+
+def _any_case(pattern: str) -> str:
+    """Return a pattern whose suffix matches in capitals too, as cameras write it."""
+    stem, dot, suffix = pattern.rpartition(".")
+    if not suffix.isalnum():
+        return pattern
+    return stem + dot + "".join(f"[{letter.lower()}{letter.upper()}]" for letter in suffix)
 
 
 def _within_litter(path: Path) -> bool:

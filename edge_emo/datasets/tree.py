@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,6 +85,7 @@ class Tree:
         self.findings = findings or Findings()
         changed = {native.lower(): category for native, category in (labels or {}).items()}
         self.labels = {**corpus.labels, **changed}
+        self._spelling = lru_cache(maxsize=16)(_spelling)
         self._perspective: Any = corpus.perspective.partition("+")[0]
         self._language = corpus.languages[0] if len(corpus.languages) == 1 else None
 
@@ -98,10 +101,13 @@ class Tree:
     def matches(
         self, pattern: str, folder: str = "", suffixes: Sequence[str] = ()
     ) -> Iterator[tuple[str, re.Match[str]]]:
-        """Yield each file whose whole name matches; count the others as extra."""
+        """Yield each file whose whole name matches, in any case; count the others as extra.
+
+        The match is of the name in Unicode's composed form, the path as it is on the disk.
+        """
         grammar = re.compile(pattern, re.IGNORECASE)
         for path in self.files(folder, suffixes):
-            match = grammar.fullmatch(path.rpartition("/")[2])
+            match = grammar.fullmatch(composed(path.rpartition("/")[2]))
             if match is None:
                 self.findings.add("extra", path)
             else:
@@ -115,8 +121,17 @@ class Tree:
         return sorted(p.name for p in place.iterdir() if p.is_dir() and not is_litter(p.name))
 
     def find(self, *names: str) -> Path | None:
-        """Return the first of these files, given relative to the root, that is there."""
-        return next((self.root / name for name in names if (self.root / name).is_file()), None)
+        """Return the first of these files, given relative to the root, that is there.
+
+        One that is spelt otherwise on the disk, as ``A.WAV`` for ``a.wav`` or with letters and
+        accents apart, is found where none has the very name.
+        """
+        return next((place for name in names if (place := self._placed(name))), None)
+
+    def path(self, *names: str) -> str | None:
+        """Return the path of :meth:`find` relative to the root, as it is on the disk."""
+        found = self.find(*names)
+        return None if found is None else found.relative_to(self.root).as_posix()
 
     def need(self, *names: str) -> Path:
         """Return the first of these files that is there.
@@ -126,7 +141,10 @@ class Tree:
         """
         found = self.find(*names)
         if found is None:
-            raise DatasetError(f"{self.root}: {self.corpus.title} has {' or '.join(names)}")
+            raise DatasetError(
+                f"{self.root}: {self.corpus.title} has {' or '.join(names)}",
+                hint=f"its layout: {self.corpus.layout}",
+            )
         return found
 
     def lines(self, path: Path) -> Iterator[Line]:
@@ -217,15 +235,26 @@ class Tree:
         fields.setdefault("perspective", self._perspective)
         fields.setdefault("language", self._language)
         clip = Clip(
-            f"{name}/{key}",
+            composed(f"{name}/{key}"),
             modality,
             name,
             path,
-            speaker=f"{name}/{speaker}" if speaker else None,
+            speaker=composed(f"{name}/{speaker}") if speaker else None,
             licence=self.corpus.licence,
             **fields,
         )
         return Item(clip, about, make)
+
+    def _placed(self, name: str) -> Path | None:
+        if _is_file(self.root / name):
+            return self.root / name
+        place = self.root
+        for part in PurePosixPath(name).parts:
+            spelt = self._spelling(place).get(_folded(part))
+            if spelt is None:
+                return None
+            place /= spelt
+        return place if _is_file(place) else None
 
     def _walk(self, folder: str, suffixes: tuple[str, ...]) -> Iterator[str]:
         try:
@@ -258,3 +287,28 @@ class Tree:
             self.findings.add("unreadable", path, "a Git LFS pointer; run git lfs pull")
             return False
         return True
+
+
+def composed(text: str) -> str:
+    """Return a name with each letter and its accents in one, as macOS does not write it."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _folded(name: str) -> str:
+    return composed(unicodedata.normalize("NFD", name).casefold())
+
+
+def _spelling(folder: Path) -> dict[str, str]:
+    """Return the names in a folder by what is left of them without case and normal form."""
+    try:
+        names = sorted((path.name for path in folder.iterdir()), reverse=True)
+    except OSError:  # it is no folder, or is not there
+        return {}
+    return {_folded(name): name for name in names}
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # such as a name in a table that is too long for any file
+        return False

@@ -18,7 +18,7 @@ from edge_emo.datasets.tree import Item, Signal, Tree
 from edge_emo.errors import DatasetError
 from edge_emo.types import Modality
 
-_EVENTS = r"(sub-[a-z0-9]+)_task-fer_run-(\d)_events\.tsv"
+_EVENTS = r"(sub-[a-z0-9]+)_task-fer_run-(\d)_events\.(?i:tsv)"
 _GSR = "GSR_Conductance_cal"
 _GSR_RATE_HZ = 51.2
 _SIDES = (("felt", "f_emotion"), ("expressed", "p_emotion"))
@@ -129,11 +129,11 @@ def _columns(tree: Tree, path: Path, person: str) -> tuple[str, ...] | None:
     """Return the names of a table's columns: its own sidecar's, or one of the same length."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
         count = len(file.readline().rstrip("\n").split("\t"))
-    own = path.with_name(path.name.replace(".tsv.gz", ".json"))
     folder = path.parent.relative_to(tree.root).as_posix()
+    own = tree.find(f"{folder}/{path.name[: -len('.tsv.gz')]}.json")
     others = (tree.root / name for name in tree.files(folder, ("_recording-gsr_physio.json",)))
     for sidecar in (own, *others):
-        if sidecar.is_file():
+        if sidecar is not None:
             names = tuple(map(str, tree.json(sidecar).get("Columns", ())))
             if len(names) == count and _GSR in names and "onset" in names:
                 return names

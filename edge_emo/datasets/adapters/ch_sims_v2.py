@@ -49,12 +49,13 @@ def _items(tree: Tree, row: Row) -> Iterator[Item]:
 
 
 def _film(tree: Tree, video: str, clip: str, where: str) -> str | None:
-    path = f"Raw/{video}/{clip}.mp4"
-    if tree.find(path):
+    name = f"Raw/{video}/{clip}.mp4"
+    path = tree.path(name)
+    if path:
         return path
-    padded = f"Raw/{video}/{clip.zfill(4)}.mp4"
-    if tree.find(padded):
+    padded = tree.path(f"Raw/{video}/{clip.zfill(4)}.mp4")
+    if padded:
         tree.findings.add("value", where, f"clip {clip!r} lost its leading zeros")
         return padded
-    tree.findings.add("missing", path, where)
+    tree.findings.add("missing", name, where)
     return None

@@ -18,7 +18,7 @@ class Diffusionfer(Adapter):
         pictures = set(tree.files(suffixes=(".jpg", ".png")))
         needs = ("file", "valence", "arousal", "expression")
         for row in tree.rows(tree.need("labels.csv"), needs=needs):
-            path = row.cells["file"]
+            path = tree.path(row.cells["file"]) or row.cells["file"]
             if path not in pictures:
                 tree.findings.add("missing", path, row.where)
                 continue

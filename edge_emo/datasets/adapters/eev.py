@@ -78,10 +78,10 @@ def _item(
 
 def _film(tree: Tree, video: str) -> str:
     names = [f"videos/{video}{suffix}" for suffix in _SUFFIXES]
-    if tree.find(*names) is None:
+    path = tree.path(*names)
+    if path is None:
         tree.findings.add("missing", names[0])
-        return names[0]
-    return next(name for name in names if tree.find(name))
+    return path or names[0]
 
 
 def _lowered(row: Row) -> Row:

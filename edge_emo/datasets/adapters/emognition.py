@@ -19,7 +19,7 @@ from edge_emo.errors import DatasetError
 
 _NAME = (
     r"(\d{2})_(NEUTRAL|DISGUST|ANGER|AMUSEMENT|SURPRISE|AWE|ENTHUSIASM|LIKING|BASELINE|SADNESS|"
-    r"FEAR)_(WASHOUT|STIMULUS)_(EMPATICA|SAMSUNG_WATCH|MUSE)\.json"
+    r"FEAR)_(WASHOUT|STIMULUS)_(EMPATICA|SAMSUNG_WATCH|MUSE)\.(?i:json)"
 )
 _DEFECTS = {
     **{("58", film): "shortened" for film in ("AWE", "DISGUST", "ENTHUSIASM", "LIKING")},

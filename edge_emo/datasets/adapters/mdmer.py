@@ -38,10 +38,10 @@ class Mdmer(Adapter):
 
 def _of_file(tree: Tree, subject: str, path: str) -> Iterator[Item]:
     name = path.rpartition("/")[2]
-    film = re.fullmatch(r"(\d{1,2})\.mp4", name)
+    film = re.fullmatch(r"(\d{1,2})\.(?i:mp4)", name)
     if film and "/splitraw/" in path and int(film[1]) < 32:
         yield _item(tree, "face", "face", subject, int(film[1]), path)
-    elif name in ("datas.mat", "aligned_data.mat"):
+    elif name.lower() in ("datas.mat", "aligned_data.mat"):
         content = read_mat(tree.root / path)
         for modality, kind, array, rate_hz in _ARRAYS:
             if array not in content:

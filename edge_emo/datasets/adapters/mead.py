@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from edge_emo.datasets.adapter import Adapter
 from edge_emo.datasets.tree import Item, Tree
 
-_SOUND = r"(?P<emotion>[a-z]+)/level_(?P<level>[123])/(?P<number>\d{3})\.(?:m4a|wav)"
-_FILM = r"(?P<view>\w+)/(?P<emotion>[a-z]+)/level_(?P<level>[123])/(?P<number>\d{3})\.mp4"
+_SOUND = r"(?P<emotion>[a-z]+)/level_(?P<level>[123])/(?P<number>\d{3})\.(?i:m4a|wav)"
+_FILM = r"(?P<view>\w+)/(?P<emotion>[a-z]+)/level_(?P<level>[123])/(?P<number>\d{3})\.(?i:mp4)"
 
 
 class Mead(Adapter):

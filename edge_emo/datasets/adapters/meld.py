@@ -57,11 +57,11 @@ def _items(tree: Tree, row: Row, part: str, folder: str | None) -> Iterator[Item
     yield tree.item("text", f"{key}/text", **common)
     if folder is None:
         return
-    path = f"{folder}/dia{dialogue}_utt{turn}.mp4"
+    name = f"{folder}/dia{dialogue}_utt{turn}.mp4"
     if (part, dialogue, turn) == _UNREADABLE:
-        tree.findings.add("defect", path, "unreadable in the release")
-    elif tree.find(path) is None:
-        tree.findings.add("missing", path)
+        tree.findings.add("defect", name, "unreadable in the release")
+    elif (path := tree.path(name)) is None:
+        tree.findings.add("missing", name)
     else:
         yield tree.item("face", f"{key}/face", path, **common)
         yield tree.item("voice", f"{key}/voice", path, **common)

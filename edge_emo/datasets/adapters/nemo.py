@@ -20,7 +20,7 @@ class Nemo(Adapter):
         table = _table(tree)
         for path, match in tree.matches(_NAME, "samples", (".wav",)):
             name = path.rpartition("/")[2]
-            row = table.pop(name, {})
+            row = table.pop(name.lower(), {})
             about = {"gender": row["gender"], "age": int(row["age"])} if row else {}
             yield tree.item(
                 "voice",
@@ -31,8 +31,8 @@ class Nemo(Adapter):
                 text=row.get("raw_text"),
                 about=about,
             )
-        for name in table:
-            tree.findings.add("missing", f"samples/{name}")
+        for row in table.values():
+            tree.findings.add("missing", f"samples/{row['file_id'].strip()}")
 
 
 def _table(tree: Tree) -> dict[str, Mapping[str, str]]:
@@ -42,4 +42,4 @@ def _table(tree: Tree) -> dict[str, Mapping[str, str]]:
         return {}
     needs = ("file_id", "emotion", "raw_text", "speaker_id", "gender", "age")
     rows = tree.rows(path, delimiter="\t", quoted=False, needs=needs)
-    return {row.cells["file_id"].strip(): row.cells for row in rows}
+    return {row.cells["file_id"].strip().lower(): row.cells for row in rows}

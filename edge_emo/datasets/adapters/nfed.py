@@ -12,7 +12,7 @@ from edge_emo.datasets.tree import Item, Tree
 _TABLE = "stimuli/face_videos_stimuli_category_description.tsv"
 _EMOTION, _GENDER = "Emotion Category label", "Gender Category label"
 _BACKGROUND, _EXPRESSION = "Ethnic backgrounds Category label", "expression metadata"
-_NAME = re.compile(r"stim(trn|tst)_(\d+)\.mp4")
+_NAME = re.compile(r"stim(trn|tst)_(\d+)\.(?i:mp4)")
 _VALENCE = {"1": 1.0, "2": -1.0, "3": 0.0}
 
 
@@ -28,7 +28,7 @@ class Nfed(Adapter):
         for row in _wide(tree, needs):
             name = row.cells["stimuli"].strip().rpartition("/")[2]
             match = _NAME.fullmatch(name)
-            path = f"stimuli/face-video/{name}"
+            path = tree.path(f"stimuli/face-video/{name}") or f"stimuli/face-video/{name}"
             if match is None:
                 tree.findings.add("broken", row.where, f"{name!r} is no clip")
             elif path not in films:

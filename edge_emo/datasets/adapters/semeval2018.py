@@ -14,7 +14,7 @@ _EMOTIONS = (
     *("anger", "anticipation", "disgust", "fear", "joy", "love", "optimism", "pessimism"),
     *("sadness", "surprise", "trust"),
 )
-_FILE = r"(?:2018-)?(E-c|Valence-reg)-En-(train|dev|test-gold)\.txt"
+_FILE = r"(?:2018-)?(E-c|Valence-reg)-En-(train|dev|test-gold)\.(?i:txt)"
 
 
 class Semeval2018(Adapter):
