@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,21 @@ from edge_emo.errors import DatasetError
 from edge_emo.vendor import load
 
 
+@contextmanager
+def reading(what: Path | str) -> Iterator[None]:
+    """Turn whatever content of the wrong form raises into an error that names the file.
+
+    Raises:
+        DatasetError: Something of it is missing or wrong.
+    """
+    try:
+        yield
+    except (*ARCHIVE_DAMAGE, IndexError) as error:
+        raise DatasetError(
+            f"{what} is damaged: {type(error).__name__}: {error}", hint="copy it again"
+        ) from error
+
+
 @lru_cache(maxsize=2)
 def open_npz(path: Path) -> Any:
     """Open an archive of arrays without unpickling.
@@ -24,6 +41,8 @@ def open_npz(path: Path) -> Any:
         DatasetError: It is no such archive.
     """
     try:
+        with zipfile.ZipFile(path):  # NumPy leaves a damaged one open
+            pass
         return np.load(path, allow_pickle=False)
     except ARCHIVE_DAMAGE as error:
         raise DatasetError(f"{path} is no NumPy archive: {error}") from error

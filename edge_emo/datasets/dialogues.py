@@ -30,12 +30,17 @@ def dialogue_items(tree: Tree, path: Path, key: str, split: str | None) -> Itera
     if not isinstance(dialogues, list):
         raise DatasetError(f"{path}: is no list of dialogues")
     for number, dialogue in enumerate(dialogues):
+        if not isinstance(dialogue, list):
+            tree.findings.add("broken", f"{path}: dialogue {number}", "is no list of utterances")
+            continue
         for turn, line in enumerate(dialogue):
             where = f"{path}: dialogue {number}, utterance {turn}"
             try:
-                yield _item(tree, line, where, f"{key}/{number}", turn, split)
-            except (KeyError, TypeError, ValueError) as error:
+                item = _item(tree, line, where, f"{key}/{number}", turn, split)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
                 tree.findings.add("broken", where, f"no {error}")
+            else:
+                yield item
 
 
 def agreed(

@@ -188,6 +188,14 @@ class Tree:
             return None
         return value
 
+    def whole(self, text: str | None, where: str) -> int | None:
+        """Return a whole number; count anything else that is not empty."""
+        value = self.number(text, where)
+        if value is None or value == int(value):
+            return None if value is None else int(value)
+        self.findings.add("value", where, f"{text!r} is no whole number")
+        return None
+
     def dimension(self, text: str | float | None, where: str) -> float | None:
         """Return a rating on the corpus's scale as −1 … +1, clipped; None when it is absent."""
         value = self.number(text, where)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from edge_emo.datasets.adapter import Adapter
-from edge_emo.datasets.arrays import read_edf
+from edge_emo.datasets.arrays import read_edf, reading
 from edge_emo.datasets.tables import Row
 from edge_emo.datasets.tree import Item, Signal, Tree
 from edge_emo.errors import DatasetError
@@ -127,14 +127,19 @@ def _sources(tree: Tree, person: str, run: str) -> Iterator[Source]:
 
 def _columns(tree: Tree, path: Path, person: str) -> tuple[str, ...] | None:
     """Return the names of a table's columns: its own sidecar's, or one of the same length."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        count = len(file.readline().rstrip("\n").split("\t"))
+    try:
+        with reading(path), gzip.open(path, "rt", encoding="utf-8") as file:
+            count = len(file.readline().rstrip("\n").split("\t"))
+    except DatasetError as error:
+        tree.findings.add("unreadable", str(path), error.message)
+        return None
     folder = path.parent.relative_to(tree.root).as_posix()
     own = tree.find(f"{folder}/{path.name[: -len('.tsv.gz')]}.json")
     others = (tree.root / name for name in tree.files(folder, ("_recording-gsr_physio.json",)))
     for sidecar in (own, *others):
         if sidecar is not None:
-            names = tuple(map(str, tree.json(sidecar).get("Columns", ())))
+            with reading(sidecar):
+                names = tuple(map(str, tree.json(sidecar).get("Columns", ())))
             if len(names) == count and _GSR in names and "onset" in names:
                 return names
     tree.findings.add("broken", str(path), f"no sidecar names {count} columns; stream rejected")
@@ -164,7 +169,7 @@ def _cut(source: Source, start_s: float, end_s: float) -> Signal:
         return whole._replace(data=np.ascontiguousarray(whole.data[first:last]))
     onset, value = (source.columns.index(name) for name in ("onset", _GSR))
     rows = []
-    with gzip.open(source.path, "rt", encoding="utf-8") as file:
+    with reading(source.path), gzip.open(source.path, "rt", encoding="utf-8") as file:
         for line in file:
             cells = line.rstrip("\n").split("\t")
             try:

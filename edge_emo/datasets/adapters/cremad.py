@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from edge_emo.datasets.adapter import Adapter
+from edge_emo.datasets.tables import Row
 from edge_emo.datasets.tree import Item, Tree
 
 _SENTENCES = "IEO|TIE|IOM|IWW|TAI|MTI|IWL|ITH|DFA|ITS|TSI|WSI"
@@ -95,7 +96,10 @@ def _people(tree: Tree) -> dict[str, dict[str, Any]]:
     if path is None:
         return {}
     rows = tree.rows(path, needs=("ActorID", "Age", "Sex"))
-    return {
-        row.cells["ActorID"]: {"age": int(row.cells["Age"]), "gender": row.cells["Sex"].lower()}
-        for row in rows
-    }
+    return {row.cells["ActorID"]: _person(tree, row) for row in rows}
+
+
+def _person(tree: Tree, row: Row) -> dict[str, Any]:
+    age = tree.whole(row.cells["Age"], row.where)
+    known = {} if age is None else {"age": age}
+    return {**known, "gender": row.cells["Sex"].lower()}

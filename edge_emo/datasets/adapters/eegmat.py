@@ -11,6 +11,7 @@ import numpy as np
 
 from edge_emo.datasets.adapter import Adapter
 from edge_emo.datasets.arrays import open_npz, read_edf
+from edge_emo.datasets.tables import Row
 from edge_emo.datasets.tree import Item, Signal, Tree
 
 _NAME = r"(Subject\d\d)_([12])"
@@ -38,16 +39,16 @@ class Eegmat(Adapter):
             yield _item(tree, match.string[:-4], people, make)
 
 
-def _item(
-    tree: Tree, name: str, people: Mapping[str, Mapping[str, str]], make: partial[Signal]
-) -> Item:
+def _item(tree: Tree, name: str, people: Mapping[str, Row], make: partial[Signal]) -> Item:
     subject, part = name.split("_")
-    person = people.get(subject, {})
+    person = people.get(subject)
     about: dict[str, object] = {"native": _LABELS[part]}
     if person:
-        about["gender"] = "female" if person["Gender"].strip() == "F" else "male"
-        about["age"] = int(person["Age"])
-        about["good_at_arithmetic"] = person["Count quality"].strip() == "1"
+        cells, age = person.cells, tree.whole(person.cells["Age"], person.where)
+        about["gender"] = "female" if cells["Gender"].strip() == "F" else "male"
+        about["good_at_arithmetic"] = cells["Count quality"].strip() == "1"
+        if age is not None:
+            about["age"] = age
     return tree.item(
         "eeg",
         name,
@@ -78,9 +79,9 @@ def _without_ecg(signal: Signal) -> Signal:
     return Signal(np.ascontiguousarray(signal.data[:, kept]), signal.rate_hz, channels)
 
 
-def _people(tree: Tree) -> dict[str, Mapping[str, str]]:
+def _people(tree: Tree) -> dict[str, Row]:
     path = tree.find(*_PEOPLE)
     if path is None:
         return {}
     needs = ("Subject", "Age", "Gender", "Count quality")
-    return {row.cells["Subject"]: row.cells for row in tree.rows(path, needs=needs)}
+    return {row.cells["Subject"]: row for row in tree.rows(path, needs=needs)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edge_emo.datasets.adapter import Adapter
+from edge_emo.datasets.arrays import reading
 from edge_emo.datasets.findings import Findings
 from edge_emo.datasets.tables import read_json
 from edge_emo.datasets.tree import Item, Signal, Tree
@@ -75,7 +76,7 @@ def _item(
     }
     if person in _DRUGS:
         about["drugs"] = True
-    made = partial(_muse if device == "MUSE" else _wrist, tree.root / path, device)
+    made = partial(_made, _muse if device == "MUSE" else _wrist, tree.root / path, device)
     yield tree.item(
         "eeg" if device == "MUSE" else "physio",
         f"{person}/{film.lower()}/{device.lower()}",
@@ -96,9 +97,15 @@ def _reports(tree: Tree, name: str) -> dict[str, Any]:
         tree.findings.add("missing", name)
         return {}
     content = tree.json(path)
-    reports = {str(row["movie"]): row for row in content.get("questionnaires", [])}
-    gender = str(content.get("metadata", {}).get("gender", "")).lower()
+    with reading(path):
+        reports = {str(row["movie"]): dict(row) for row in content.get("questionnaires", [])}
+        gender = str(content.get("metadata", {}).get("gender", "")).lower()
     return {**reports, "gender": {"f": "female", "m": "male"}.get(gender, gender) or None}
+
+
+def _made(read: Callable[[Path, str], Signal], path: Path, device: str) -> Signal:
+    with reading(path):
+        return read(path, device)
 
 
 def _wrist(path: Path, device: str) -> Signal:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from edge_emo.datasets.adapter import Adapter
-from edge_emo.datasets.arrays import open_npz
+from edge_emo.datasets.arrays import open_npz, reading
+from edge_emo.datasets.tables import Row
 from edge_emo.datasets.tree import Item, Picture, Tree
 from edge_emo.errors import DatasetError
 
@@ -53,17 +54,30 @@ def _of_arrays(tree: Tree) -> Iterator[Item]:
 
 def _of_tables(tree: Tree) -> Iterator[Item]:
     plus = tree.find("fer2013new.csv")
-    needs = ("Usage", *_VOTED)
-    votes = tree.rows(plus, needs=needs) if plus else iter(())
-    table = tree.rows(tree.need("fer2013.csv"), needs=("emotion", "pixels", "Usage"))
-    for number, row in enumerate(table):
-        voted = next(votes, None)
-        counts = {name: int(voted.cells[name]) for name in _VOTED} if voted else {}
+    votes = dict(_votes(tree, plus)) if plus else {}
+    for row in tree.rows(tree.need("fer2013.csv"), needs=("emotion", "pixels", "Usage")):
+        number = _line(row) - 2  # below the header; the rows of both tables belong together
+        counts = votes.get(number, {})
+        if plus and not counts:
+            tree.findings.add("broken", row.where, "has no votes in fer2013new.csv")
+            continue
         code = row.cells["emotion"]
         native = _EMOTIONS[int(code)] if code in list("0123456") else code
         make = partial(_parse, row.cells["pixels"], row.where)
         name = f"fer{number:07d}"
         yield from _item(tree, name, native, row.cells["Usage"], counts, make, row.where)
+
+
+def _votes(tree: Tree, path: Path) -> Iterator[tuple[int, dict[str, int]]]:
+    for row in tree.rows(path, needs=("Usage", *_VOTED)):
+        counts = {name: tree.whole(row.cells[name], row.where) for name in _VOTED}
+        known = {name: count for name, count in counts.items() if count is not None}
+        if len(known) == len(counts):
+            yield _line(row) - 2, known
+
+
+def _line(row: Row) -> int:
+    return int(row.where.rpartition(":")[2])
 
 
 def _item(
@@ -100,7 +114,8 @@ def _cut(path: Path, row: int) -> Picture:
 
 
 def _parse(pixels: str, where: str) -> Picture:
-    values = np.array(pixels.split(), dtype=np.uint8)
+    with reading(where):
+        values = np.array(pixels.split(), dtype=np.uint8)
     if values.size != 48 * 48:
         raise DatasetError(f"{where}: {values.size} pixels are not 48 x 48")
     return values.reshape(48, 48)

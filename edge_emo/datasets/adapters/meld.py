@@ -39,6 +39,9 @@ class Meld(Adapter):
 def _items(tree: Tree, row: Row, part: str, folder: str | None) -> Iterator[Item]:
     cells = row.cells
     dialogue, turn = cells["Dialogue_ID"], cells["Utterance_ID"]
+    if not turn.strip().isdecimal():
+        tree.findings.add("broken", row.where, f"no number of an utterance: {turn!r}")
+        return
     key = f"{part}/dia{dialogue}_utt{turn}"
     common: dict[str, Any] = {
         "native": cells["Emotion"],

@@ -99,7 +99,9 @@ def _from_files(tree: Tree, place: str) -> tuple[dict[str, Stream], Floats]:
     streams = {}
     for name in _STREAMS:
         values = _column(tree, f"{place}/{name}.csv")
-        if len(values) > 2:
+        if len(values) > 2 and values[1] <= 0:
+            tree.findings.add("broken", f"{place}/{name}.csv", f"a rate of {values[1]:g} Hz")
+        elif len(values) > 2:
             streams[name] = Stream(float(values[0]), float(values[1]), values[2:])
     return streams, _column(tree, f"{place}/tags.csv")
 
