@@ -23,7 +23,10 @@ def scene_items(
         boxes: Face box (x1, y1, x2, y2) in pixels by path, with the class in lower case.
     """
     for part in parts:
-        for native in tree.folders(part):
+        natives = tree.folders(part)
+        if not natives:
+            tree.findings.add("missing", part, "no folder of a class")
+        for native in natives:
             folder = f"{part}/{native}"
             for path, match in tree.matches(rf"(\d{{4,}})\{suffix}", folder):
                 about: dict[str, Any] = {}

@@ -96,3 +96,30 @@ def test_votes_stay_with_their_picture_when_a_row_is_broken(tmp_path: Path) -> N
     found = [(item.clip.clip, item.clip.label) for item in adapter.items(tree)]
     assert found == [("fer2013plus/fer0000001", "happiness")]
     assert tree.findings.counts["broken"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("caer-s", "test"),
+        ("caer", "validation"),
+        ("emotiontalk", "Audio"),
+        ("emotiontalk", "Video"),
+        ("emotiontalk", "mm-process/transcription.csv"),
+        ("emotiontalk", "mm-process/audio.csv"),
+        ("iemocap", "Session1/dialog/avi"),
+        ("meld", "dev_sent_emo.csv"),
+        ("goemotions", "data/test.tsv"),
+        ("eev", "val.csv"),
+    ],
+)
+def test_a_part_that_is_lacking_is_told(name: str, part: str, tmp_path: Path) -> None:
+    root, adapter = CASES[name].plant(tmp_path / "planted"), adapter_of(name, tmp_path)
+    before = Tree(root, adapter.corpus)
+    list(adapter.items(before))
+    assert (root / part).exists()
+    (root / part).rename(tmp_path / "aside")
+    after = Tree(root, adapter.corpus)
+    list(adapter.items(after))
+    known = before.findings.first.get("missing", [])
+    assert set(after.findings.first["missing"]) - set(known)

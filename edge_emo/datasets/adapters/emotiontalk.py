@@ -30,13 +30,16 @@ class Emotiontalk(Adapter):
         for name, (emotion, text) in texts.items():
             yield from _item(tree, "text", name, None, emotion, text, joint)
         for modality, suffix, table in _SUFFIXES:
-            labels = _labels(tree, table)
+            labels, found = _labels(tree, table), False
             for path in tree.files(suffixes=(suffix,)):
+                found = True
                 name = path.rpartition("/")[2][: -len(suffix)]
                 spoken = texts[name][1] if name in texts else None
                 if name not in labels:
                     tree.findings.add("missing", path, f"no row in mm-process/{table}.csv")
                 yield from _item(tree, modality, name, path, labels.get(name), spoken, joint)
+            if not found:
+                tree.findings.add("missing", f"*{suffix}", f"no clip of the {modality}")
 
 
 def _item(
@@ -70,13 +73,17 @@ def _item(
 
 def _texts(tree: Tree) -> Iterator[tuple[str, tuple[str, str]]]:
     path = tree.find("mm-process/transcription.csv")
-    for row in tree.rows(path, needs=("name", "emotion", "chinese")) if path else ():
+    if path is None:
+        tree.findings.add("missing", "mm-process/transcription.csv", "no texts")
+        return
+    for row in tree.rows(path, needs=("name", "emotion", "chinese")):
         yield _stem(row.cells["name"]), (row.cells["emotion"], row.cells["chinese"])
 
 
 def _labels(tree: Tree, table: str) -> dict[str, str]:
     path = tree.find(f"mm-process/{table}.csv")
     if path is None:
+        tree.findings.add("missing", f"mm-process/{table}.csv", "no labels")
         return {}
     rows = tree.rows(path, needs=("file_name", "emotion"))
     return {_stem(row.cells["file_name"]): row.cells["emotion"] for row in rows}

@@ -38,6 +38,9 @@ class Iemocap(Adapter):
 
 def _dialogue(tree: Tree, session: str, dialogue: str, path: Path) -> Iterator[Item]:
     spoken = _transcript(tree, f"{session}/dialog/transcriptions/{dialogue}.txt")
+    film = f"{session}/dialog/avi/DivX/{dialogue}.avi"
+    if tree.find(film) is None:
+        tree.findings.add("missing", film)
     turn: dict[str, Any] | None = None
     for line in tree.lines(path):
         match = _TURN.match(line.text)
