@@ -199,7 +199,13 @@ class VoiceEstimator(RestingEstimator):
         return super().predict(features)
 
     def _utterance(self, features: Features) -> Prediction:
-        windows = [one for one in self._said if one.end_ns > features.t_ns]
+        """Return the mean of the windows that end a hop or more behind the beginning.
+
+        Half of that tells them from the one before: stamps of two chunks do not fit exactly.
+        """
+        settings = self._settings
+        begun_ns = features.t_ns + round(0.5e9 * min(settings.hop_s, settings.first_s))
+        windows = [one for one in self._said if one.end_ns > begun_ns]
         if not windows:
             return self._abstain(features, "no window of the utterance has an estimate")
         quality = sum(one.quality for one in windows) / len(windows)

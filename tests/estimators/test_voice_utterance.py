@@ -42,11 +42,15 @@ def hush(seconds: float) -> Floats:
     return np.asarray(noise, np.float32)
 
 
-def live(estimator: VoiceEstimator, sound: Floats, length: int = 800) -> list[Prediction]:
+def live(
+    estimator: VoiceEstimator, sound: Floats, length: int = 800, drift: float = 0.0
+) -> list[Prediction]:
+    """Give a sound in chunks of a length, of a microphone whose clock is fast by ``drift``."""
     estimator.start(info())
     found = []
     for seq in range(0, len(sound), length):
-        ready = estimator.features(chunk(sound[seq : seq + length], seq))
+        t_ns = round(seq * 1e9 / 16000 / (1.0 + drift))
+        ready = estimator.features(chunk(sound[seq : seq + length], seq, t_ns))
         found += [estimator.predict(features) for features in ready]
     return found
 
@@ -82,6 +86,18 @@ def test_the_next_utterance_holds_nothing_of_the_one_before(tmp_path: Path) -> N
     later = [p for p in found if p.posterior and p.end_ns > 4_500_000_000 and p is not second]
     assert min(p.t_ns for p in later) >= 3_500_000_000
     assert later[0].quality < later[3].quality
+
+
+def test_a_fast_microphone_carries_no_window_over_into_the_next_utterance(tmp_path: Path) -> None:
+    sound = np.concatenate([babble(3.0), hush(0.5), babble(3.0), hush(1.0)])
+    found = live(make(tmp_path), sound, drift=1e-4)
+    before, second = utterances(found)
+    begun = found.index(before) + 1
+    windows = [p for p in found[begun : found.index(second)] if p.posterior]
+    assert second.posterior is not None
+    weights = [p.quality for p in windows]
+    expected = np.average([p.posterior.probabilities for p in windows if p.posterior], 0, weights)
+    np.testing.assert_allclose(second.posterior.probabilities, expected, atol=1e-9)
 
 
 def test_utterances_do_not_depend_on_the_chunks(tmp_path: Path) -> None:
