@@ -184,7 +184,7 @@ def concordance(reference: npt.ArrayLike, estimate: npt.ArrayLike) -> float | No
     """
     x = np.asarray(reference, dtype=np.float64)
     y = np.asarray(estimate, dtype=np.float64)
-    if x.size < 2:
+    if x.size < 2 or np.ptp(np.concatenate([x, y])) == 0:
         return None
     covariance = float(((x - x.mean()) * (y - y.mean())).mean())
     spread = float(x.var() + y.var() + (x.mean() - y.mean()) ** 2)

@@ -77,5 +77,12 @@ def test_concordance_with_a_constant_is_zero() -> None:
     assert math.isclose(metrics.concordance([0.0, 1.0], [1.0, 0.0]) or 0.0, -1.0)
 
 
+@pytest.mark.parametrize("n", [2, 3, 6, 7, 10])
+@pytest.mark.parametrize("value", [0.1, 0.3, -0.7])
+def test_one_constant_has_no_concordance_though_its_mean_is_rounded(value: float, n: int) -> None:
+    assert metrics.concordance([value] * n, [value] * n) is None
+    assert metrics.concordance([value] * n, [0.5] * n) == pytest.approx(0.0)
+
+
 def test_values_that_hardly_differ_have_no_correlation() -> None:
     assert metrics.pearson([0.0, 1e-200], [0.0, 1e-200]) is None
