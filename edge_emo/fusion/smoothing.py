@@ -194,6 +194,6 @@ def _one_pole(held: float | None, value: float | None, step: float) -> float | N
 
 
 def _intensity(posterior: Posterior) -> float:
-    """Return the distance from the resting labels."""
+    """Return what the resting labels leave; EEG and pulse each bring one of their own."""
     resting = [posterior[name] for name in RESTING if name in posterior]
-    return 1.0 - max(resting) if resting else posterior.confidence
+    return max(1.0 - sum(resting), 0.0) if resting else posterior.confidence

@@ -179,7 +179,7 @@ class Affect:
         valence: −1 … +1, or None when no modality gives it.
         arousal: −1 … +1, or None.
         dominance: −1 … +1, or None.
-        intensity: 0 … 1, how far the posterior is from the resting label.
+        intensity: 0 … 1, how far the posterior is from the resting labels.
         age_ns: Age of the newest evidence when the state was made.
         entropy: 0 (certain) … 1 (flat): entropy of what was pooled at this instant, before
             smoothing, over its largest value. None in recordings that lack it.

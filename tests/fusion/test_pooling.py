@@ -96,6 +96,15 @@ def test_expressed_and_felt_stay_apart() -> None:
     assert fused.divergence == pytest.approx(calibrated(0.5, MEDIAN_GAP["arousal",]))
 
 
+def test_brain_and_body_that_both_rest_are_of_little_intensity() -> None:
+    both = fusion()
+    both.update(prediction("eeg", Posterior(("rest", "load"), (0.9, 0.1))))
+    both.update(prediction("physio", Posterior(("baseline", "stress"), (0.9, 0.1))))
+    felt = both.fuse(0).felt
+    assert felt is not None
+    assert felt.intensity == pytest.approx(0.1)
+
+
 def test_an_abstaining_modality_stops_counting_and_says_why() -> None:
     one = fusion()
     one.update(prediction("face", posterior(anger=0.9)))
