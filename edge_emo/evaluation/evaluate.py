@@ -23,7 +23,7 @@ from edge_emo.evaluation.report import KEPT, Report
 from edge_emo.manifest import DIMENSIONS, ModelPackage, Signatures, TensorSpec, is_dimensional
 from edge_emo.runtime.base import LoadedModel, Tensors
 from edge_emo.runtime.choose import load_model
-from edge_emo.types import Chunk, Prediction
+from edge_emo.types import Chunk, Modality, Prediction
 
 Progress = Callable[[int, int], None]
 """Called with the number of clips done and their total."""
@@ -198,9 +198,9 @@ def run_clips(
         clips: The clips of a manifest.
         root: Folder that their paths are relative to.
         progress: Told of every clip done.
-        baseline_split: Clips of this split are no test: all of one speaker's become the baseline
-            under which that speaker's other clips are estimated. None estimates every clip
-            without a baseline.
+        baseline_split: Clips of this split are no test: all of one speaker's, of the package's
+            modality, become the baseline under which that speaker's other clips are estimated.
+            None estimates every clip without a baseline.
         keep_going: Leave out what cannot be read and tell of it in the result, so that what was
             estimated is not lost; a speaker's rest must be whole all the same.
 
@@ -211,7 +211,7 @@ def run_clips(
         ConfigError: The model knows no baseline, or a speaker's rest cannot be used.
     """
     every = list(clips)
-    resting, scored = _split_off(every, baseline_split)
+    resting, scored = _split_off(every, baseline_split, package.modality)
     fit = [clip for clip in scored if _is_fit(clip, package)]
     if not fit:
         raise DatasetError(
@@ -265,12 +265,16 @@ def _words(error: EdgeEmoError) -> str:
     return f"{error.message} ({error.hint})" if error.hint else error.message
 
 
-def _split_off(clips: Sequence[Clip], split: str | None) -> tuple[list[Clip], list[Clip]]:
-    resting = [clip for clip in clips if split is not None and clip.split == split]
+def _split_off(
+    clips: Sequence[Clip], split: str | None, modality: Modality
+) -> tuple[list[Clip], list[Clip]]:
+    """Return the clips of rest, of this modality alone, and those to be scored."""
+    own = [clip for clip in clips if clip.modality == modality]
+    resting = [clip for clip in own if split is not None and clip.split == split]
     if split is not None and not resting:
         raise DatasetError(
-            f"no clip has the split {split!r}",
-            hint=f"splits: {', '.join(sorted({clip.split or '' for clip in clips}))}",
+            f"no {modality} clip has the split {split!r}",
+            hint=f"splits: {', '.join(sorted({clip.split or '' for clip in own}))}",
         )
     return resting, [clip for clip in clips if split is None or clip.split != split]
 

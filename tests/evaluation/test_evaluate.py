@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from edge_emo.clock import ManualClock
 from edge_emo.datasets.clips import Clip
 from edge_emo.errors import ConfigError, DatasetError
 from edge_emo.estimators.base import Estimator, Features
+from edge_emo.estimators.baseline import Baseline, expiry
 from edge_emo.estimators.create import build_estimator, create_estimator
 from edge_emo.evaluation.evaluate import (
     TimedModel,
@@ -234,6 +236,30 @@ def test_a_model_without_baselines_refuses_the_split(clips: list[Clip], tmp_path
         )
 
 
+class RestingBrightness(BrightnessEstimator):
+    """Counts the windows of rest that it is given."""
+
+    def windows_of(self, chunk: Chunk) -> list[Features]:
+        return [Features(chunk.t_ns, 0, 1.0, {})]
+
+    def rest(self, windows: Sequence[Features], valid_s: float = 1.0) -> Baseline:
+        return Baseline("face", "brightness", (), (), len(windows), expiry(valid_s))
+
+    def adopt(self, baseline: Baseline | None) -> None:
+        if baseline is not None:
+            assert baseline.windows == 1
+
+
+def test_rest_of_another_modality_is_no_baseline(clips: list[Clip], tmp_path: Path) -> None:
+    seen = replace(picture(tmp_path, 90, None), speaker="a", split="rest")
+    heard = [Clip(one, "voice", path="no.wav", speaker=one, split="rest") for one in ("a", "b")]
+    estimator = RestingBrightness()
+    ran = run_clips(estimator, package(), [*clips, seen, *heard], tmp_path, baseline_split="rest")
+    assert (ran.n_baselines, ran.n_left_out) == (1, 3)
+    with pytest.raises(DatasetError, match="no face clip has the split 'rest'"):
+        run_clips(estimator, package(), [*clips, *heard], tmp_path, baseline_split="rest")
+
+
 def test_a_split_that_no_clip_has_is_an_error(clips: list[Clip], tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="no clip has the split 'rest'"):
+    with pytest.raises(DatasetError, match="no face clip has the split 'rest'"):
         run_clips(BrightnessEstimator(), package(), clips, tmp_path, baseline_split="rest")
