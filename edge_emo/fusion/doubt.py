@@ -95,10 +95,14 @@ class _Pair:
 
 
 class Doubts(ABC):
-    """Which modalities are in doubt: a sign must last before it counts, and be gone as long."""
+    """Which modalities are in doubt: a sign must last before it counts, and be gone as long.
+
+    What was seen more than 20 s before does not count as lasting.
+    """
 
     def __init__(self) -> None:
         self._since: dict[Modality, int] = {}
+        self._settled: dict[Modality, int] = {}
         self._doubts: dict[Modality, str] = {}
 
     @property
@@ -113,6 +117,7 @@ class Doubts(ABC):
     def forget(self, modality: Modality) -> None:
         """Start again with a modality whose stream is gone."""
         self._since.pop(modality, None)
+        self._settled.pop(modality, None)
         self._doubts.pop(modality, None)
 
     @abstractmethod
@@ -121,6 +126,9 @@ class Doubts(ABC):
 
     def settle(self, modality: Modality, reason: str, t_ns: int) -> None:
         """Take the sign of being broken that a modality shows now, in words, or nothing."""
+        if t_ns - self._settled.get(modality, t_ns) > _SPAN_S * 1e9:
+            self._since.pop(modality, None)
+        self._settled[modality] = t_ns
         if bool(reason) == (modality in self._doubts):
             self._since.pop(modality, None)
             return

@@ -14,6 +14,7 @@ from edge_emo.fusion.pooling import PooledFusion
 from edge_emo.types import CATEGORIES, Modality, Posterior, Prediction
 
 SECOND = 1_000_000_000
+HALF_NS = SECOND // 2
 HOP_S = {"face": 0.1, "voice": 0.5, "text": 1.0}
 
 
@@ -114,4 +115,19 @@ def test_a_modality_whose_stream_is_gone_starts_again() -> None:
         watch.look(votes, step * SECOND // 2)
     assert "voice" in watch.doubts
     watch.forget("voice")
+    assert watch.doubts == {}
+
+
+def test_a_sign_from_before_a_long_absence_does_not_count_as_lasting() -> None:
+    def stuck_for(steps: int) -> Watch:
+        watch = Watch()
+        for step in range(steps):
+            watch.look(at(step, face=CATEGORIES[step // 8 % 7], voice="sadness"), step * HALF_NS)
+        return watch
+
+    blamed = next(steps for steps in range(99) if "voice" in stuck_for(steps).doubts)
+    watch = stuck_for(blamed - 2)
+    for step in range(blamed, 3600):
+        watch.look(at(step, face="anger"), step * HALF_NS)
+    watch.look(at(3600, face="anger", voice="sadness"), 3600 * HALF_NS)
     assert watch.doubts == {}
