@@ -169,8 +169,8 @@ class Watch(Doubts):
             zip(cast, rows := shares(cast, CATEGORIES), strict=True)
         ):
             prediction = vote.prediction
-            if self._looked.get(prediction.modality) != prediction.t_ns:
-                self._looked[prediction.modality] = prediction.t_ns
+            if self._looked.get(prediction.modality) != prediction.end_ns:
+                self._looked[prediction.modality] = prediction.end_ns
                 pair = self._pairs.setdefault(prediction.modality, _Pair())
                 others = np.delete(rows, number, axis=0)
                 pair.look(row, others.mean(axis=0), _likeness(others), t_ns)

@@ -131,3 +131,16 @@ def test_a_sign_from_before_a_long_absence_does_not_count_as_lasting() -> None:
         watch.look(at(step, face="anger"), step * HALF_NS)
     watch.look(at(3600, face="anger", voice="sadness"), 3600 * HALF_NS)
     assert watch.doubts == {}
+
+
+def test_every_window_of_an_utterance_is_looked_at_though_all_begin_with_it() -> None:
+    watch = Watch()
+    for step in range(120):
+        label, second = CATEGORIES[step // 6 % 7], step % 6
+        heard = to_vote(sharp("sadness" if second == 0 else label, 0.8), 1.0, "voice").prediction
+        voice = dataclasses.replace(
+            heard, t_ns=(step - second) * HALF_NS, duration_ns=(second + 2) * HALF_NS
+        )
+        (face,) = at(step, face=label)
+        watch.look([face, Vote(voice, 1.0)], step * HALF_NS)
+    assert watch.doubts == {}
