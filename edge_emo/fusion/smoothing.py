@@ -25,6 +25,9 @@ _NO_SIGNS = Signs()
 _LEAST = 1e-6
 """Least share, of the greatest one, that a label counts with, so that it can come back."""
 
+_BELIEVED = 1e-300
+"""Least belief in a label before a look; with a hazard of 0 it would fall to 0 and stay there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Smoothing:
@@ -93,7 +96,7 @@ class ChangeFilter:
         least = top * _LEAST
         before = self._belief
         raised: list[float] = [
-            (stay * held + jump) * (share / top if share > least else _LEAST) ** looks
+            max(stay * held + jump, _BELIEVED) * (share / top if share > least else _LEAST) ** looks
             for held, share in zip(before, posterior.probabilities, strict=True)
         ]
         total = sum(raised)

@@ -72,6 +72,15 @@ def test_any_posteriors_leave_a_belief_that_can_move_again(
     assert belief.label == "fear"
 
 
+@pytest.mark.parametrize("hazard_hz", [0.0, 1e-30])
+def test_labels_that_hardly_ever_jump_still_give_way_to_lasting_evidence(hazard_hz: float) -> None:
+    belief = ChangeFilter(hazard_hz, 10.0, 0.6)
+    for name in ("fear", "anger", "happiness"):
+        for elapsed_s in (0.1, 10.0, 100.0):
+            assert 0.0 <= belief.step(sharp(name, 1.0), elapsed_s) <= 1.0
+        assert belief.label == name
+
+
 def test_other_names_start_it_afresh() -> None:
     belief = ChangeFilter(2.0, 10.0, 0.6)
     belief.step(sharp("fear", 0.9), 0.0)
