@@ -177,19 +177,22 @@ class PooledFusion(Fusion):
         prediction = self._newest.get(modality)
         if prediction is None or prediction.posterior is None:
             return None
-        trust = self._trust[modality]
-        age = max(t_ns - prediction.end_ns, 0) / 1e9 / trust.lifetime_s
-        fresh = 0.0 if age > 3.0 else math.exp(-age)
-        weight = trust.reliability * prediction.quality * fresh
+        fresh = self._fresh(prediction, t_ns)
+        weight = self._trust[modality].reliability * prediction.quality * fresh
         weight *= self._watch_of[modality].factor(modality)
         return Vote(prediction, weight, fresh) if weight > 0 else None
+
+    def _fresh(self, prediction: Prediction, t_ns: int) -> float:
+        lifetime_s = self._trust[prediction.modality].lifetime_s
+        age = max(t_ns - prediction.end_ns, 0) / 1e9 / lifetime_s
+        return 0.0 if age > 3.0 else math.exp(-age)
 
     def _reason(self, t_ns: int) -> str:
         reasons = []
         for modality, prediction in self._newest.items():
-            age_s = (t_ns - prediction.end_ns) / 1e9
-            stale = f"nothing for {age_s:.1f} s" if age_s > 0 else "no weight"
-            reasons.append(f"{modality}: {prediction.abstained or stale}")
+            stale = f"nothing for {(t_ns - prediction.end_ns) / 1e9:.1f} s"
+            why = "no weight" if self._fresh(prediction, t_ns) > 0 else stale
+            reasons.append(f"{modality}: {prediction.abstained or why}")
         return "; ".join(reasons) or "no evidence yet"
 
 

@@ -115,6 +115,13 @@ def test_an_abstaining_modality_stops_counting_and_says_why() -> None:
     assert "face: no face" in fused.reason
 
 
+def test_a_fresh_vote_without_weight_is_not_called_stale() -> None:
+    one = fusion(face=Trust(0.0, 1.0))
+    one.update(prediction("face", posterior(anger=0.9)))
+    assert one.fuse(SECOND).reason == "face: no weight"
+    assert one.fuse(4 * SECOND).reason == "face: nothing for 4.0 s"
+
+
 def test_a_lost_modality_stops_counting() -> None:
     one = fusion()
     one.update(prediction("voice", posterior(anger=0.9)))
