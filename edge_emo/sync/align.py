@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
@@ -76,13 +77,12 @@ class LatestJoin(_Boxes[T]):
     def take(self) -> Iterator[tuple[str, T]]:
         """Yield one turn: what waits of each queue, oldest first, then what is newest.
 
-        Of a queue it is :data:`ROUND_NS` at most. Of a stream that keeps only its newest item,
-        that item is taken when its turn has come, so that it never ages behind others.
+        Of a queue it is :data:`ROUND_NS` at most, in the order in which it was put there. Of a
+        stream that keeps only its newest item, that item is taken when its turn has come, so
+        that it never ages behind others.
         """
-        queued = [(name, item) for name, box in self._queues.items() for item in _turn(box)]
-        if len(queued) > 1:
-            queued.sort(key=lambda pair: pair[1].end_ns)
-        yield from queued
+        turns = [[(name, item) for item in _turn(box)] for name, box in self._queues.items()]
+        yield from heapq.merge(*turns, key=lambda pair: pair[1].end_ns)
         for name, box in self._fresh.items():
             if (item := box.take()) is not None:
                 yield name, item

@@ -31,6 +31,16 @@ def test_latest_serves_what_is_there() -> None:
     assert serve(LatestJoin(filled, bell)) == [("camera", 9), ("eeg", 10), ("camera", 12)]
 
 
+def test_latest_never_swaps_two_items_of_one_stream() -> None:
+    bell = Bell()
+    filled = boxes(bell, "eeg", "microphone")
+    for time in (20, 10, 30):  # a stamp that steps back, as when the host's time is corrected
+        filled["eeg"].put(Item(time))
+    filled["microphone"].put(Item(25))
+    expected = [("eeg", 20), ("eeg", 10), ("microphone", 25), ("eeg", 30)]
+    assert serve(LatestJoin(filled, bell)) == expected
+
+
 def test_reproducible_waits_for_a_stream_that_could_still_be_earlier() -> None:
     bell = Bell()
     filled = boxes(bell, "camera", "eeg")
