@@ -93,14 +93,14 @@ class FaceTracker:
         self._detector = detector
         self._settings = settings or TrackSettings()
         self._chooser = PersonChooser(self._settings)
+        self._next_id = 1
         self.reset()
 
     def reset(self) -> None:
-        """Forget all faces; ids begin at 1 again."""
+        """Forget all faces; their ids are not given again."""
         self._faces: list[TrackedFace] = []
         self._now: tuple[TrackedFace, ...] = ()
         self._detected_ns: int | None = None
-        self._next_id = 1
         self._chooser.reset()
 
     @property

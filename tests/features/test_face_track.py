@@ -187,12 +187,12 @@ def test_an_unknown_policy_is_named() -> None:
         FaceTracker(Scripted([]), TrackSettings(policy="tallest"))
 
 
-def test_reset_begins_anew() -> None:
-    tracker = FaceTracker(Scripted([[face(100, 100)], [face(300, 300)]]))
-    tracker.update(FRAME, 0)
+def test_reset_forgets_every_face_and_gives_none_of_their_ids_again() -> None:
+    tracker = FaceTracker(Scripted([[face(100, 100)], [face(100, 100)]]))
+    assert [t.id for t in tracker.update(FRAME, 0)] == [1]
     tracker.reset()
     assert (tracker.faces, tracker.person) == ((), None)
-    assert [t.id for t in tracker.update(FRAME, 0)] == [1]
+    assert [t.id for t in tracker.update(FRAME, 0)] == [2]
 
 
 @given(

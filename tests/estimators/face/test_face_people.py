@@ -240,9 +240,9 @@ def test_any_film_gives_sensible_predictions_and_the_same_twice(
         assert sum(face.counts for face in faces) == bool(faces)
 
 
-def test_a_new_stream_begins_with_new_ids(estimator: FaceEstimator) -> None:
+def test_a_camera_that_comes_back_uses_no_id_again(estimator: FaceEstimator) -> None:
     watch(estimator, [people((320, 240, 110)), backdrop()])
     estimator.start(camera())
     assert estimator.faces == ()
     ((_, faces),) = watch(estimator, [people((100, 100, 110))])
-    assert [(face.id, face.prediction is not None) for face in faces] == [(1, True)]
+    assert [(face.id, face.prediction is not None) for face in faces] == [(2, True)]
