@@ -184,7 +184,7 @@ class Affect:
         entropy: 0 (certain) … 1 (flat): entropy of what was pooled at this instant, before
             smoothing, over its largest value. None in recordings that lack it.
         conflict: 0 (the modalities say the same) … 1 (nothing in common), or None when fewer than
-            two modalities with the same labels vote.
+            two modalities vote, or not all over the same labels.
         coherence: 0 … 1, share of the quantum state off the basis in which labels are read;
             None with other methods.
     """
