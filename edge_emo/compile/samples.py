@@ -102,7 +102,7 @@ def read_samples(
         model: The float model: it runs over the clips. Not needed for an .npz.
         baseline_split: See :func:`edge_emo.evaluation.evaluate.run_clips`.
         split: Only clips of this split; None for all.
-        progress: Told of every clip done.
+        progress: Told of the beginning, and of every clip done.
 
     Raises:
         DatasetError: The file is wrong, or its arrays are not of the package's shapes.
@@ -127,14 +127,14 @@ def read_samples(
             progress(done, total)
 
     ran = run_clips(estimator, package, clips, root or path.parent, note, baseline_split)
-    counts = np.diff([0, *ends])
+    counts = np.diff(ends)  # what ran before the first clip was of baselines
     heard = [outcome for outcome, n in zip(ran.outcomes, counts, strict=True) if n]
     labels = tuple(one.clip.label for one in heard)
     numbers = np.repeat(np.arange(len(heard)), counts[counts > 0])
     if not len(numbers):
         raise DatasetError(f"{path}: the estimator abstained from every clip")
     values = [[getattr(one.clip, name) for name in DIMENSIONS] for one in heard]
-    return Samples(recorder.stacked(), numbers, labels, values=_known(values))
+    return Samples(recorder.stacked(ends[0]), numbers, labels, values=_known(values))
 
 
 def _known(values: object) -> npt.NDArray[np.float64] | None:
@@ -160,9 +160,9 @@ class _Recorder(LoadedModel):
     def close(self) -> None:
         self._model.close()
 
-    def stacked(self) -> tuple[npt.NDArray[Any], ...]:
-        """Return what was seen, one array per input, without the batch axis."""
-        return tuple(np.concatenate(column) for column in zip(*self.seen, strict=True))
+    def stacked(self, first: int) -> tuple[npt.NDArray[Any], ...]:
+        """Return what was seen from a run on, one array per input, without the batch axis."""
+        return tuple(np.concatenate(column) for column in zip(*self.seen[first:], strict=True))
 
 
 def _from_arrays(package: ModelPackage, path: Path) -> Samples:

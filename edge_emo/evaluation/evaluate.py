@@ -26,7 +26,7 @@ from edge_emo.runtime.choose import load_model
 from edge_emo.types import Chunk, Modality, Prediction
 
 Progress = Callable[[int, int], None]
-"""Called with the number of clips done and their total."""
+"""Called with the number of clips done and their total: with 0 once baselines are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def evaluate_package(
         precision: The one precision of files to use; None for any.
         baseline_split: See :func:`run_clips`.
         clock: Clock that inference is timed on; the system's when None.
-        progress: Told of every clip done.
+        progress: Told of the beginning, and of every clip done.
         folders: More folders of packages, in which the detector is looked for first.
         keep_going: See :func:`run_clips`.
 
@@ -197,7 +197,7 @@ def run_clips(
         package: Tells which clips are fit.
         clips: The clips of a manifest.
         root: Folder that their paths are relative to.
-        progress: Told of every clip done.
+        progress: Told of the beginning, and of every clip done.
         baseline_split: Clips of this split are no test: all of one speaker's, of the package's
             modality, become the baseline under which that speaker's other clips are estimated.
             None estimates every clip without a baseline.
@@ -224,6 +224,8 @@ def run_clips(
     }
     outcomes: list[Outcome] = []
     unread: list[EdgeEmoError] = []
+    if progress is not None:
+        progress(0, len(fit))
     for done, clip in enumerate(fit, start=1):
         estimator.adopt(baselines.get(clip.speaker or ""))
         try:

@@ -178,7 +178,7 @@ def test_every_clip_starts_a_stream_of_its_own_and_is_reported(
     estimator, done = BrightnessEstimator(), []
     run_clips(estimator, package(), clips, tmp_path, lambda n, total: done.append((n, total)))
     assert [info.kind for info in estimator.started] == ["camera"] * 4
-    assert done == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert done == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_nothing_fit_is_an_error_that_names_the_labels(clips: list[Clip], tmp_path: Path) -> None:
