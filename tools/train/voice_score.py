@@ -32,7 +32,7 @@ from edge_emo.clock import MonotonicClock
 from edge_emo.datasets.clips import Clip
 from edge_emo.estimators.create import build_estimator
 from edge_emo.evaluation import metrics
-from edge_emo.evaluation.evaluate import Outcome, TimedModel, run_clips, summarise
+from edge_emo.evaluation.evaluate import Outcome, Run, TimedModel, run_clips, summarise
 from edge_emo.manifest import ModelPackage, read_package
 from edge_emo.runtime.choose import load_model
 from edge_emo.types import Posterior
@@ -189,14 +189,14 @@ class FoldFile:
 
     def outcomes(self, clips: list[Clip], root: Path) -> list[Outcome]:
         """Estimate clips."""
-        return run_clips(self._estimator, self.package, clips, root)[0]
+        return list(run_clips(self._estimator, self.package, clips, root).outcomes)
 
 
 def report(
     package: ModelPackage, split: str, outcomes: list[Outcome], runs_ns: Sequence[int], backend: str
 ) -> dict[str, Any]:
     """Return the figures of outcomes, as ``edge-emo evaluate`` reports them."""
-    found = summarise(package, outcomes, 0, runs_ns, backend=backend)
+    found = summarise(package, Run(outcomes, 0), runs_ns, backend=backend)
     row = {"split": split, **found.to_json()}
     kept = ("n", "unweighted_average_recall", "expected_calibration_error", "abstained")
     print(split, {key: row[key] for key in kept}, flush=True)
