@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from edge_emo.clock import Clock
 from edge_emo.errors import ConfigError
 from edge_emo.estimators.baseline import Baseline
@@ -23,17 +25,24 @@ class KeepingEstimator(PackagedEstimator):
     def __init__(self, package: ModelPackage, model: LoadedModel, clock: Clock, size: int) -> None:
         super().__init__(package, model, clock)
         self._size = size
+        self._changing = threading.Lock()
         self._baseline: Baseline | None = None
 
     @property
     def baseline(self) -> Baseline | None:
         """The baseline in use; None without one, and when its time is over."""
-        if self._baseline is not None and self._baseline.expired:
-            self._baseline = None
-        return self._baseline
+        held = self._baseline
+        if held is None or not held.expired:
+            return held
+        with self._changing:
+            if self._baseline is held:
+                self._baseline = None
+        return None
 
     def adopt(self, baseline: Baseline | None) -> None:
         """Use a baseline from the next window on; None forgets the one in use.
+
+        Any thread may call.
 
         Raises:
             ConfigError: It was taken for another package.
@@ -45,4 +54,5 @@ class KeepingEstimator(PackagedEstimator):
                 f"the baseline was taken for {baseline.model_id}, not for {self.model_id}",
                 hint="take a new one with this model",
             )
-        self._baseline = baseline
+        with self._changing:
+            self._baseline = baseline

@@ -183,3 +183,40 @@ def test_windows_that_cannot_be_used_do_not_count(estimator: Told) -> None:
 
 def test_a_long_rest_is_estimated_in_part(estimator: Told) -> None:
     assert estimator.rest([window(PLAIN)] * 300).windows <= 64
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_baseline_adopted_while_another_is_looked_at_stays(estimator: Told, ended: bool) -> None:
+    new = estimator.rest([window(PLAIN)])
+
+    class Looked(Baseline):
+        @property
+        def expired(self) -> bool:
+            estimator.adopt(new)
+            return ended
+
+    estimator.adopt(Looked(**dataclasses.asdict(new)))
+    told(estimator, PLAIN)
+    assert estimator.baseline is new
+
+
+def test_a_baseline_may_be_erased_while_it_is_looked_at(estimator: Told) -> None:
+    rest = estimator.rest([window(sharp("sadness", 0.9))])
+    before = told(estimator, PLAIN)
+
+    class Erasing(Told):
+        """Another thread erases the baseline once it was found to be there."""
+
+        @property
+        def _baseline(self) -> Baseline | None:
+            held, self.held = self.held, None
+            return held
+
+        @_baseline.setter
+        def _baseline(self, baseline: Baseline | None) -> None:
+            self.held = baseline
+
+    other = Erasing(package(), Echo(), ManualClock())
+    other.adopt(rest)
+    assert shares(told(other, PLAIN)) != shares(before)
+    assert shares(told(other, PLAIN)) == shares(before)
