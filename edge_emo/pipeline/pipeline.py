@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edge_emo.clock import Clock, MonotonicClock, ReplayClock
 from edge_emo.config import Config, States, Streams, read_config
 from edge_emo.drivers.text.push import PushedText
-from edge_emo.errors import ClosedError, ConfigError, EdgeEmoError
+from edge_emo.errors import ClosedError, ConfigError, EdgeEmoError, StaleError
 from edge_emo.estimators.baseline import VALID_S, Baseline, erase
 from edge_emo.pipeline import plan
 from edge_emo.pipeline.rest import results, results_of_some
@@ -339,6 +339,10 @@ class Pipeline:
             StaleError: Its time is over.
         """
         known = baseline if isinstance(baseline, Baseline) else Baseline.load(baseline)
+        if known.expired:
+            raise StaleError(
+                f"the baseline of {known.modality} ended at {known.expires}", hint="take a new one"
+            )
         self._live().lane(known.modality).adopt(known)
 
     def erase_baseline(self, *modalities: Modality, path: str | Path | None = None) -> None:

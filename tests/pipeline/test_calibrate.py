@@ -15,7 +15,8 @@ from edge_emo.demo import demo_streams
 from edge_emo.drivers.capture import Capture, Delivery
 from edge_emo.drivers.eeg.npz import NpzEeg
 from edge_emo.drivers.virtual_signals import body_signals
-from edge_emo.errors import ClosedError, ConfigError
+from edge_emo.errors import ClosedError, ConfigError, StaleError
+from edge_emo.estimators.baseline import Baseline
 from edge_emo.features.eeg import FEATURES
 from edge_emo.pipeline.lane import Lane
 from edge_emo.pipeline.trace import Trace
@@ -40,6 +41,19 @@ def test_a_baseline_is_taken_used_and_erased(tmp_path: Path) -> None:
     assert len(baseline.values) == len(FEATURES)
     assert baseline.windows >= 3
     assert not (tmp_path / "rest.json").exists()
+
+
+def test_a_baseline_whose_time_is_over_is_not_taken_up() -> None:
+    ended = Baseline(
+        "eeg",
+        "eeg-load-small",
+        (0.0,) * len(FEATURES),
+        (1.0,) * len(FEATURES),
+        1,
+        "2020-01-01T00:00:00+00:00",
+    )
+    with pipeline() as running, pytest.raises(StaleError, match="baseline of eeg ended at 2020"):
+        running.use_baseline(ended)
 
 
 def test_streams_that_end_before_leave_no_baseline() -> None:
