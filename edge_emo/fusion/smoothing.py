@@ -104,7 +104,8 @@ class ChangeFilter:
         most = max(belief)
         if most - belief[self._names.index(self.label)] >= self._lead:
             self.label = self._names[belief.index(most)]
-        return 0.5 * sum([abs(a - b) for a, b in zip(before, belief, strict=True)])
+        apart = sum([abs(a - b) for a, b in zip(before, belief, strict=True)])
+        return min(0.5 * apart, 1.0)  # rounding may lead beyond, and the posterior below 0
 
 
 class AffectSmoother:
