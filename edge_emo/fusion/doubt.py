@@ -124,12 +124,15 @@ class Doubts(ABC):
     def look(self, votes: Sequence[Vote], t_ns: int) -> None:
         """Take the votes of one side at an instant."""
 
-    def settle(self, modality: Modality, reason: str, t_ns: int) -> None:
-        """Take the sign of being broken that a modality shows now, in words, or nothing."""
+    def settle(self, modality: Modality, reason: str | None, t_ns: int) -> None:
+        """Take the sign of being broken that a modality shows now, in words, or nothing.
+
+        None, when it is not known, neither blames nor clears it.
+        """
         if t_ns - self._settled.get(modality, t_ns) > _SPAN_S * 1e9:
             self._since.pop(modality, None)
         self._settled[modality] = t_ns
-        if bool(reason) == (modality in self._doubts):
+        if reason is None or bool(reason) == (modality in self._doubts):
             self._since.pop(modality, None)
             return
         since = self._since.setdefault(modality, t_ns)

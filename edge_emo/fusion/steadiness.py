@@ -47,11 +47,11 @@ class _Steps:
             self._mean += share * (abs(arousal - self._last) - self._mean)
         self._last, self.looked_ns = arousal, t_ns
 
-    def sign(self) -> str:
-        """Return what is wrong, in words, or nothing."""
+    def sign(self) -> str | None:
+        """Return what is wrong, in words, or nothing; None while that is not known."""
         known_s = (self.looked_ns or 0) / 1e9 - self.began_ns / 1e9
         if self._count < _LEAST or known_s < _WARM_S:
-            return ""
+            return None
         if self._mean > UNSTEADY:
             return "jumps between windows that overlap"
         return "gives the same answer although its signal changes" if self._mean < _SAME else ""

@@ -88,6 +88,17 @@ def test_one_that_is_healthy_again_is_trusted_again() -> None:
     assert fusion.doubts() == {}
 
 
+def test_a_gap_alone_clears_no_doubt() -> None:
+    random = np.random.default_rng(0)
+    _, fusion = doubted("eeg", broken("random", 40, random))
+    assert "eeg" in fusion.doubts()
+    for number, share in enumerate(broken("random", 12, random)):
+        t_s = 60.0 + number
+        fusion.update(prediction("eeg", share, t_s))
+        fusion.fuse(round((t_s + WINDOW_S["eeg"]) * SECOND))
+        assert "eeg" in fusion.doubts()
+
+
 def test_windows_that_do_not_overlap_may_jump() -> None:
     fusion = PooledFusion({"eeg": Trust(0.5, 10.0)})
     for number in range(60):
