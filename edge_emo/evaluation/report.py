@@ -46,7 +46,8 @@ class Report:
         accuracy_interval: Lower and upper end of its 95 % interval, by bootstrap.
         unweighted_average_recall_interval: Likewise.
         macro_f1_interval: Likewise.
-        interval_over: What was drawn for them: speakers where all are known, else clips.
+        interval_over: What was drawn for them: speakers where all are known and there are two or
+            more, else clips.
         n_unread: Clips that could not be read; they count nowhere else.
         unread: Why, of the first of them, with clip and file.
     """
