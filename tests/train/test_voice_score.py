@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge_emo.datasets.clips import Clip
-from edge_emo.manifest import find_package
+from edge_emo.manifest import MANIFEST, find_package
+from edge_emo.manifest.write import read_table, to_toml
 from tests.train_tools import need_torch, training
 
 pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
@@ -27,3 +28,16 @@ def test_a_run_is_reported_by_its_exported_file() -> None:
     assert outcome.clip is clip
     assert (row["split"], row["n"], row["backend"]) == ("test", 1, "onnx")
     assert row["inference_ms_p50"] > 0
+
+
+def test_openvino_is_measured_by_a_file_of_its_own_only(tmp_path: Path) -> None:
+    need_torch()
+    whole = find_package("voice").folder
+    light = tmp_path / whole.name
+    light.mkdir()
+    table = read_table(whole)
+    table["files"] = [row for row in table["files"] if row.get("target") != "openvino"]
+    (light / MANIFEST).write_text(to_toml(table), encoding="utf-8")
+    with training("voice") as modules:
+        assert modules.voice._int8_backends(whole) == ["litert", "openvino"]
+        assert modules.voice._int8_backends(light) == ["litert"]
