@@ -212,20 +212,12 @@ def run_clips(
     """
     every = list(clips)
     resting, scored = _split_off(every, baseline_split, package.modality)
-    fit = [clip for clip in scored if _is_fit(clip, package)]
-    if not fit:
-        raise DatasetError(
-            f"none of {len(scored)} clips is a {package.modality} clip that {package.id} can judge",
-            hint=f"its labels: {', '.join(package.labels)}",
-        )
-    baselines = {
-        speaker: _baseline(estimator, [clip for clip in resting if clip.speaker == speaker], root)
-        for speaker in sorted({clip.speaker or "" for clip in resting} - {""})
-    }
+    fit = _fit(scored, package)
+    baselines = _baselines(estimator, resting, root)
     outcomes: list[Outcome] = []
     unread: list[EdgeEmoError] = []
-    if progress is not None:
-        progress(0, len(fit))
+    tell = progress or _tell_nobody
+    tell(0, len(fit))
     for done, clip in enumerate(fit, start=1):
         estimator.adopt(baselines.get(clip.speaker or ""))
         try:
@@ -234,12 +226,35 @@ def run_clips(
             if not keep_going:
                 raise
             unread.append(error)
-        if progress is not None:
-            progress(done, len(fit))
+        tell(done, len(fit))
     if not outcomes:
         raise _all_unread(unread)
     words = [_words(error) for error in unread]
     return Run(outcomes, len(scored) - len(fit), len(baselines), words)
+
+
+def _tell_nobody(done: int, total: int) -> None:
+    pass
+
+
+def _fit(clips: Sequence[Clip], package: ModelPackage) -> list[Clip]:
+    fit = [clip for clip in clips if _is_fit(clip, package)]
+    if not fit:
+        raise DatasetError(
+            f"none of {len(clips)} clips is a {package.modality} clip that {package.id} can judge",
+            hint=f"its labels: {', '.join(package.labels)}",
+        )
+    return fit
+
+
+def _baselines(
+    estimator: Estimator, resting: Sequence[Clip], root: str | Path
+) -> dict[str, Baseline]:
+    """Return the baseline of each speaker."""
+    return {
+        speaker: _baseline(estimator, [clip for clip in resting if clip.speaker == speaker], root)
+        for speaker in sorted({clip.speaker or "" for clip in resting} - {""})
+    }
 
 
 def _begun(estimator: Estimator, clip: Clip, root: str | Path) -> Chunk:
