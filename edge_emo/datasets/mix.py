@@ -187,6 +187,7 @@ def write_parts(manifest: str | Path, out: str | Path) -> Counter[str]:
     manifest, out = Path(manifest), Path(out)
     out.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
+    before, after = manifest.parent.resolve(), out.resolve()
     with ExitStack() as stack:
         files: dict[str, IO[str]] = {}
         for clip in iter_clips(manifest):
@@ -197,7 +198,7 @@ def write_parts(manifest: str | Path, out: str | Path) -> Counter[str]:
             if clip.split not in files:
                 file = (out / f"{clip.split}.part").open("w", encoding="utf-8")
                 files[clip.split] = stack.enter_context(file)
-            moved = rebased(clip, manifest.parent, out)
+            moved = rebased(clip, before, after)
             files[clip.split].write(clip_line(moved, clip.clip))
             counts[clip.split] += 1
     for part in counts:
@@ -234,16 +235,17 @@ def representative(
     chosen = [clip for clip, _ in zip(_in_turn(turns), range(count), strict=False)]
     if not chosen:
         raise DatasetError(f"{manifest} has no clip of {part}")
-    moved = [rebased(clip, Path(manifest).parent, Path(out).parent) for clip in chosen]
+    before, after = (Path(path).parent.resolve() for path in (manifest, out))
+    moved = [rebased(clip, before, after) for clip in chosen]
     write_clips(out, moved)
     return moved
 
 
 def rebased(clip: Clip, old: Path, new: Path) -> Clip:
-    """Return a clip whose path is relative to another folder."""
+    """Return a clip whose path is relative to another folder; both folders are resolved."""
     if clip.path is None:
         return clip
-    path = Path(os.path.relpath((old / clip.path).absolute(), new.absolute())).as_posix()
+    path = Path(os.path.relpath(old / clip.path, new)).as_posix()
     return replace(clip, path=path)
 
 
@@ -251,12 +253,13 @@ _NAMES = ("train", "validation", "test")
 
 
 def _chosen(row: Ingredient, have: Path, out: Path) -> Iterator[Clip]:
+    before, after = have.resolve(), out.resolve()
     for clip in iter_clips(have / f"{row.name}.jsonl"):
         if clip.modality in row.modalities:
             part = PARTS.get(clip.split or "train")
             if part is None:
                 raise DatasetError(f"clip {clip.clip} is of an unknown part {clip.split!r}")
-            yield rebased(replace(clip, split=part), have, out)
+            yield rebased(replace(clip, split=part), before, after)
 
 
 def _held_keys(row: Ingredient, have: Path) -> Iterator[int]:

@@ -45,7 +45,7 @@ class ManifestWriter:
     ) -> None:
         self._tree, self._manifest, self._paths = tree, manifest, paths
         self._seed, self._verify = seed, verify
-        relative = Path(os.path.relpath(tree.root, manifest.parent)).as_posix()
+        relative = _way(manifest.parent, tree.root)
         self._prefix = "" if relative == "." else f"{relative}/"
         self._names = array("Q")
         self._pending = array("I")
@@ -148,6 +148,14 @@ class ManifestWriter:
         if known != person and speaker not in self._told_of:
             self._told_of.add(speaker)
             self._tree.findings.add("speaker", speaker, f"{known} and {person}")
+
+
+def _way(folder: Path, root: Path) -> str:
+    """Return the way from a folder to another; links are left as named where it holds."""
+    named = Path(os.path.relpath(root, folder))
+    if not (folder / named).exists() or not (folder / named).samefile(root):
+        named = Path(os.path.relpath(root.resolve(), folder.resolve()))
+    return named.as_posix()
 
 
 def write_made(target: Path, made: Made) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from datasets.trees import CASES
+from datasets.trees.plant import put
 
 from edge_emo.cli.app import main
 from edge_emo.datasets.adapter import make_adapter
@@ -97,6 +98,16 @@ def test_parts_are_written_apart(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["datasets", "parts", str(have / "goemotions.jsonl"), "--out", str(out)]) == 0
     assert capsys.readouterr().out == "dev 1, test 1, train 2\n"
     assert [clip.split for clip in read_clips(out / "dev.jsonl")] == ["dev"]
+
+
+def test_parts_lie_behind_a_link_and_paths_hold(tmp_path: Path) -> None:
+    root = put(tmp_path / "in", {"a.wav": None})
+    write_clips(root / "m.jsonl", [Clip("a", "voice", path="a.wav", split="train")])
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    (tmp_path / "out").symlink_to(tmp_path / "far" / "away")
+    write_parts(root / "m.jsonl", tmp_path / "out")
+    (clip,) = read_clips(tmp_path / "out" / "train.jsonl")
+    assert (tmp_path / "out" / str(clip.path)).is_file()
 
 
 def test_a_part_is_no_way_out_of_the_folder(tmp_path: Path) -> None:

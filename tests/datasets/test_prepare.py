@@ -93,6 +93,16 @@ def test_films_are_verified_by_their_first_frame(tmp_path: Path) -> None:
     assert "is no readable film" in summary.findings.first["unreadable"][0]
 
 
+def test_paths_hold_where_the_manifests_folder_is_a_link(tmp_path: Path) -> None:
+    root = CASES["ased"].plant(tmp_path / "in")
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    (tmp_path / "out").symlink_to(tmp_path / "far" / "away")
+    prepare(make_adapter("ased"), root, tmp_path / "out" / "a.jsonl", Options(verify=True))
+    clips = read_clips(tmp_path / "out" / "a.jsonl")
+    assert len(clips) == 2
+    assert all((tmp_path / "out" / str(clip.path)).is_file() for clip in clips)
+
+
 def test_a_damaged_recording_is_left_out_and_the_others_are_made(tmp_path: Path) -> None:
     root = CASES["eegmat"].plant(tmp_path / "in")
     whole = (root / "Subject00_2.edf").read_bytes()
