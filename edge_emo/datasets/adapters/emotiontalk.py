@@ -65,7 +65,7 @@ def _item(
         path,
         native=emotion,
         text=_TAGS.sub("", text).strip() if text is not None else None,
-        speaker=f"{group}_{speaker}",
+        speaker=speaker,
         split=_PARTS.get(group, "train"),
         about=about,
     )

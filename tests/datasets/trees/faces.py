@@ -184,7 +184,12 @@ CASES = {
     "emotiontalk": Case(
         _emotiontalk,
         {
-            "G00001_42_14_024/text": {"label": "neutral", "text": "好的", "split": "validation"},
+            "G00001_42_14_024/text": {
+                "label": "neutral",
+                "text": "好的",
+                "split": "validation",
+                "speaker": "emotiontalk/14",
+            },
             "G00001_42_14_024/voice": {"label": "sadness", "about.native_joint": "happy"},
             "G00001_42_14_024/face": {"label": "anger", "about.dialogue": "G00001_42"},
         },
