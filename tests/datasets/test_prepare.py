@@ -197,6 +197,25 @@ def test_lines_of_a_dialogue_carry_what_was_said_just_before(tmp_path: Path) -> 
         assert clips[f"{key}/{first}"].context is None
 
 
+def test_turns_of_iemocap_come_as_they_were_said(tmp_path: Path) -> None:
+    """Its label files list all turns of one speaker before those of the other."""
+    said = {"F000": (1.0, "Ahoy."), "F001": (5.0, "The ferry."), "M000": (3.0, "Who calls?")}
+    base, name = "Session1/dialog", "Ses01F_impro01"
+    labels = "".join(
+        f"[{start} - {start + 1}]\t{name}_{turn}\tneu\t[3.0, 3.0, 3.0]\n\n"
+        for turn, (start, _) in said.items()
+    )
+    texts = "".join(
+        f"{name}_{turn} [{start}-{start + 1}]: {text}\n" for turn, (start, text) in said.items()
+    )
+    files = {f"EmoEvaluation/{name}.txt": labels, f"transcriptions/{name}.txt": texts}
+    root = put(tmp_path / "IEMOCAP", {f"{base}/{path}": text for path, text in files.items()})
+    prepare(make_adapter("iemocap"), root, tmp_path / "i.jsonl")
+    clips = read_clips(tmp_path / "i.jsonl")
+    assert [clip.text for clip in clips] == ["Ahoy.", "Who calls?", "The ferry."]
+    assert [before["text"] for before in clips[2].context or ()] == ["Ahoy.", "Who calls?"]
+
+
 def test_nexdata_without_mapping_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="column-mapping file"):
         make_adapter("nexdata")

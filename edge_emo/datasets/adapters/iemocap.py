@@ -37,23 +37,27 @@ class Iemocap(Adapter):
 
 
 def _dialogue(tree: Tree, session: str, dialogue: str, path: Path) -> Iterator[Item]:
+    """Yield the turns in the order of their starts; the file lists one speaker after the other."""
     spoken = _transcript(tree, f"{session}/dialog/transcriptions/{dialogue}.txt")
     film = f"{session}/dialog/avi/DivX/{dialogue}.avi"
     if tree.find(film) is None:
         tree.findings.add("missing", film)
-    turn: dict[str, Any] | None = None
+    turns = sorted(_turns(tree, path), key=lambda turn: float(turn["start"]))
+    for number, turn in enumerate(turns):
+        yield from _items(tree, (session, dialogue, number), turn, spoken)
+
+
+def _turns(tree: Tree, path: Path) -> list[dict[str, Any]]:
+    turns: list[dict[str, Any]] = []
     for line in tree.lines(path):
         match = _TURN.match(line.text)
         if match:
-            if turn:
-                yield from _items(tree, session, dialogue, turn, spoken)
-            turn = {**match.groupdict(), "where": line.where, "votes": {}}
+            turns.append({**match.groupdict(), "where": line.where, "votes": {}})
         elif line.text.startswith("["):
             tree.findings.add("broken", line.where, "no turn")
-        elif turn:
-            _vote(turn["votes"], line.text)
-    if turn:
-        yield from _items(tree, session, dialogue, turn, spoken)
+        elif turns:
+            _vote(turns[-1]["votes"], line.text)
+    return turns
 
 
 def _vote(votes: dict[str, float], text: str) -> None:
@@ -66,8 +70,9 @@ def _vote(votes: dict[str, float], text: str) -> None:
 
 
 def _items(
-    tree: Tree, session: str, dialogue: str, turn: dict[str, Any], spoken: dict[str, str]
+    tree: Tree, place: tuple[str, str, int], turn: dict[str, Any], spoken: dict[str, str]
 ) -> Iterator[Item]:
+    session, dialogue, number = place
     name, where = turn["turn"], turn["where"]
     match = _NAME.fullmatch(name)
     if match is None:
@@ -85,6 +90,7 @@ def _items(
         "dominance": tree.dimension(turn["d"].strip(), where),
         "about": {
             "dialogue": dialogue,
+            "turn": number,
             "group": session,
             "gender": "female" if match[3] == "F" else "male",
             "half": "left" if match[2] == match[3] else "right",
