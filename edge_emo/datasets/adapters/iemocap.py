@@ -49,14 +49,17 @@ def _dialogue(tree: Tree, session: str, dialogue: str, path: Path) -> Iterator[I
 
 def _turns(tree: Tree, path: Path) -> list[dict[str, Any]]:
     turns: list[dict[str, Any]] = []
+    votes: dict[str, float] = {}
     for line in tree.lines(path):
         match = _TURN.match(line.text)
+        if match or line.text.startswith("["):
+            votes = {}
         if match:
-            turns.append({**match.groupdict(), "where": line.where, "votes": {}})
+            turns.append({**match.groupdict(), "where": line.where, "votes": votes})
         elif line.text.startswith("["):
             tree.findings.add("broken", line.where, "no turn")
-        elif turns:
-            _vote(turns[-1]["votes"], line.text)
+        else:
+            _vote(votes, line.text)
     return turns
 
 

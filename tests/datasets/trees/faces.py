@@ -17,6 +17,7 @@ def _iemocap(folder: Path) -> Path:
         "C-E2:\tExcited; Happiness;\t(loud)\nC-E3:\tNeutral state;\t()\n"
         "C-F1:\tAnger;\t()\nA-E3:\tval 3; act 2; dom  2;\t()\n\n"
         "[10.0 - 11.5]\tSes01F_impro01_M000\txxx\t[2.0000, 3.0000, ]\n\n[broken\n"
+        "C-E2:\tAnger;\t()\n"
     )
     said = "Ses01F_impro01_F000 [006.2901-008.2357]: The boat came back.\nF: [remark]\n"
     said += "Ses01F_impro01_MXX0 [009.0-009.5]: Mm.\n"
@@ -167,6 +168,7 @@ CASES = {
                 "label": None,
                 "speaker": "iemocap/Ses01M",
                 "dominance": None,
+                "votes": None,
                 "about.half": "right",
             },
         },
