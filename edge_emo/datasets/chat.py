@@ -75,21 +75,29 @@ def _rows(
     manifest: str | Path, tasks: tuple[str, ...], part: str | None, allow: bool
 ) -> Iterator[Row]:
     history: deque[_Turn] = deque(maxlen=TURNS)
-    dialogue, checked = None, set[str | None]()
+    last: tuple[Any, Any] = (None, None)
+    checked = set[str | None]()
     for clip, about in with_about(manifest):
         if clip.corpus not in checked and not allow:
             _refuse(clip)
         checked.add(clip.corpus)
         if clip.modality != "text" or not clip.text or part not in (None, clip.split):
             continue
-        if about.get("dialogue") != dialogue or dialogue is None:
-            dialogue = about.get("dialogue")
+        place = about.get("dialogue"), about.get("turn")
+        if not _follows(place, last):
             history.clear()
+        last = place
         for task in tasks:
             messages = _MAKERS[task](clip, about, history)
             if messages:
                 yield _row(clip, task, messages)
         history.append((clip.speaker or "", clip.text))
+
+
+def _follows(place: tuple[Any, Any], last: tuple[Any, Any]) -> bool:
+    """Tell whether a text was said right after the last; sentences of a document were not said."""
+    dialogue, turn = place
+    return dialogue is not None and isinstance(turn, int) and last == (dialogue, turn - 1)
 
 
 def _refuse(clip: Clip) -> None:
@@ -155,7 +163,7 @@ def _context(clip: Clip, about: Mapping[str, Any], history: deque[_Turn]) -> lis
 
 
 def _reply(clip: Clip, about: Mapping[str, Any], history: deque[_Turn]) -> list[Row]:
-    if not history or not about.get("dialogue"):
+    if not history:
         return []
     said = "\n".join(f"{_who(speaker)}: {text}" for speaker, text in history)
     question = "Continue the conversation with regard for the emotion that the other expresses."

@@ -159,7 +159,10 @@ def test_context_looks_back_within_a_dialogue_only(tmp_path: Path) -> None:
             for name, _, text in texts
         ],
     )
-    lines = [json.dumps({"clip": name, "dialogue": number}) for name, number, _ in texts]
+    lines = [
+        json.dumps({"clip": name, "dialogue": number, "turn": turn})
+        for turn, (name, number, _) in enumerate(texts)
+    ]
     about_path(manifest).write_text("\n".join(lines) + "\n")
     out = tmp_path / "c.jsonl"
     counts = export_chat(manifest, out, tasks=("context", "reply"), allow_restricted=True)
@@ -167,6 +170,20 @@ def test_context_looks_back_within_a_dialogue_only(tmp_path: Path) -> None:
     context, reply = (json.loads(line)["messages"] for line in out.read_text().splitlines())
     assert context[1]["content"].endswith("a: Shall we row?\nb: Gladly!")
     assert reply[2]["content"] == "Gladly!"
+
+
+@pytest.mark.parametrize("turns", [(0, 2), (None, None), ("0001", "0002")])
+def test_sentences_that_do_not_follow_each_other_are_no_conversation(
+    tmp_path: Path, turns: tuple[object, object]
+) -> None:
+    manifest = tmp_path / "m.jsonl"
+    clips = [Clip(n, "text", corpus="own", text="A calm sea.", label="neutral") for n in "ab"]
+    write_clips(manifest, clips)
+    beside = zip("ab", turns, strict=True)
+    lines = [json.dumps({"clip": name, "dialogue": "d", "turn": turn}) for name, turn in beside]
+    about_path(manifest).write_text("\n".join(lines) + "\n")
+    counts = export_chat(manifest, tmp_path / "c.jsonl", allow_restricted=True)
+    assert counts == {"classification": 2}
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"a = " + b"[" * 100_000, b"corpora = 3", b"x = 1"])
