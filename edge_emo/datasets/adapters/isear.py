@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from edge_emo.datasets.adapter import Adapter
@@ -10,6 +11,9 @@ from edge_emo.datasets.tree import Item, Tree
 from edge_emo.errors import DatasetError
 
 _NEEDS = ("ID", "Field1", "MYKEY", "SIT")
+_BREAK = re.compile(r"á(?=\s|$)")
+"""What the published table has where a line of a report ended."""
+
 _EMPTY = ("no response", "blank", "none", "nothing", "no description", "not applicable")
 
 
@@ -37,7 +41,8 @@ def _report(tree: Tree, names: list[str], line: Line) -> Iterator[Item]:
         tree.findings.add("broken", line.where, f"{len(values)} cells for {len(names)}")
         return
     cells = dict(zip(names, values, strict=False))
-    text = " ".join(" ".join(values[first : first + 1 + surplus]).split())
+    told = " ".join(values[first : first + 1 + surplus])
+    text = " ".join(_BREAK.sub(" ", told).split())
     if not text or text.lower().strip(" [].") in _EMPTY:
         tree.findings.add("defect", line.where, "no response")
         return

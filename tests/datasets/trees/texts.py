@@ -133,7 +133,7 @@ def _xed(folder: Path) -> Path:
 def _isear(folder: Path) -> Path:
     header = "ID|SEX|Field1|MYKEY|SIT|STATE|\n"
     rows = b"11|2|joy|1|My na\xefve plan worked.|1|\n12|1|guilt|2|[ No response.]|1|\n"
-    rows += b"13|1|shame|3|I said |so too.|1|\n14|1\n"
+    rows += "13|1|shame|3|I said á |so too.á In Málaga á|1|\n14|1\n".encode()
     return put(folder / "isear", {"isear.csv": header.encode() + rows})
 
 
@@ -297,7 +297,7 @@ CASES = {
                 "about.gender": "female",
                 "perspective": "writer",
             },
-            "13-shame-4": {"label": None, "text": "I said so too."},
+            "13-shame-4": {"label": None, "text": "I said so too. In Málaga"},
         },
         {"encoding": 1, "defect": 1, "broken": 1},
     ),
