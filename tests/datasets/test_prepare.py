@@ -373,7 +373,9 @@ def test_every_filter_of_find_narrows() -> None:
         "affec",
         "dasps",
     ]
-    assert {c.name for c in find(perspective="writer")} >= {"emobank", "isear"}
+    assert {c.name for c in find(perspective="writer")} >= {"emobank", "emotion-stimulus"}
+    assert "isear" in {c.name for c in find(perspective="felt")}
+    assert {c.name for c in find(perspective="reader")} == {"emobank", "semeval2007"}
     assert all("de" in c.languages for c in find(language="de"))
 
 

@@ -282,8 +282,8 @@ def _isear(folder: Path) -> Iterator[Sentence]:
 
 
 CORPORA = (
-    Corpus("goemotions", "Apache-2.0", True, "reader", _goemotions),
-    Corpus("xed", "CC-BY-4.0", True, "reader", _xed),
+    Corpus("goemotions", "Apache-2.0", True, "expressed", _goemotions),
+    Corpus("xed", "CC-BY-4.0", True, "expressed", _xed),
     Corpus("emobank", "CC-BY-SA-4.0", True, "reader", _emobank),
     Corpus(
         "meld",
@@ -293,7 +293,7 @@ CORPORA = (
         _meld,
     ),
     Corpus("emotionlines", "research only", False, "expressed", _emotionlines),
-    Corpus("dailydialog", "CC-BY-NC-SA-4.0", False, "reader", _dailydialog),
-    Corpus("isear", "none stated: research", False, "writer", _isear),
+    Corpus("dailydialog", "CC-BY-NC-SA-4.0", False, "expressed", _dailydialog),
+    Corpus("isear", "none stated: research", False, "felt", _isear),
 )
 """Every corpus that a package may be trained on."""

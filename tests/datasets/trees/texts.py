@@ -295,7 +295,7 @@ CASES = {
                 "label": "happiness",
                 "text": "My naïve plan worked.",
                 "about.gender": "female",
-                "perspective": "writer",
+                "perspective": "felt",
             },
             "13-shame-4": {"label": None, "text": "I said so too. In Málaga"},
         },
