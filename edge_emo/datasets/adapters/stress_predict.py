@@ -18,6 +18,9 @@ from edge_emo.datasets.tree import Item, Signal, Tree
 _ARCHIVE = "stress_predict_e4.npz"
 _STREAMS = ("BVP", "EDA", "TEMP", "HR")
 _RATE_HZ = 64.0
+_UNCLEAR = ("S01", "S06", "S17", "S18")
+"""Whose presses are one too many or too few, or of a watch that was set wrong."""
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -58,6 +61,7 @@ def _phases(
     last = min(s.start_s + len(s.data) / s.rate_hz for s in streams.values())
     inside = np.unique(presses[(presses > first) & (presses < last)])
     ends = [first, *map(float, inside), last]
+    known = len(inside) > 1 and _are_clear(tree, subject, presses, (first, last))
     for number, (begin, end) in enumerate(itertools.pairwise(ends)):
         if end - begin < 1.0:
             tree.findings.add("defect", subject, f"phase {number} lasts under 1 s")
@@ -67,11 +71,21 @@ def _phases(
             "physio",
             name,
             f"{name}.npz",
-            label="baseline" if number == 0 and len(inside) > 1 else None,
+            label="baseline" if number == 0 and known else None,
             speaker=subject,
             about={"phase": number, "phases": len(ends) - 1},
             make=partial(_held, dict(streams), begin, end),
         )
+
+
+def _are_clear(tree: Tree, subject: str, presses: Floats, span_s: tuple[float, float]) -> bool:
+    """Tell whether the presses bound the phases, so that what precedes the first is baseline."""
+    outside = int(np.sum((presses <= span_s[0]) | (presses >= span_s[1])))
+    if subject in _UNCLEAR:
+        tree.findings.add("defect", subject, "presses do not bound the phases; kept without label")
+    elif outside:
+        tree.findings.add("value", subject, f"{outside} presses outside the recording; no label")
+    return not outside and subject not in _UNCLEAR
 
 
 def _held(streams: Mapping[str, Stream], begin_s: float, end_s: float) -> Signal:

@@ -136,15 +136,23 @@ def _stress(folder: Path) -> Path:
     def stream(start: float, rate: float, count: int) -> str:
         return "\r\n".join([str(start), str(rate), *[str(k) for k in range(count)]]) + "\r\n"
 
+    def presses(person: str, *marks: float) -> dict[str, str]:
+        folder = f"Raw_data/{person}"
+        return {
+            f"{folder}/BVP.csv": stream(100.0, 64.0, 640),
+            f"{folder}/EDA.csv": stream(102.0, 4.0, 40),
+            f"{folder}/TEMP.csv": stream(100.0, 4.0, 40),
+            f"{folder}/HR.csv": stream(100.0, 1.0, 12),
+            f"{folder}/tags.csv": "".join(f"{mark}\r\n" for mark in marks),
+        }
+
     return put(
         folder / "Stress-Predict",
         {
-            "Raw_data/S01/BVP.csv": stream(100.0, 64.0, 640),
-            "Raw_data/S01/EDA.csv": stream(102.0, 4.0, 40),
-            "Raw_data/S01/TEMP.csv": stream(100.0, 4.0, 40),
-            "Raw_data/S01/HR.csv": stream(100.0, 1.0, 12),
-            "Raw_data/S01/tags.csv": "104.0\r\n107.0\r\n",
-            "Raw_data/S02/BVP.csv": stream(100.0, 64.0, 640),
+            **presses("S02", 104.0, 107.0),
+            "Raw_data/S03/BVP.csv": stream(100.0, 64.0, 640),
+            **presses("S04", -42_000.0, 104.0, 107.0),
+            **presses("S06", 104.0, 107.0),
         },
     )
 
@@ -226,11 +234,13 @@ CASES = {
     "stress-predict": Case(
         _stress,
         {
-            "S01_00": {"label": "baseline", "speaker": "stress-predict/S01"},
-            "S01_01": {"label": None, "about.phase": 1},
-            "S01_02": {"about.phases": 3},
-            "S02_00": {"label": None},
+            "S02_00": {"label": "baseline", "speaker": "stress-predict/S02"},
+            "S02_01": {"label": None, "about.phase": 1},
+            "S02_02": {"about.phases": 3},
+            "S03_00": {"label": None},
+            **{f"S04_{phase:02d}": {"label": None} for phase in range(3)},
+            **{f"S06_{phase:02d}": {"label": None} for phase in range(3)},
         },
-        {"missing": 4},
+        {"missing": 4, "value": 1, "defect": 1},
     ),
 }
