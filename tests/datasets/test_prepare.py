@@ -164,6 +164,14 @@ def test_made_files_stay_in_their_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "a.png").exists()
 
 
+def test_a_difference_of_ears_and_a_heart_are_no_electrodes(tmp_path: Path) -> None:
+    root = CASES["eegmat"].plant(tmp_path / "in")
+    prepare(make_adapter("eegmat"), root, tmp_path / "e.jsonl")
+    with np.load(tmp_path / "e.files" / "Subject00_1.npz") as made:
+        assert list(made["channels"]) == ["Fp1", "F3"]
+        assert made["data"].shape == (500, 2)
+
+
 def test_made_files_are_not_made_again(tmp_path: Path) -> None:
     root = CASES["eegmat"].plant(tmp_path / "in")
     out = tmp_path / "e.jsonl"

@@ -15,6 +15,7 @@ from edge_emo.datasets.tables import Row
 from edge_emo.datasets.tree import Item, Signal, Tree
 
 _NAME = r"(Subject\d\d)_([12])"
+_NO_ELECTRODES = ("ECG", "ECG ECG", "A2-A1")
 _LABELS = {"1": "rest", "2": "load"}
 _ARCHIVE = "eegmat_128hz.npz"
 _PEOPLE = ("subject-info.csv", "eegmat_subject_info.csv")
@@ -26,7 +27,7 @@ class Eegmat(Adapter):
     name = "eegmat"
 
     def items(self, tree: Tree) -> Iterator[Item]:
-        """Yield one clip a recording; its samples are made in µV, without the ECG channel."""
+        """Yield one clip a recording; its samples are made in µV, of the electrodes alone."""
         people = _people(tree)
         archive = tree.find(_ARCHIVE)
         if archive is not None:
@@ -64,17 +65,17 @@ def _from_archive(path: Path, name: str) -> Signal:
     archive = open_npz(path)
     data = archive[name].T.astype(np.float32) * np.float32(archive["unit_uv"])
     channels = tuple(str(channel) for channel in archive["channels"])
-    return _without_ecg(Signal(data, float(archive["rate_hz"]), channels))
+    return _electrodes(Signal(data, float(archive["rate_hz"]), channels))
 
 
 def _from_edf(path: Path) -> Signal:
     signal = read_edf(path)
     names = tuple(name.removeprefix("EEG ") for name in signal.channels)
-    return _without_ecg(signal._replace(channels=names))
+    return _electrodes(signal._replace(channels=names))
 
 
-def _without_ecg(signal: Signal) -> Signal:
-    kept = [i for i, name in enumerate(signal.channels) if "ECG" not in name.upper()]
+def _electrodes(signal: Signal) -> Signal:
+    kept = [i for i, name in enumerate(signal.channels) if name.upper() not in _NO_ELECTRODES]
     channels = tuple(signal.channels[i] for i in kept)
     return Signal(np.ascontiguousarray(signal.data[:, kept]), signal.rate_hz, channels)
 

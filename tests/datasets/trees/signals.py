@@ -125,7 +125,7 @@ def _dasps(folder: Path) -> Path:
 def _eegmat(folder: Path) -> Path:
     people = "Subject,Age,Gender,Recording year,Number of subtractions,Count quality\r\n"
     people += "Subject00,21,F,2011,9.7,0\r\n"
-    recording = edf(["EEG Fp1", "EEG F3", "ECG ECG"], 500, 1)
+    recording = edf(["EEG Fp1", "EEG F3", "EEG A2-A1", "ECG ECG"], 500, 1)
     return put(
         folder / "eegmat",
         {"Subject00_1.edf": recording, "Subject00_2.edf": recording, "subject-info.csv": people},
