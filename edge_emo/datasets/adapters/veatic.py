@@ -12,6 +12,7 @@ from edge_emo.errors import DatasetError
 
 _FRAMES_PER_S = 25
 _FIRST_PAIR = 98
+_Ratings = list[float | None]
 
 
 class Veatic(Adapter):
@@ -37,7 +38,7 @@ class Veatic(Adapter):
 
 
 def _seconds(
-    tree: Tree, number: int, path: str, valence: list[float], arousal: list[float]
+    tree: Tree, number: int, path: str, valence: _Ratings, arousal: _Ratings
 ) -> Iterator[Item]:
     frames = min(len(valence), len(arousal))
     pair = (number - _FIRST_PAIR) // 2 if number >= _FIRST_PAIR else None
@@ -56,25 +57,30 @@ def _seconds(
             path,
             start_s=float(second),
             end_s=float(second + 1),
-            valence=tree.dimension(sum(valence[first:last]) / _FRAMES_PER_S, where),
-            arousal=tree.dimension(sum(arousal[first:last]) / _FRAMES_PER_S, where),
+            valence=tree.dimension(_mean(valence[first:last]), where),
+            arousal=tree.dimension(_mean(arousal[first:last]), where),
             split="train" if last <= 0.7 * frames else "test",
             about=about,
         )
 
 
-def _ratings(tree: Tree, path: Path) -> list[float]:
-    """Read one value a row: the only column, or the second of several.
+def _mean(ratings: _Ratings) -> float | None:
+    """Return the mean of the frames that have a rating; None when none has."""
+    known = [rating for rating in ratings if rating is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _ratings(tree: Tree, path: Path) -> _Ratings:
+    """Read one value a row: the only column, or the second of several; None where it is none.
 
     Raises:
         DatasetError: The column is a counter or lies outside −1 … +1.
     """
-    values = []
+    values: _Ratings = []
     for line in tree.lines(path):
         cells = [cell.strip() for cell in re.split(r"[,;\t]", line.text)]
         if any(cells):
-            value = tree.number(cells[1] if len(cells) > 1 else cells[0], line.where)
-            values.append(0.0 if value is None else value)
-    if any(abs(value) > 1.0 for value in values):
+            values.append(tree.number(cells[1] if len(cells) > 1 else cells[0], line.where))
+    if any(abs(value) > 1.0 for value in values if value is not None):
         raise DatasetError(f"{path}: ratings lie outside −1 … +1: a counter, or another scale")
     return values

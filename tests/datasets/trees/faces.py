@@ -73,6 +73,7 @@ def _caer_s(folder: Path) -> Path:
 def _veatic(folder: Path) -> Path:
     rows = [f"{k},{0.5 if k < 25 else -0.5}" for k in range(100)]
     lines = "\n".join(["0,0.25"] * 25) + "\n"
+    holed = ["0.5", "nan"] + ["0.5"] * 23 + ["nan"] * 25 + ["0.5"] * 50
     return put(
         folder / "VEATIC",
         {
@@ -80,7 +81,10 @@ def _veatic(folder: Path) -> Path:
             "rating_averaged/7_arousal.csv": "\n".join(["0.1"] * 102) + "\n",
             "rating_averaged/99_valence.csv": lines,
             "rating_averaged/99_arousal.csv": lines,
+            "rating_averaged/8_valence.csv": "\n".join(holed) + "\n",
+            "rating_averaged/8_arousal.csv": "\n".join(["0.1"] * 100) + "\n",
             "videos/7.mp4": None,
+            "videos/8.mp4": None,
             "videos/99.mp4": None,
         },
     )
@@ -221,8 +225,11 @@ CASES = {
             "7/0000": {"valence": 0.5, "arousal": 0.1, "start_s": 0.0, "split": "train"},
             "7/0001": {"valence": -0.5, "end_s": 2.0, "split": "train"},
             "7/0003": {"split": "test", "about.dialogue": "7"},
+            "8/0000": {"valence": 0.5, "arousal": 0.1},
+            "8/0001": {"valence": None, "arousal": 0.1},
+            "8/0003": {"valence": 0.5, "split": "test"},
         },
-        {"defect": 2},
+        {"defect": 3, "value": 26},
     ),
     "ferv39k": Case(
         _ferv,
