@@ -164,6 +164,27 @@ def test_made_files_stay_in_their_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "a.png").exists()
 
 
+def test_votes_stay_with_their_picture_when_a_row_is_broken(tmp_path: Path) -> None:
+    pixels = " ".join(["7"] * 48 * 48)
+    voted = ("happiness", "anger", "sadness")
+    names = (
+        *("neutral", "happiness", "surprise", "sadness", "anger"),
+        *("disgust", "fear", "contempt", "unknown", "NF"),
+    )
+    table = f"emotion,pixels,Usage\n3,{pixels},Training\n0,{pixels}\n4,{pixels},Training\n"
+    votes = ",".join(("Usage", "Image name", *names)) + "\n"
+    for word in voted:
+        votes += ",".join(("Training", "x.png", *(str(9 * (n == word)) for n in names))) + "\n"
+    root = put(tmp_path / "fer", {"fer2013.csv": table, "fer2013new.csv": votes})
+    summary = prepare(make_adapter("fer2013plus"), root, tmp_path / "f.jsonl")
+    labels = {clip.clip: clip.label for clip in read_clips(tmp_path / "f.jsonl")}
+    assert labels == {
+        "fer2013plus/fer0000000": "happiness",
+        "fer2013plus/fer0000002": "sadness",
+    }
+    assert summary.findings.counts["broken"] == 1
+
+
 def test_a_difference_of_ears_and_a_heart_are_no_electrodes(tmp_path: Path) -> None:
     root = CASES["eegmat"].plant(tmp_path / "in")
     prepare(make_adapter("eegmat"), root, tmp_path / "e.jsonl")
