@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from collections import Counter
@@ -183,6 +184,29 @@ def test_votes_stay_with_their_picture_when_a_row_is_broken(tmp_path: Path) -> N
         "fer2013plus/fer0000002": "sadness",
     }
     assert summary.findings.counts["broken"] == 1
+
+
+_GSR = "gsr/sub-aerj/beh/sub-aerj_task-fer_run-0_recording-gsr_physio.tsv.gz"
+
+
+@pytest.mark.parametrize("cell", ["n/a", "nan", ""])
+def test_a_trial_with_a_gap_in_its_conductance_is_left_out(tmp_path: Path, cell: str) -> None:
+    root = CASES["affec"].plant(tmp_path / "in")
+    rows = "".join(f"{k / 50}\t{cell if k == 60 else k}\t0\n" for k in range(200))
+    put(root, {_GSR: gzip.compress(rows.encode())})
+    summary = prepare(make_adapter("affec"), root, tmp_path / "a.jsonl")
+    assert {clip.modality for clip in read_clips(tmp_path / "a.jsonl")} == {"eeg"}
+    assert "no conductance at 1.2 s" in summary.findings.first["unreadable"][0]
+
+
+@pytest.mark.parametrize("content", [b"no gzip at all", gzip.compress(b"0\t1\t0\n" * 99)[:-9]])
+def test_a_damaged_table_of_conductance_is_left_out(tmp_path: Path, content: bytes) -> None:
+    root = CASES["affec"].plant(tmp_path / "in")
+    put(root, {_GSR: content})
+    summary = prepare(make_adapter("affec"), root, tmp_path / "a.jsonl")
+    assert {clip.modality for clip in read_clips(tmp_path / "a.jsonl")} == {"eeg"}
+    findings = summary.findings.first["unreadable"] + summary.findings.first.get("broken", [])
+    assert any("tsv.gz" in finding for finding in findings)
 
 
 def test_a_difference_of_ears_and_a_heart_are_no_electrodes(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -128,8 +129,7 @@ def _sources(tree: Tree, person: str, run: str) -> Iterator[Source]:
 def _columns(tree: Tree, path: Path, person: str) -> tuple[str, ...] | None:
     """Return the names of a table's columns: its own sidecar's, or one of the same length."""
     try:
-        with reading(path), gzip.open(path, "rt", encoding="utf-8") as file:
-            count = len(file.readline().rstrip("\n").split("\t"))
+        count = len(next(_table(path), []))
     except DatasetError as error:
         tree.findings.add("unreadable", str(path), error.message)
         return None
@@ -169,15 +169,27 @@ def _cut(source: Source, start_s: float, end_s: float) -> Signal:
         return whole._replace(data=np.ascontiguousarray(whole.data[first:last]))
     onset, value = (source.columns.index(name) for name in ("onset", _GSR))
     rows = []
-    with reading(source.path), gzip.open(source.path, "rt", encoding="utf-8") as file:
-        for line in file:
-            cells = line.rstrip("\n").split("\t")
-            try:
-                time = float(cells[onset])
-            except ValueError:
-                continue
-            if start_s <= time < end_s:
-                rows.append(float(cells[value]))
+    for cells in _table(source.path):
+        time = _number(cells, onset)
+        if start_s <= time < end_s:
+            rows.append(_number(cells, value))
+            if math.isnan(rows[-1]):
+                raise DatasetError(f"{source.path}: no conductance at {time} s")
     if not rows:
         raise DatasetError(f"{source.path}: nothing between {start_s} and {end_s} s")
     return Signal(np.array(rows, dtype=np.float32)[:, None], _GSR_RATE_HZ, ("EDA",))
+
+
+def _table(path: Path) -> Iterator[list[str]]:
+    with reading(path), gzip.open(path, "rt", encoding="utf-8") as file:
+        for line in file:
+            yield line.rstrip("\r\n").split("\t")
+
+
+def _number(cells: list[str], column: int) -> float:
+    """Return a cell's number; NaN where it is none or not there."""
+    try:
+        number = float(cells[column])
+    except (ValueError, IndexError):
+        return math.nan
+    return number if math.isfinite(number) else math.nan
