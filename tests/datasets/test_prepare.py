@@ -29,6 +29,7 @@ from edge_emo.datasets.splits import PARTS, assign_parts, leave_one_out
 from edge_emo.datasets.tables import read_lines, read_rows
 from edge_emo.datasets.tree import Item, Tree
 from edge_emo.errors import ConfigError, DatasetError
+from edge_emo.features.physio_quality import columns_of
 
 
 def test_another_corpus_is_named(tmp_path: Path) -> None:
@@ -184,6 +185,32 @@ def test_votes_stay_with_their_picture_when_a_row_is_broken(tmp_path: Path) -> N
         "fer2013plus/fer0000002": "sadness",
     }
     assert summary.findings.counts["broken"] == 1
+
+
+def _made(manifest: Path) -> dict[str, set[str]]:
+    """Return the signals that a physio estimator finds in each made file."""
+    signals = {}
+    for path in manifest.with_suffix(".files").iterdir():
+        with np.load(path) as made:
+            signals[path.stem] = set(columns_of([str(name) for name in made["channels"]]))
+    return signals
+
+
+def test_signals_have_names_that_estimators_know(tmp_path: Path) -> None:
+    root = CASES["mdmer"].plant(tmp_path / "in")
+    prepare(make_adapter("mdmer"), root, tmp_path / "m.jsonl", Options(modalities=("physio",)))
+    assert _made(tmp_path / "m.jsonl") == {
+        **{f"1_gsr_{trial}": {"eda"} for trial in ("00", "20")},
+        **{f"1_ppg_{trial}": {"bvp"} for trial in ("00", "20")},
+    }
+    root = CASES["emognition"].plant(tmp_path / "in")
+    watch = [["2020-07-16T09:00:00:000000", 1.0], ["2020-07-16T09:00:02:000000", 2.0]]
+    put(root, {"25/25_AWE_STIMULUS_SAMSUNG_WATCH.json": {"BVPProcessed": watch}})
+    prepare(make_adapter("emognition"), root, tmp_path / "e.jsonl", Options(modalities=("physio",)))
+    assert _made(tmp_path / "e.jsonl") == {
+        "25_awe_empatica": {"bvp", "eda"},
+        "25_awe_samsung_watch": {"bvp"},
+    }
 
 
 _GSR = "gsr/sub-aerj/beh/sub-aerj_task-fer_run-0_recording-gsr_physio.tsv.gz"

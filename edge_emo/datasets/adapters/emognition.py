@@ -30,6 +30,7 @@ _DEFECTS = {
 }
 _DRUGS = ("25", "44")
 _WATCH = {"EMPATICA": ("BVP", "EDA", "GSR", "TEMP"), "SAMSUNG_WATCH": ("BVPProcessed",)}
+_NAMES = {"GSR": "EDA", "BVPProcessed": "BVP"}
 _TIME = "%Y-%m-%dT%H:%M:%S:%f"
 _RATE_HZ = 64.0
 _MUSE_RATE_HZ = 256.0
@@ -116,7 +117,7 @@ def _wrist(path: Path, device: str) -> Signal:
         items = content.get(name)
         if items:
             times = np.array([_seconds(item[0]) for item in items])
-            streams["EDA" if name == "GSR" else name] = times, [float(item[1]) for item in items]
+            streams[_NAMES.get(name, name)] = times, [float(item[1]) for item in items]
     if not streams:
         raise DatasetError(f"{path}: none of {', '.join(_WATCH[device])}")
     first = max(times[0] for times, _ in streams.values())

@@ -76,5 +76,7 @@ def _trial(path: Path, array: str, trial: int, rate_hz: float, kind: str) -> Sig
     if content.ndim != 2:
         raise DatasetError(f"{path}: {array} is not channels x samples")
     data = content[:-1, content[-1] == trial].T.astype(np.float32)
-    channels = tuple(f"{kind}{number}" for number in range(1, data.shape[1] + 1))
+    count = data.shape[1]
+    numbered = tuple(f"{kind}{number}" for number in range(1, count + 1))
+    channels = numbered if count > 1 else (kind.upper(),)
     return Signal(np.ascontiguousarray(data), rate_hz, channels)
