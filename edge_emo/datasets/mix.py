@@ -14,8 +14,9 @@ from importlib import resources
 from pathlib import Path
 from typing import IO, Any, cast
 
-from edge_emo.datasets.check import text_keys
+from edge_emo.datasets.check import text_keys, with_about
 from edge_emo.datasets.clips import Clip, clip_line, iter_clips, write_clips
+from edge_emo.datasets.prepare import about_path
 from edge_emo.errors import ConfigError, DatasetError
 from edge_emo.vendor import toml
 
@@ -181,6 +182,8 @@ def mix(recipe: Recipe, have: str | Path, out: str | Path) -> Mixed:
 def write_parts(manifest: str | Path, out: str | Path) -> Counter[str]:
     """Write one manifest a part, ``PART.jsonl``; return the clips of each.
 
+    What is known beside the manifest goes beside each part.
+
     Raises:
         DatasetError: The manifest is wrong, a clip has no part, or its part has a slash.
     """
@@ -188,21 +191,24 @@ def write_parts(manifest: str | Path, out: str | Path) -> Counter[str]:
     out.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
     before, after = manifest.parent.resolve(), out.resolve()
+    files: dict[Path, IO[str]] = {}
     with ExitStack() as stack:
-        files: dict[str, IO[str]] = {}
-        for clip in iter_clips(manifest):
-            if clip.split is None:
-                raise DatasetError(f"{manifest}: clip {clip.clip} has no part")
-            if "/" in clip.split:
-                raise DatasetError(f"{manifest}: part {clip.split!r} cannot be a file's name")
-            if clip.split not in files:
-                file = (out / f"{clip.split}.part").open("w", encoding="utf-8")
-                files[clip.split] = stack.enter_context(file)
-            moved = rebased(clip, before, after)
-            files[clip.split].write(clip_line(moved, clip.clip))
-            counts[clip.split] += 1
+        for clip, about in with_about(manifest):
+            target = out / f"{_part_of(clip, manifest)}.jsonl"
+            lines = {target: clip_line(rebased(clip, before, after), clip.clip)}
+            if about:
+                row = json.dumps({"clip": clip.clip, **about}, ensure_ascii=False)
+                lines[about_path(target)] = f"{row}\n"
+            for path, line in lines.items():
+                if path not in files:
+                    file = path.with_suffix(".part").open("w", encoding="utf-8")
+                    files[path] = stack.enter_context(file)
+                files[path].write(line)
+            counts[target.stem] += 1
     for part in counts:
-        (out / f"{part}.part").replace(out / f"{part}.jsonl")
+        about_path(out / f"{part}.jsonl").unlink(missing_ok=True)  # of a former run
+    for path in files:
+        path.with_suffix(".part").replace(path)
     return counts
 
 
@@ -250,6 +256,14 @@ def rebased(clip: Clip, old: Path, new: Path) -> Clip:
 
 
 _NAMES = ("train", "validation", "test")
+
+
+def _part_of(clip: Clip, manifest: Path) -> str:
+    if clip.split is None:
+        raise DatasetError(f"{manifest}: clip {clip.clip} has no part")
+    if "/" in clip.split:
+        raise DatasetError(f"{manifest}: part {clip.split!r} cannot be a file's name")
+    return clip.split
 
 
 def _chosen(row: Ingredient, have: Path, out: Path) -> Iterator[Clip]:

@@ -14,6 +14,7 @@ from edge_emo.cli.app import main
 from edge_emo.datasets.adapter import make_adapter
 from edge_emo.datasets.catalogue import corpora
 from edge_emo.datasets.chat import export_chat
+from edge_emo.datasets.check import check_manifests
 from edge_emo.datasets.clips import Clip, read_clips, write_clips
 from edge_emo.datasets.mix import mix, recipe_of, recipes, representative, write_parts
 from edge_emo.datasets.prepare import about_path, prepare
@@ -98,6 +99,22 @@ def test_parts_are_written_apart(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["datasets", "parts", str(have / "goemotions.jsonl"), "--out", str(out)]) == 0
     assert capsys.readouterr().out == "dev 1, test 1, train 2\n"
     assert [clip.split for clip in read_clips(out / "dev.jsonl")] == ["dev"]
+
+
+def test_parts_keep_what_is_known_beside(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.jsonl"
+    clips = [Clip(n, "text", text=n, split=p) for n, p in (("a", "train"), ("b", "test"))]
+    write_clips(manifest, [*clips, Clip("c", "text", text="c", split="dev")])
+    beside = [{"clip": "a", "dialogue": 1, "cause": "ü"}, {"clip": "b", "dialogue": 1}]
+    about_path(manifest).write_text("".join(json.dumps(row) + "\n" for row in beside))
+    put(tmp_path / "out", {"dev.about.jsonl": '{"clip": "former"}\n'})
+    write_parts(manifest, tmp_path / "out")
+    kept = {path.name: path for path in (tmp_path / "out").glob("*.about.jsonl")}
+    assert set(kept) == {"train.about.jsonl", "test.about.jsonl"}
+    assert json.loads(kept["train.about.jsonl"].read_text()) == beside[0]
+    parts = [tmp_path / "out" / f"{part}.jsonl" for part in ("train", "test")]
+    assert [overlap.what for overlap in check_manifests(parts).overlaps] == ["dialogues"]
+    assert not list((tmp_path / "out").glob("*.part"))
 
 
 def test_parts_lie_behind_a_link_and_paths_hold(tmp_path: Path) -> None:
