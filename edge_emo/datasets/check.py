@@ -132,7 +132,11 @@ def read_about(manifest: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def with_about(manifest: str | Path) -> Iterator[tuple[Clip, dict[str, Any]]]:
-    """Yield the clips of a manifest with what is known beside it; both have the same order."""
+    """Yield the clips of a manifest with what is known beside it; both have the same order.
+
+    Raises:
+        DatasetError: What is beside tells of a clip that the manifest has not, or not there.
+    """
     beside = read_about(manifest)
     name, row = next(beside, (None, {}))
     for clip in iter_clips(manifest):
@@ -141,6 +145,11 @@ def with_about(manifest: str | Path) -> Iterator[tuple[Clip, dict[str, Any]]]:
             name, row = next(beside, (None, {}))
         else:
             yield clip, {}
+    if name is not None:
+        raise DatasetError(
+            f"{about_path(manifest)} tells of {name!r}, which {manifest} lacks or has elsewhere",
+            hint="filter and order both files alike, or remove the one beside",
+        )
 
 
 def _all(manifests: Sequence[str | Path]) -> Iterator[Seen]:

@@ -448,6 +448,16 @@ def test_what_is_beside_a_manifest_names_its_line(tmp_path: Path, line: bytes) -
         list(read_about(tmp_path / "m.jsonl"))
 
 
+def test_what_is_beside_another_manifest_is_refused(tmp_path: Path) -> None:
+    """A manifest filtered by hand would lose its dialogues without a word."""
+    manifest = tmp_path / "m.jsonl"
+    write_clips(manifest, [_text("b", "train", "x"), _text("c", "test", "y")])
+    rows = ({"clip": name, "dialogue": 1} for name in "abc")
+    about_path(manifest).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DatasetError, match=r"m\.about\.jsonl tells of 'a'"):
+        check_manifests([manifest])
+
+
 def test_every_filter_of_find_narrows() -> None:
     assert [c.name for c in find(modality="eeg", licence="commercial", dimension="valence")] == [
         "affec",
