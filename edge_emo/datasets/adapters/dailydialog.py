@@ -59,11 +59,11 @@ def _dialogue(
         tree.findings.add("defect", line.where, f"{len(texts)} utterances, {len(codes)} labels")
         return
     for turn, (text, code) in enumerate(zip(texts, codes, strict=True)):
-        if code not in "0123456":
+        if code not in tuple("0123456"):
             tree.findings.add("label", line.where, repr(code))
             continue
         about = {"dialogue": f"{part}/{number}", "turn": turn}
-        if len(acts) == len(texts) and acts[turn] in "1234":
+        if len(acts) == len(texts) and acts[turn] in tuple("1234"):
             about["act"] = _ACTS[int(acts[turn])]
         yield tree.item(
             "text",

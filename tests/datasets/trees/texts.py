@@ -79,8 +79,8 @@ def _dailydialog(folder: Path) -> Path:
             "train/dialogues_act_train.txt": "2 4 \n1 1 1 \n2 4 \n",
             "validation/dialogues_validation.txt": f"{lines[0]}\nA storm ! __eou__\n",
             "validation/dialogues_emotion_validation.txt": "0 4\n3\n",
-            "test/dialogues_test.txt": "Well . __eou__\n",
-            "test/dialogues_emotion_test.txt": "9\n",
+            "test/dialogues_test.txt": "Well . __eou__ Oh . __eou__\n",
+            "test/dialogues_emotion_test.txt": "9 12\n",
         },
     )
 
@@ -249,7 +249,7 @@ CASES = {
             "train/1/1": {"label": "happiness", "about.dialogue": "train/1"},
             "validation/2/0": {"label": "fear", "split": "validation"},
         },
-        {"defect": 1, "duplicate": 2, "label": 1},
+        {"defect": 1, "duplicate": 2, "label": 2},
     ),
     "goemotions": Case(
         _goemotions,
