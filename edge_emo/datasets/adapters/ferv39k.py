@@ -31,7 +31,7 @@ class Ferv39k(Adapter):
 def _item(tree: Tree, scene: str, native: str, clip: str, listed: dict[str, str]) -> Iterator[Item]:
     key = f"{scene}/{native}/{clip}"
     folder = f"{_CLIPS}/{key}"
-    frames = list(tree.files(folder, (".jpg", ".png")))
+    frames = sorted(tree.files(folder, (".jpg", ".png")), key=lambda name: (len(name), name))
     split = listed.pop(key, None)
     if not frames:
         tree.findings.add("unreadable", folder, "no frame")

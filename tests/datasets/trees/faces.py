@@ -92,7 +92,7 @@ def _veatic(folder: Path) -> Path:
 
 def _ferv(folder: Path) -> Path:
     base = "2_ClipsforFaceCrop"
-    frames = [f"{base}/Action/Angry/0001/{n}.jpg" for n in (1, 2, 3)]
+    frames = [f"{base}/Action/Angry/0001/{n}.jpg" for n in (1, 2, 3, 10, 11)]
     frames += [f"{base}/War/Happy/0001/1.jpg"]
     return put(
         folder / "FERV39k",
@@ -236,9 +236,9 @@ CASES = {
         {
             "Action/Angry/0001": {
                 "label": "anger",
-                "path": "2_ClipsforFaceCrop/Action/Angry/0001/2.jpg",
+                "path": "2_ClipsforFaceCrop/Action/Angry/0001/3.jpg",
                 "split": "train",
-                "about.n_frames": 3,
+                "about.n_frames": 5,
             },
             "War/Happy/0001": {"label": "happiness", "split": "test", "about.scene": "War"},
         },
