@@ -166,6 +166,18 @@ def test_made_files_stay_in_their_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "a.png").exists()
 
 
+def test_clips_outside_the_only_list_are_of_the_other_part(tmp_path: Path) -> None:
+    root = CASES["ferv39k"].plant(tmp_path / "in")
+    (root / "4_setups" / "All_scenes" / "train_All.csv").unlink()
+    prepare(make_adapter("ferv39k"), root, tmp_path / "f.jsonl")
+    parts = [(clip.clip, clip.split) for clip in read_clips(tmp_path / "f.jsonl")]
+    assert parts == [
+        ("ferv39k/Action/Angry/0001", "train"),
+        ("ferv39k/War/Happy/0001", "test"),
+        ("ferv39k/War/Happy/0002", "train"),
+    ]
+
+
 def test_votes_stay_with_their_picture_when_a_row_is_broken(tmp_path: Path) -> None:
     pixels = " ".join(["7"] * 48 * 48)
     voted = ("happiness", "anger", "sadness")

@@ -10,6 +10,7 @@ from edge_emo.datasets.tree import Item, Tree
 
 _CLIPS = "2_ClipsforFaceCrop"
 _LISTS = "4_setups/All_scenes"
+_PARTS = ("train", "test")
 
 
 class Ferv39k(Adapter):
@@ -20,19 +21,25 @@ class Ferv39k(Adapter):
     def items(self, tree: Tree) -> Iterator[Item]:
         """Yield one clip a folder of frames."""
         listed = dict(_lists(tree))
+        unlisted = [part for part in _PARTS if part not in listed.values()]
         for scene in tree.folders(_CLIPS):
             for native in tree.folders(f"{_CLIPS}/{scene}"):
                 for clip in tree.folders(f"{_CLIPS}/{scene}/{native}"):
-                    yield from _item(tree, scene, native, clip, listed)
+                    key = f"{scene}/{native}/{clip}"
+                    if key in listed:
+                        yield from _item(tree, key, listed.pop(key))
+                    elif unlisted:
+                        yield from _item(tree, key, unlisted[0] if len(unlisted) == 1 else None)
+                    else:
+                        tree.findings.add("extra", f"{_CLIPS}/{key}", "no list names it")
         for key in listed:
             tree.findings.add("missing", f"{_CLIPS}/{key}")
 
 
-def _item(tree: Tree, scene: str, native: str, clip: str, listed: dict[str, str]) -> Iterator[Item]:
-    key = f"{scene}/{native}/{clip}"
+def _item(tree: Tree, key: str, split: str | None) -> Iterator[Item]:
+    scene, native, _ = key.split("/")
     folder = f"{_CLIPS}/{key}"
     frames = sorted(tree.files(folder, (".jpg", ".png")), key=lambda name: (len(name), name))
-    split = listed.pop(key, None)
     if not frames:
         tree.findings.add("unreadable", folder, "no frame")
         return
@@ -48,7 +55,7 @@ def _item(tree: Tree, scene: str, native: str, clip: str, listed: dict[str, str]
 
 def _lists(tree: Tree) -> Iterator[tuple[str, str]]:
     """Yield the clip and part of every line: a path, and what may follow it."""
-    for part in ("train", "test"):
+    for part in _PARTS:
         path: Path | None = tree.find(f"{_LISTS}/{part}_All.csv", f"{part}_All.csv")
         if path is None:
             tree.findings.add("missing", f"{_LISTS}/{part}_All.csv")

@@ -93,7 +93,7 @@ def _veatic(folder: Path) -> Path:
 def _ferv(folder: Path) -> Path:
     base = "2_ClipsforFaceCrop"
     frames = [f"{base}/Action/Angry/0001/{n}.jpg" for n in (1, 2, 3, 10, 11)]
-    frames += [f"{base}/War/Happy/0001/1.jpg"]
+    frames += [f"{base}/War/Happy/0001/1.jpg", f"{base}/War/Happy/0002/1.jpg"]
     return put(
         folder / "FERV39k",
         {
@@ -242,7 +242,7 @@ CASES = {
             },
             "War/Happy/0001": {"label": "happiness", "split": "test", "about.scene": "War"},
         },
-        {"missing": 1},
+        {"missing": 1, "extra": 1},
     ),
     "eev": Case(
         _eev,
