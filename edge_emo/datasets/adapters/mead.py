@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from edge_emo.datasets.adapter import Adapter
 from edge_emo.datasets.tree import Item, Tree
@@ -18,18 +19,23 @@ class Mead(Adapter):
     name = "mead"
 
     def items(self, tree: Tree) -> Iterator[Item]:
-        """Yield every sound, then every film of each actor; a lone front film is told of."""
+        """Yield every sound, then every film of each actor; one without the other is told of."""
         for actor in tree.folders():
             if not re.fullmatch(r"[MW]\d{3}", actor):
                 continue
-            sounds = set()
+            sounds: dict[tuple[str | Any, ...], str] = {}
+            seen = set()
             for path, match in _within(tree, f"{actor}/audio", _SOUND):
-                sounds.add(match.group("emotion", "level", "number"))
+                sounds[match.group("emotion", "level", "number")] = path
                 yield _item(tree, "voice", actor, path, match, "audio")
             for path, match in _within(tree, f"{actor}/video", _FILM):
+                seen.add(match.group("emotion", "level", "number"))
                 if match.group("emotion", "level", "number") not in sounds:
                     tree.findings.add("missing", path, "no sound of this film")
                 yield _item(tree, "face", actor, path, match, match["view"])
+            for take, path in sounds.items():
+                if seen and take not in seen:
+                    tree.findings.add("missing", path, "no film of this sound")
 
 
 def _within(tree: Tree, folder: str, pattern: str) -> Iterator[tuple[str, re.Match[str]]]:

@@ -36,7 +36,8 @@ def _iemocap(folder: Path) -> Path:
 
 
 def _mead(folder: Path) -> Path:
-    names = ["audio/angry/level_2/001.m4a", "video/front/angry/level_2/001.mp4"]
+    names = ["audio/angry/level_2/001.m4a", "audio/sad/level_1/003.m4a"]
+    names += ["video/front/angry/level_2/001.mp4"]
     names += ["video/left_30/happy/level_3/001.mp4", "video/front/neutral/level_1/001.txt"]
     return put(folder / "MEAD", {f"M003/{name}": None for name in names})
 
@@ -182,10 +183,11 @@ CASES = {
         _mead,
         {
             "M003/audio/angry/2/001": {"label": "anger", "intensity": 2 / 3},
+            "M003/audio/sad/1/003": {"label": "sadness"},
             "M003/front/angry/2/001": {"modality": "face", "speaker": "mead/M003"},
             "M003/left_30/happy/3/001": {"label": "happiness", "about.view": "left_30"},
         },
-        {"extra": 1, "missing": 1},
+        {"extra": 1, "missing": 2},
     ),
     "emotiontalk": Case(
         _emotiontalk,
