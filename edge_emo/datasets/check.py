@@ -240,13 +240,16 @@ def _crossing(windows: list[_Window]) -> Iterator[tuple[_Window, _Window]]:
 
 
 def text_keys(text: str) -> Iterator[int]:
-    """Yield hashes that two texts share when they differ in at most one word."""
+    """Yield hashes that two texts share when one word is changed, added, left out or moved."""
     words = re.findall(r"\w+", text.lower())
     if len(words) < _SHORT_WORDS:
         return
     yield _hash(" ".join(words))
     for number in range(len(words)):
-        yield _hash(" ".join((*words[:number], "", *words[number + 1 :])))
+        before, after = words[:number], words[number + 1 :]
+        yield _hash(" ".join((*before, "", *after)))
+        if len(words) > _SHORT_WORDS:
+            yield _hash(" ".join((*before, *after)))
 
 
 def _hash(text: str) -> int:

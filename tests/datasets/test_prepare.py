@@ -418,6 +418,27 @@ def test_overlap_of_speakers_and_texts_is_found(tmp_path: Path) -> None:
     assert set(found) == {"speakers", "near-identical texts"}
 
 
+@pytest.mark.parametrize(
+    ("other", "near"),
+    [
+        ("The small boat went out at dusk", True),
+        ("The very small boat went out at dawn", True),
+        ("The boat went out at dawn", True),
+        ("Then the small boat went out at dawn!", True),
+        ("The old boat went out at dusk", False),
+        ("The boat went out", False),
+    ],
+)
+def test_a_word_changed_added_or_left_out_hides_no_copy(
+    tmp_path: Path, other: str, near: bool
+) -> None:
+    manifest = tmp_path / "m.jsonl"
+    text = "The small boat went out at dawn"
+    write_clips(manifest, [_text("a", "train", text), _text("b", "test", other)])
+    found = [overlap.what for overlap in check_manifests([manifest]).overlaps]
+    assert found == ["near-identical texts"] * near
+
+
 def test_overlapping_windows_and_dialogues_are_found(tmp_path: Path) -> None:
     def window(name: str, start_s: float, part: str) -> Clip:
         return Clip(name, "eeg", path="x.npz", start_s=start_s, end_s=start_s + 5, split=part)
