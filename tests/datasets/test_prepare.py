@@ -166,6 +166,15 @@ def test_made_files_stay_in_their_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "a.png").exists()
 
 
+def test_lines_of_xed_of_the_same_words_share_a_part(tmp_path: Path) -> None:
+    lines = "The boat sank\t6\nThe boat sank!\t6\n...\t6\n!\t1\n"
+    root = put(tmp_path / "XED", {"AnnotatedData/en-annotated.tsv": lines})
+    adapter = make_adapter("xed")
+    groups = [item.about["group"] for item in adapter.items(Tree(root, adapter.corpus))]
+    assert groups[0] == groups[1]
+    assert len(set(groups)) == 3
+
+
 def test_clips_outside_the_only_list_are_of_the_other_part(tmp_path: Path) -> None:
     root = CASES["ferv39k"].plant(tmp_path / "in")
     (root / "4_setups" / "All_scenes" / "train_All.csv").unlink()

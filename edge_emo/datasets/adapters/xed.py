@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 
 from edge_emo.datasets.adapter import Adapter
@@ -16,7 +17,7 @@ _EMOTIONS = (
 
 
 class Xed(Adapter):
-    """Subtitles; those with the same text share a group."""
+    """Subtitles; those of the same words share a group."""
 
     name = "xed"
 
@@ -39,7 +40,8 @@ def _item(tree: Tree, key: str, text: str, codes: str, where: str) -> Iterator[I
         return
     natives = [_EMOTIONS[int(code)] for code in numbers]
     label, votes = agreed(tree, natives, where)
-    group = hashlib.blake2b(" ".join(text.lower().split()).encode(), digest_size=8).hexdigest()
+    words = " ".join(re.findall(r"\w+", text.lower())) or text.strip()
+    group = hashlib.blake2b(words.encode(), digest_size=8).hexdigest()
     yield tree.item(
         "text",
         key,
