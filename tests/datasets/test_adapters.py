@@ -47,6 +47,15 @@ def test_reads_the_official_layout(name: str, tmp_path: Path) -> None:
     assert dict(tree.findings.counts) == dict(case.findings), tree.findings.lines()
 
 
+@pytest.mark.parametrize(
+    "name", sorted(name for name, corpus in corpora().items() if corpus.group == "dialogue")
+)
+def test_what_is_split_by_dialogue_has_dialogues(name: str, tmp_path: Path) -> None:
+    adapter = _adapter(name, tmp_path)
+    tree = Tree(CASES[name].plant(tmp_path / "planted"), adapter.corpus)
+    assert any("dialogue" in item.about for item in adapter.items(tree))
+
+
 class _Contract(AdapterContract):
     name: str
     place: Path
