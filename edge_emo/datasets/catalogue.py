@@ -59,7 +59,7 @@ class Corpus:
         labels: From its labels, in lower case, to a category; to "" where none fits.
         own: Labels that model packages name for themselves, kept as they are.
         scale: Its rating scale; None when it has no ratings.
-        expected: Clips of the full release, by modality.
+        expected: Clips that the full release gives, by modality.
         group: What nothing may share between train and test: speaker, dialogue or clip.
         traps: Known defects and what the adapter does about each.
         unverified: What no public source confirms.

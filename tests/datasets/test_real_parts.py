@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from edge_emo.datasets.adapter import make_adapter
+from edge_emo.datasets.catalogue import corpora
 from edge_emo.datasets.clips import iter_clips
 from edge_emo.datasets.prepare import Options, Summary, prepare
 from edge_emo.datasets.tree import Tree
@@ -92,7 +93,9 @@ def test_xed_and_isear_are_read_but_for_what_is_empty(laid_out: Path, tmp_path: 
     assert (xed.clips, xed.findings.counts["broken"]) == (27202, 1)
     isear = _prepared("isear", laid_out / "isear", tmp_path)
     assert isear.clips + isear.findings.counts["defect"] == 7666
-    assert isear.findings.counts["broken"] == 0
+    assert dict(isear.findings.counts) == {"defect": 94}
+    people = {clip.speaker for clip in iter_clips(isear.manifest)}
+    assert len(people) == corpora()["isear"].speakers == 1096
 
 
 def test_cremad_gives_the_votes_of_each_kind_without_media(laid_out: Path, tmp_path: Path) -> None:
