@@ -166,6 +166,25 @@ def test_made_files_stay_in_their_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "a.png").exists()
 
 
+def test_ratings_of_veatic_are_at_the_rate_of_the_film(tmp_path: Path) -> None:
+    rows = "\n".join(["0.5"] * 10 + ["-0.5"] * 10 + ["0.1"] * 20)
+    files = {f"rating_averaged/7_{side}.csv": rows for side in ("valence", "arousal")}
+    root = put(tmp_path / "VEATIC", {**files, "videos/readme.txt": "x"})
+    kind = cv2.VideoWriter.fourcc(*"mp4v")
+    film = cv2.VideoWriter(str(root / "videos" / "7.mp4"), kind, 10.0, (64, 64))
+    for _ in range(40):
+        film.write(np.full((64, 64, 3), 90, np.uint8))
+    film.release()
+    summary = prepare(make_adapter("veatic"), root, tmp_path / "v.jsonl")
+    clips = read_clips(tmp_path / "v.jsonl")
+    assert [(clip.start_s, clip.valence, clip.split) for clip in clips] == [
+        (0.0, 0.5, "train"),
+        (1.0, -0.5, "train"),
+        (3.0, 0.1, "test"),
+    ]
+    assert dict(summary.findings.counts) == {"defect": 1}
+
+
 def test_lines_of_xed_of_the_same_words_share_a_part(tmp_path: Path) -> None:
     lines = "The boat sank\t6\nThe boat sank!\t6\n...\t6\n!\t1\n"
     root = put(tmp_path / "XED", {"AnnotatedData/en-annotated.tsv": lines})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 from edge_emo.datasets.adapter import Adapter
 from edge_emo.datasets.tree import Item, Tree
 from edge_emo.errors import DatasetError
+from edge_emo.imaging import cv2
 
-_FRAMES_PER_S = 25
+_FRAMES_PER_S = 25.0
 _FIRST_PAIR = 98
 _Ratings = list[float | None]
 
@@ -34,19 +36,21 @@ class Veatic(Adapter):
             where = film or tree.root / f"video/{number}.mp4"
             valence, arousal = _ratings(tree, tree.root / path), _ratings(tree, arousals)
             name = where.relative_to(tree.root).as_posix()
-            yield from _seconds(tree, number, name, valence, arousal)
+            rate_hz = _rate(tree, film) if film else _FRAMES_PER_S
+            yield from _seconds(tree, number, (name, rate_hz), valence, arousal)
 
 
 def _seconds(
-    tree: Tree, number: int, path: str, valence: _Ratings, arousal: _Ratings
+    tree: Tree, number: int, film: tuple[str, float], valence: _Ratings, arousal: _Ratings
 ) -> Iterator[Item]:
+    path, rate_hz = film
     frames = min(len(valence), len(arousal))
     pair = (number - _FIRST_PAIR) // 2 if number >= _FIRST_PAIR else None
     about = {"dialogue": str(number) if pair is None else f"pair{pair}"}
     if pair is not None:
         about["target"] = "second" if (number - _FIRST_PAIR) % 2 else "first"
-    for second in range(frames // _FRAMES_PER_S):
-        first, last = second * _FRAMES_PER_S, (second + 1) * _FRAMES_PER_S
+    for second in range(int(frames / rate_hz)):
+        first, last = round(second * rate_hz), round((second + 1) * rate_hz)
         where = f"{path} second {second}"
         if first < 0.7 * frames < last:
             tree.findings.add("defect", where, "lies across the official cut")
@@ -62,6 +66,18 @@ def _seconds(
             split="train" if last <= 0.7 * frames else "test",
             about=about,
         )
+
+
+def _rate(tree: Tree, film: Path) -> float:
+    """Return the frames of a film per second, of each of which there is a rating."""
+    vision = cv2()
+    capture = vision.VideoCapture(str(film))
+    rate_hz = float(capture.get(vision.CAP_PROP_FPS)) if capture.isOpened() else 0.0
+    capture.release()
+    if 0.0 < rate_hz < math.inf:
+        return rate_hz
+    tree.findings.add("value", str(film), f"no frame rate; {_FRAMES_PER_S:g} is assumed")
+    return _FRAMES_PER_S
 
 
 def _mean(ratings: _Ratings) -> float | None:

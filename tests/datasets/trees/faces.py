@@ -231,7 +231,7 @@ CASES = {
             "8/0001": {"valence": None, "arousal": 0.1},
             "8/0003": {"valence": 0.5, "split": "test"},
         },
-        {"defect": 3, "value": 26},
+        {"defect": 3, "value": 29},
     ),
     "ferv39k": Case(
         _ferv,
