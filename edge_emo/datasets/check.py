@@ -187,7 +187,7 @@ class _Shared:
             place = str((seen.root / clip.path).resolve())
             end_s = float("inf") if clip.end_s is None else clip.end_s
             window = (clip.start_s or 0.0, end_s, part, clip.clip)
-            self._windows.setdefault(f"{clip.modality}:{place}", []).append(window)
+            self._windows.setdefault(place, []).append(window)
         if clip.modality == "text" and clip.text:
             for key in text_keys(clip.text):
                 self._texts.setdefault(key, {}).setdefault(part, clip.clip)

@@ -481,6 +481,14 @@ def test_overlapping_windows_and_dialogues_are_found(tmp_path: Path) -> None:
     assert found["dialogues"].count == 1
 
 
+def test_a_film_seen_in_one_part_and_heard_in_another_is_found(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.jsonl"
+    seen = Clip("a", "face", path="x.mp4", split="train")
+    write_clips(manifest, [seen, Clip("b", "voice", path="x.mp4", split="test")])
+    (found,) = check_manifests([manifest]).overlaps
+    assert (found.what, found.first) == ("overlapping windows", ["b and a"])
+
+
 def test_the_same_sound_at_another_level_is_found(tmp_path: Path) -> None:
     for name, gain, base in (("a", 0.3, 300.0), ("b", 0.05, 300.0), ("c", 0.3, 900.0)):
         tone(tmp_path / f"{name}.wav", base, 0.8, gain)
