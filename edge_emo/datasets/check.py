@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ from edge_emo.errors import DatasetError
 
 KEPT = 10
 _SHORT_WORDS = 5
+_SIGN = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
+"""A Chinese or Japanese sign, written without blanks: half a word."""
+
+_WORDS = re.compile(rf"{_SIGN.pattern}|(?:(?!{_SIGN.pattern})\w)+")
 
 
 class Seen(NamedTuple):
@@ -71,7 +76,7 @@ def check_manifests(manifests: Sequence[str | Path], *, media: bool = False) -> 
     """Check one manifest with parts, or several of which each is a part.
 
     A clip's part is its ``split``; without one it is the manifest's name. Texts of under five
-    words are not compared, since dialogues repeat them.
+    words, or ten Chinese or Japanese signs, are not compared, since dialogues repeat them.
 
     Args:
         manifests: The files.
@@ -241,8 +246,9 @@ def _crossing(windows: list[_Window]) -> Iterator[tuple[_Window, _Window]]:
 
 def text_keys(text: str) -> Iterator[int]:
     """Yield hashes that two texts share when one word is changed, added, left out or moved."""
-    words = re.findall(r"\w+", text.lower())
-    if len(words) < _SHORT_WORDS:
+    words = _WORDS.findall(unicodedata.normalize("NFKC", text).lower())
+    signs = sum(map(bool, map(_SIGN.fullmatch, words)))
+    if len(words) - signs / 2 < _SHORT_WORDS:
         return
     yield _hash(" ".join(words))
     for number in range(len(words)):

@@ -467,6 +467,25 @@ def test_a_word_changed_added_or_left_out_hides_no_copy(
     assert found == ["near-identical texts"] * near
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "near"),
+    [
+        ("今天早上小船出海去了，没有回来。", "今天早上小船出海去了,没有回来", True),
+        ("今天早上小船出海去了，没有回来。", "今天早上那小船出海去了，没有回来", True),
+        ("今天早上小船出海去了，没有回来。", "昨天晚上大船出海去了，没有回来", False),
+        ("小船出海去了", "小船出海去了", False),
+        ("Das Boot fuhr fru\u0308h u\u0308ber das Meer", "Das Boot fuhr früh über das Meer", True),
+    ],
+)
+def test_texts_without_blanks_and_of_other_code_points_are_compared(
+    tmp_path: Path, one: str, other: str, near: bool
+) -> None:
+    manifest = tmp_path / "m.jsonl"
+    write_clips(manifest, [_text("a", "train", one), _text("b", "test", other)])
+    found = [overlap.what for overlap in check_manifests([manifest]).overlaps]
+    assert found == ["near-identical texts"] * near
+
+
 def test_overlapping_windows_and_dialogues_are_found(tmp_path: Path) -> None:
     def window(name: str, start_s: float, part: str) -> Clip:
         return Clip(name, "eeg", path="x.npz", start_s=start_s, end_s=start_s + 5, split=part)
