@@ -63,6 +63,20 @@ def read_mat(path: Path) -> Mapping[str, Any]:
         raise DatasetError(f"{path} is no readable MATLAB file: {error}") from error
 
 
+def mat_array(path: Path, *names: str) -> npt.NDArray[Any]:
+    """Return the first of these arrays that a MATLAB file has.
+
+    Raises:
+        DatasetError: It has none of them, or cannot be read.
+        UnavailableError: SciPy is not installed.
+    """
+    content = read_mat(path)
+    found = next((name for name in names if name in content), None)
+    if found is None:
+        raise DatasetError(f"{path} has no array {' or '.join(names)}")
+    return np.asarray(content[found])
+
+
 @lru_cache(maxsize=2)
 def read_edf(path: Path) -> Signal:
     """Read an EDF file whose channels share one rate; channels of other rates are left out.

@@ -112,7 +112,10 @@ class ManifestWriter:
         name = f"{self._manifest.stem}.files/{clip.path}"
         target = self._manifest.parent / name
         if not target.is_file():
-            write_made(target, item.make())
+            made = item.make()
+            if isinstance(made, Signal) and len(made.data) == 0:
+                raise DatasetError("no sample lies in it")
+            write_made(target, made)
         return replace(clip, path=name)
 
     def _with_part(self, clip: Clip, about: Mapping[str, Any]) -> Clip:

@@ -253,6 +253,33 @@ def test_signals_have_names_that_estimators_know(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "left"),
+    [
+        ("eav", "subject1__/EEG/subject1_eeg_label.mat", {"face", "voice"}),
+        ("mdmer", "1/sub1/datas.mat", {"face"}),
+        ("emognition", "25/25_QUESTIONNAIRES.json", {"physio", "eeg"}),
+    ],
+)
+def test_a_damaged_file_of_one_subject_stops_nobody_else(
+    tmp_path: Path, name: str, path: str, left: set[str]
+) -> None:
+    root = CASES[name].plant(tmp_path / "in")
+    (root / path).write_bytes(b"{no such file")
+    summary = prepare(make_adapter(name), root, tmp_path / "x.jsonl")
+    assert {clip.modality for clip in read_clips(tmp_path / "x.jsonl")} == left
+    assert path.rpartition("/")[2] in summary.findings.first["unreadable"][0]
+
+
+def test_a_trial_outside_its_recording_is_left_out(tmp_path: Path) -> None:
+    root = CASES["affec"].plant(tmp_path / "in")
+    events = root / "sub-aerj" / "sub-aerj_task-fer_run-0_events.tsv"
+    events.write_text(events.read_text().replace("1.0\t1.0\thappy", "90.0\t1.0\thappy"))
+    with pytest.raises(DatasetError, match="has no clip") as raised:
+        prepare(make_adapter("affec"), root, tmp_path / "a.jsonl")
+    assert "affec/sub-aerj/0/4/eeg/felt: no sample lies in it" in raised.value.hint
+
+
 _GSR = "gsr/sub-aerj/beh/sub-aerj_task-fer_run-0_recording-gsr_physio.tsv.gz"
 
 

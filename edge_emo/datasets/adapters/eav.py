@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edge_emo.datasets.adapter import Adapter
-from edge_emo.datasets.arrays import read_mat
+from edge_emo.datasets.arrays import mat_array
 from edge_emo.datasets.tree import Item, Signal, Tree
 from edge_emo.errors import DatasetError
 
@@ -64,7 +64,11 @@ def _eeg(
     if data is None or label is None:
         tree.findings.add("missing", f"{folder}/EEG", "no recording or no labels")
         return
-    onehot = np.asarray(read_mat(label)["label"])
+    try:
+        onehot = mat_array(label, "label")
+    except DatasetError as error:
+        tree.findings.add("unreadable", str(label), error.message)
+        return
     classes = np.argmax(onehot if onehot.shape[0] == 10 else onehot.T, axis=0)
     meaning = _meaning(classes, order)
     if meaning is None:
@@ -107,8 +111,7 @@ def _meaning(classes: Any, order: list[tuple[Any, ...]]) -> Mapping[int, tuple[s
 
 def _trial(path: Path, trial: int, trials: int) -> Signal:
     """Cut one trial; axes are told by their lengths, since the readme and the code differ."""
-    content = read_mat(path)
-    array = np.asarray(content["seg1"] if "seg1" in content else content["seg"])
+    array = mat_array(path, "seg1", "seg")
     lengths = list(array.shape)
     if len(lengths) != 3 or trials not in lengths or len(_CHANNELS) not in lengths:
         raise DatasetError(f"{path}: {tuple(lengths)} is not samples, channels, trials")

@@ -97,10 +97,14 @@ def _reports(tree: Tree, name: str) -> dict[str, Any]:
     if path is None:
         tree.findings.add("missing", name)
         return {}
-    content = tree.json(path)
-    with reading(path):
-        reports = {str(row["movie"]): dict(row) for row in content.get("questionnaires", [])}
-        gender = str(content.get("metadata", {}).get("gender", "")).lower()
+    try:
+        content = tree.json(path)
+        with reading(path):
+            reports = {str(row["movie"]): dict(row) for row in content.get("questionnaires", [])}
+            gender = str(content.get("metadata", {}).get("gender", "")).lower()
+    except DatasetError as error:
+        tree.findings.add("unreadable", name, error.message)
+        return {}
     return {**reports, "gender": {"f": "female", "m": "male"}.get(gender, gender) or None}
 
 

@@ -42,7 +42,11 @@ def _of_file(tree: Tree, subject: str, path: str) -> Iterator[Item]:
     if film and "/splitraw/" in path and int(film[1]) < 32:
         yield _item(tree, "face", "face", subject, int(film[1]), path)
     elif name.lower() in ("datas.mat", "aligned_data.mat"):
-        content = read_mat(tree.root / path)
+        try:
+            content = read_mat(tree.root / path)
+        except DatasetError as error:
+            tree.findings.add("unreadable", path, error.message)
+            return
         for modality, kind, array, rate_hz in _ARRAYS:
             if array not in content:
                 tree.findings.add("missing", path, f"no array {array}")
