@@ -41,5 +41,9 @@ class Ravdess(Adapter):
                 yield tree.item("voice", stem, path, **common)
                 continue
             yield tree.item("face", f"{stem}/face", path, **common)
-            if channel == "01":
+            if channel == "02":
+                continue
+            if tree.find(f"{path.rpartition('/')[0]}/03{stem[2:]}.wav"):
+                tree.findings.add("duplicate", path, "its sound is there as a file of its own")
+            else:
                 yield tree.item("voice", f"{stem}/voice", path, **common)

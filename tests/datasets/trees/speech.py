@@ -12,6 +12,7 @@ _ID = "00026029e0--0123456789abcdef01234567"
 def _ravdess(folder: Path) -> Path:
     names = ["03-01-05-02-01-01-01.wav", "03-02-02-01-02-02-01.wav", "01-01-03-01-01-01-02.mp4"]
     names += ["02-01-03-01-01-01-02.mp4", "notes.wav"]
+    names += ["01-01-04-01-01-01-02.mp4", "03-01-04-01-01-01-02.wav"]
     return put(
         folder / "ravdess", {f"Actor_0{n[-5] if n[0] == '0' else 1}/{n}": None for n in names}
     )
@@ -131,8 +132,10 @@ CASES = {
             "03-02-02-01-02-02-01": {"label": None, "about.native": "calm", "about.kind": "song"},
             "01-01-03-01-01-01-02/face": {"label": "happiness", "about.gender": "female"},
             "01-01-03-01-01-01-02/voice": {"modality": "voice"},
+            "01-01-04-01-01-01-02/face": {"label": "sadness"},
+            "03-01-04-01-01-01-02": {"modality": "voice"},
         },
-        {"duplicate": 1, "extra": 1},
+        {"duplicate": 2, "extra": 1},
     ),
     "tess": Case(
         _tess,
