@@ -71,10 +71,8 @@ def table_items(tree: Tree, mapped: Mapped) -> Iterator[Item]:
     delimiter = mapped.delimiter or sniff_delimiter(table, tree.findings)
     for row in tree.rows(table, delimiter=delimiter, needs=tuple(mapped.columns.values())):
         cells = {key: row.cells[column].strip() for key, column in mapped.columns.items()}
-        named = cells["path"].replace("\\", "/")
-        path = tree.path(named)
+        path = tree.held(cells["path"].replace("\\", "/"), row.where)
         if path is None:
-            tree.findings.add("missing", named, row.where)
             continue
         about = {key: cells[key] for key in ("gender", "age") if cells.get(key)}
         fields: dict[str, Any] = {

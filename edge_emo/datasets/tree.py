@@ -133,6 +133,22 @@ class Tree:
         found = self.find(*names)
         return None if found is None else found.relative_to(self.root).as_posix()
 
+    def held(self, name: str, where: str = "") -> str | None:
+        """Return the path of a file that the corpus names, relative to the root, as on the disk.
+
+        Args:
+            name: Relative to the root.
+            where: What names it.
+
+        Returns:
+            None, which is counted, when it is not there, is empty or points to what is not there.
+        """
+        path = self.path(name)
+        if path is None:
+            self.findings.add("missing", name, where)
+            return None
+        return path if self._readable(self.root / path, path) else None
+
     def need(self, *names: str) -> Path:
         """Return the first of these files that is there.
 
@@ -282,7 +298,7 @@ class Tree:
             ):
                 yield prefix + name
 
-    def _readable(self, entry: os.DirEntry[str], path: str) -> bool:
+    def _readable(self, entry: os.DirEntry[str] | Path, path: str) -> bool:
         try:
             size = entry.stat().st_size
         except OSError as error:

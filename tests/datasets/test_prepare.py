@@ -280,6 +280,27 @@ def test_a_trial_outside_its_recording_is_left_out(tmp_path: Path) -> None:
     assert "affec/sub-aerj/0/4/eeg/felt: no sample lies in it" in raised.value.hint
 
 
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("meld", "train_splits/dia0_utt0.mp4"),
+        ("iemocap", "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav"),
+        ("ch-sims-v2", "Raw/v_0001/0001.mp4"),
+    ],
+)
+@pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\n"])
+def test_an_empty_file_that_a_table_names_is_counted(
+    tmp_path: Path, name: str, path: str, content: bytes
+) -> None:
+    root = CASES[name].plant(tmp_path / "in")
+    assert (root / path).is_file()
+    (root / path).write_bytes(content)
+    summary = prepare(make_adapter(name), root, tmp_path / "x.jsonl")
+    assert path in summary.findings.first["unreadable"][0]
+    clips = read_clips(tmp_path / "x.jsonl")
+    assert not [clip for clip in clips if str(clip.path).endswith(path)]
+
+
 _GSR = "gsr/sub-aerj/beh/sub-aerj_task-fer_run-0_recording-gsr_physio.tsv.gz"
 
 

@@ -50,12 +50,8 @@ def _items(tree: Tree, row: Row) -> Iterator[Item]:
 
 def _film(tree: Tree, video: str, clip: str, where: str) -> str | None:
     name = f"Raw/{video}/{clip}.mp4"
-    path = tree.path(name)
-    if path:
-        return path
-    padded = tree.path(f"Raw/{video}/{clip.zfill(4)}.mp4")
-    if padded:
+    padded = f"Raw/{video}/{clip.zfill(4)}.mp4"
+    if padded != name and tree.find(padded) and not tree.find(name):
         tree.findings.add("value", where, f"clip {clip!r} lost its leading zeros")
-        return padded
-    tree.findings.add("missing", name, where)
-    return None
+        name = padded
+    return tree.held(name, where)

@@ -99,13 +99,11 @@ def _items(
             "half": "left" if match[2] == match[3] else "right",
         },
     }
-    sentence = f"{session}/sentences/wav/{dialogue}/{name}.wav"
-    wave, film = tree.path(sentence), tree.path(f"{session}/dialog/avi/DivX/{dialogue}.avi")
+    wave = tree.held(f"{session}/sentences/wav/{dialogue}/{name}.wav")
+    film = tree.path(f"{session}/dialog/avi/DivX/{dialogue}.avi")
     if wave:
         yield tree.item("voice", f"{name}/voice", wave, **common)
-    else:
-        tree.findings.add("missing", sentence)
-    if film:
+    if film and tree.held(film):
         times: dict[str, Any] = {"start_s": float(turn["start"]), "end_s": float(turn["end"])}
         yield tree.item("face", f"{name}/face", film, **times, **common)
     if name in spoken:
