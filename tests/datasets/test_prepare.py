@@ -384,6 +384,20 @@ def test_turns_of_iemocap_come_as_they_were_said(tmp_path: Path) -> None:
     assert [before["text"] for before in clips[2].context or ()] == ["Ahoy.", "Who calls?"]
 
 
+def test_lines_of_emotiontalk_come_as_they_were_said(tmp_path: Path) -> None:
+    """Its table may list all lines of one speaker before those of the other."""
+    said = {"07_001": "你好。", "07_003": "再见。", "08_002": "早上好。", "x": "?"}
+    rows = "".join(f"G00001/G00001_01_{turn},neutral,{text}\n" for turn, text in said.items())
+    table = {"mm-process/transcription.csv": f"name,emotion,chinese\n{rows}"}
+    summary = prepare(
+        make_adapter("emotiontalk"), put(tmp_path / "ET", table), tmp_path / "e.jsonl"
+    )
+    clips = read_clips(tmp_path / "e.jsonl")
+    assert [clip.text for clip in clips] == ["你好。", "早上好。", "再见。"]
+    assert [before["text"] for before in clips[2].context or ()] == ["你好。", "早上好。"]
+    assert summary.findings.counts["extra"] == 1
+
+
 def test_nexdata_without_mapping_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="column-mapping file"):
         make_adapter("nexdata")

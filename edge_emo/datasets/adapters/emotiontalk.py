@@ -27,7 +27,8 @@ class Emotiontalk(Adapter):
         """Yield the text of every transcript, then every sound and film."""
         joint = _labels(tree, "mm")
         texts = dict(_texts(tree))
-        for name, (emotion, text) in texts.items():
+        for name in sorted(texts, key=_place):
+            emotion, text = texts[name]
             yield from _item(tree, "text", name, None, emotion, text, joint)
         for modality, suffix, table in _SUFFIXES:
             labels, found = _labels(tree, table), False
@@ -69,6 +70,12 @@ def _item(
         split=_PARTS.get(group, "train"),
         about=about,
     )
+
+
+def _place(name: str) -> tuple[str, ...]:
+    """Return what orders a line: its dialogue, then its number, whoever says it."""
+    match = _NAME.fullmatch(name)
+    return match.group(1, 2, 4, 3) if match else (name,)
 
 
 def _texts(tree: Tree) -> Iterator[tuple[str, tuple[str, str]]]:
