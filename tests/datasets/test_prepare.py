@@ -314,6 +314,17 @@ def test_a_trial_with_a_gap_in_its_conductance_is_left_out(tmp_path: Path, cell:
     assert "no conductance at 1.2 s" in summary.findings.first["unreadable"][0]
 
 
+def test_conductance_keeps_its_own_time(tmp_path: Path) -> None:
+    """The planted table has 50 rows a second, each the number of its row."""
+    root = CASES["affec"].plant(tmp_path / "in")
+    prepare(make_adapter("affec"), root, tmp_path / "a.jsonl", Options(modalities=("physio",)))
+    with np.load(tmp_path / "a.files" / "sub-aerj_0_4_gsr.npz") as made:
+        data, rate_hz = made["data"][:, 0], float(made["rate_hz"])
+    assert len(data) / rate_hz == pytest.approx(1.0, abs=1 / rate_hz)
+    times = 1.0 + np.arange(len(data)) / rate_hz
+    np.testing.assert_allclose(data[:-2], 50 * times[:-2], rtol=1e-5)
+
+
 @pytest.mark.parametrize("content", [b"no gzip at all", gzip.compress(b"0\t1\t0\n" * 99)[:-9]])
 def test_a_damaged_table_of_conductance_is_left_out(tmp_path: Path, content: bytes) -> None:
     root = CASES["affec"].plant(tmp_path / "in")

@@ -172,12 +172,14 @@ def _cut(source: Source, start_s: float, end_s: float) -> Signal:
     for cells in _table(source.path):
         time = _number(cells, onset)
         if start_s <= time < end_s:
-            rows.append(_number(cells, value))
-            if math.isnan(rows[-1]):
+            rows.append((time, _number(cells, value)))
+            if math.isnan(rows[-1][1]):
                 raise DatasetError(f"{source.path}: no conductance at {time} s")
     if not rows:
         raise DatasetError(f"{source.path}: nothing between {start_s} and {end_s} s")
-    return Signal(np.array(rows, dtype=np.float32)[:, None], _GSR_RATE_HZ, ("EDA",))
+    grid_s = start_s + np.arange(int((end_s - start_s) * _GSR_RATE_HZ)) / _GSR_RATE_HZ
+    data = np.interp(grid_s, *np.array(rows).T).astype(np.float32)
+    return Signal(data[:, None], _GSR_RATE_HZ, ("EDA",))
 
 
 def _table(path: Path) -> Iterator[list[str]]:
