@@ -156,3 +156,10 @@ def test_a_corpus_left_out_is_out_and_commercial_runs_see_commercial_corpora(
     assert quiet
     for run in corpora.run_names():
         assert quiet <= corpora.held_out(run, sounds)
+
+
+def test_all_takes_of_a_recording_of_noise_are_on_one_side(tools: SimpleNamespace) -> None:
+    corpora = tools.voice_corpora
+    names = [f"noise/esc10_rain_1-{n}-{take}" for n in range(9) for take in "AB"]
+    quiet = corpora.test_noise(corpora.read_sounds(names))
+    assert quiet == {name for name in names if name[:-2].endswith(("-2", "-6"))}
