@@ -91,6 +91,16 @@ def test_a_device_without_handlers_says_so(library: Library, host: Host) -> None
     assert kinds(device.exchange(host.frame("goodbye"), 3)) == ["device_hello"]
 
 
+def test_a_device_without_handlers_sends_samples(library: Library, host: Host) -> None:
+    device = CDevice(library, handlers=False)
+    hello = sent(device.exchange(host.frame("host_hello", session=SESSION), 1))[-2].device_hello
+    assert hello.capabilities == 2 + 4
+    (ack,) = sent(device.exchange(host.frame("config", active_streams=1), 2))
+    assert (ack.ack.code, device.wants(0)) == (0, True)
+    (ack,) = sent(device.exchange(host.frame("config", active_streams=0, brightness=9), 3))
+    assert (ack.ack.code, device.wants(0)) == (1, False)
+
+
 def test_texts_that_are_too_long_are_cut(library: Library, host: Host) -> None:
     device = CDevice(library, board="b" * 60)
     hello = sent(device.exchange(host.frame("host_hello", session=SESSION), 1))[-2].device_hello

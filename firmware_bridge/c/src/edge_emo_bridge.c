@@ -80,7 +80,7 @@ static void announce_device(ee_bridge *bridge) {
     if (bridge->handlers.state != NULL) {
         hello->capabilities |= edge_emo_Capability_CAPABILITY_STATES;
     }
-    if (bridge->handlers.config != NULL) {
+    if (bridge->handlers.config != NULL || bridge->identity.stream_count > 0) {
         hello->capabilities |= edge_emo_Capability_CAPABILITY_CONFIG;
     }
     if (bridge->identity.stream_count > 0) {
@@ -142,11 +142,13 @@ static edge_emo_ErrorCode take_state(ee_bridge *bridge) {
 static edge_emo_ErrorCode take_config(ee_bridge *bridge) {
     const edge_emo_Config *config = &bridge->message.body.config;
     edge_emo_ErrorCode code = edge_emo_ErrorCode_OK;
-    if (bridge->handlers.config == NULL) {
-        return edge_emo_ErrorCode_UNSUPPORTED;
+    bool handled = bridge->handlers.config != NULL;
+    if (handled) {
+        code = bridge->handlers.config(bridge->handlers.context, config);
+    } else if (config->has_brightness || bridge->identity.stream_count == 0) {
+        code = edge_emo_ErrorCode_UNSUPPORTED;
     }
-    code = bridge->handlers.config(bridge->handlers.context, config);
-    if (code == edge_emo_ErrorCode_OK && config->has_active_streams) {
+    if ((code == edge_emo_ErrorCode_OK || !handled) && config->has_active_streams) {
         bridge->active_streams = config->active_streams;
     }
     return code;

@@ -25,7 +25,7 @@ typedef struct {
 } ee_transport;
 
 /* Called from ee_bridge_poll; each may be NULL. What they are given is valid during the call. They
- * must not call the bridge. */
+ * must not call the bridge. Without `config` the host still switches streams on and off. */
 typedef struct {
     void (*state)(void *context, const edge_emo_State *state);
     edge_emo_ErrorCode (*config)(void *context, const edge_emo_Config *config);
