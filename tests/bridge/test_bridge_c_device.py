@@ -107,6 +107,15 @@ def test_texts_that_are_too_long_are_cut(library: Library, host: Host) -> None:
     assert hello.board == "b" * 23
 
 
+@pytest.mark.parametrize(("letter", "kept"), [("é", 11), ("€", 7), ("🙂", 5)])
+def test_texts_are_cut_between_letters(
+    library: Library, host: Host, letter: str, kept: int
+) -> None:
+    device = CDevice(library, board=letter * 15)
+    hello = sent(device.exchange(host.frame("host_hello", session=SESSION), 1))[-2].device_hello
+    assert hello.board == letter * kept
+
+
 def test_pings_are_answered_with_the_device_s_time(greeted: CDevice, host: Host) -> None:
     (pong,) = sent(greeted.exchange(host.frame("ping", id=9), 1234))
     assert (pong.pong.id, pong.pong.received_us, pong.pong.sent_us) == (9, 1234, 1234)

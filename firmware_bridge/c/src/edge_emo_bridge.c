@@ -11,11 +11,15 @@
 #define ANNOUNCE_DEVICE 1U
 #define ANNOUNCE_STREAMS 2U
 
+/* Copies a text; one that is too long is cut between two letters, or it were no UTF-8. */
 static void copy_text(char *to, size_t capacity, const char *from) {
     size_t i = 0;
     while (i + 1U < capacity && from[i] != '\0') {
         to[i] = from[i];
         i++;
+    }
+    while (i > 0 && ((uint8_t)from[i] & 0xC0U) == 0x80U) {
+        i--;
     }
     to[i] = '\0';
 }
