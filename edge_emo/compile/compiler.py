@@ -412,7 +412,9 @@ def _package(bench: _Bench, name: str, table: dict[str, Any], files: Path) -> Pa
     folder = bench.work / "packages" / name / bench.source.package.id
     folder.mkdir(parents=True)
     for row in table["files"]:
-        (folder / row["path"]).hardlink_to((files / row["path"]).resolve())
+        place = folder / row["path"]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to((files / row["path"]).resolve())
     (folder / MANIFEST).write_text(to_toml(table), encoding="utf-8")
     read_package(folder)
     return folder

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,15 @@ def test_a_package_is_compiled_in_place_and_signed(
     assert (again.folder / "card.md").read_text() == "a card"
     Signatures("required", (str(public.source),)).check(package)
     assert [path.name for path in out.iterdir()] == ["mine"]
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs Linux with /dev/shm mounted")
+def test_a_package_is_compiled_from_another_disk_than_that_of_temporary_files(
+    compiled: Path, tmp_path: Path, data: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/dev/shm")
+    done = compile_for(compiled / "mine", tmp_path / "out", data)
+    assert [one.kind for one in done.figures if one.kept] == ["int8"]
 
 
 def test_convolutions_are_written_as_an_old_parser_reads_them(
