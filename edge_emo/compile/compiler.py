@@ -299,6 +299,7 @@ def _made(bench: _Bench, target: Target, kind: str) -> Figures:
     folder = bench.work / target.name
     source = bench.tuned if kind == TUNED else bench.named
     if blank.path == bench.source.file.path:
+        (folder / blank.path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(bench.source.path, folder / blank.path)
         return replace(blank, bytes=bench.source.file.bytes)
     calibration = str(bench.work / "calibration.npz") if kind.startswith("int8") else ""

@@ -50,6 +50,7 @@ def write_package(
 
     Raises:
         ModelError: It cannot be written: the disk is full, the folder is not writable.
+        ModelIntegrityError: A file that stays is missing or altered.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -81,7 +82,8 @@ def _rows(one: Figures, source: Source, folder: Path) -> Iterator[dict[str, Any]
     target = TARGETS[one.target]
     precision = precision_of(one.kind, source.file.precision)
     if one.path == source.file.path:
-        yield file_entry(folder / one.path, source.file.format, precision)
+        row = file_entry(folder / one.path, source.file.format, precision)
+        yield {**row, "path": one.path}
         return
     extra: dict[str, Any] = {"target": one.target}
     if one.temperature is not None and one.temperature != source.package.temperature:
@@ -138,9 +140,12 @@ def _fill(source: Source, figures: Sequence[Figures], files: Path, made: Path) -
     stay = [f for f in source.package.files if target_of(f) not in targets]
     names = {file.path for file in stay}
     rows = [row for row in rows_of(figures, source, files) if row["path"] != source.file.path]
-    for name in (*sorted(names), "card.md"):
-        with suppress(FileNotFoundError):
-            shutil.copy(old / name, made / name)
+    for file in stay:
+        place = made / file.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source.package.verify(file), place)
+    with suppress(FileNotFoundError):
+        shutil.copy(old / "card.md", made / "card.md")
     for row in rows:
         shutil.copy(files / row["target"] / row["path"], made / row["path"])
     kept = [row for row in table["files"] if row["path"] in names]

@@ -27,9 +27,16 @@ from edge_emo.compile.correct import corrected_biases
 from edge_emo.compile.graph import read_graph, replace_weights, write_named
 from edge_emo.compile.sensitivity import rank_nodes
 from edge_emo.compile.targets import KINDS
-from edge_emo.errors import ConfigError, DatasetError, ModelError, ModelMismatchError
+from edge_emo.errors import (
+    ConfigError,
+    DatasetError,
+    ModelError,
+    ModelIntegrityError,
+    ModelMismatchError,
+)
 from edge_emo.manifest import find_package, read_package, read_private_key, write_key_pair
 from edge_emo.manifest.signature import Signatures
+from edge_emo.manifest.write import file_entry, to_toml
 from edge_emo.runtime.choose import load_model
 from tests.compile.networks import LABELS, convolution, dense, model_bytes, write_data, write_model
 
@@ -136,6 +143,39 @@ def test_a_package_is_compiled_in_place_and_signed(
     assert (again.folder / "card.md").read_text() == "a card"
     Signatures("required", (str(public.source),)).check(package)
     assert [path.name for path in out.iterdir()] == ["mine"]
+
+
+def nested(compiled: Path, folder: Path) -> Path:
+    """Return a copy of the package with its files in a folder of their own."""
+    shutil.copytree(compiled / "mine", folder)
+    (folder / "files").mkdir()
+    (folder / "model.onnx").rename(folder / "files" / "model.onnx")
+    (folder / "files" / "model.tflite").write_bytes(b"of another target")
+    manifest = (folder / "model.toml").read_text().replace('"model.onnx"', '"files/model.onnx"')
+    row = {**file_entry(folder / "files" / "model.tflite", "tflite"), "path": "files/model.tflite"}
+    (folder / "model.toml").write_text(f"{manifest}\n{to_toml({'files': [row]})}")
+    return folder
+
+
+def test_files_in_a_folder_of_their_own_stay_there(
+    compiled: Path, tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    done = compile_for(nested(compiled, tmp_path / "mine"), tmp_path / "out", data)
+    package = read_package(done.folder)
+    paths = {file.path for file in package.files}
+    assert paths == {"model.trt.int8.onnx", "files/model.onnx", "files/model.tflite"}
+    for file in package.files:
+        package.verify(file)
+
+
+def test_a_damaged_file_of_another_target_is_named(
+    compiled: Path, tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    folder = nested(compiled, tmp_path / "mine")
+    (folder / "files" / "model.tflite").write_bytes(b"of another target, cut")
+    with pytest.raises(ModelIntegrityError, match=r"model\.tflite"):
+        compile_for(folder, tmp_path / "out", data)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs Linux with /dev/shm mounted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,29 @@ def test_the_same_inputs_give_the_same_files(compiled: Compiled, tmp_path: Path)
         digests = [hashlib.sha256((folder / name).read_bytes()).hexdigest()
                    for folder in (compiled.folder, again.folder)]  # fmt: skip
         assert digests[0] == digests[1], name
+
+
+def test_a_float_file_in_a_folder_of_its_own_is_read_there(
+    compiled: Compiled, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(compiled.folder, folder)
+    (folder / "files").mkdir()
+    (folder / "model.onnx").rename(folder / "files" / "model.onnx")
+    text = (folder / "model.toml").read_text()
+    (folder / "model.toml").write_text(text.replace('"model.onnx"', '"files/model.onnx"'))
+    done = compile_package(
+        str(folder),
+        ["openvino"],
+        validation=Data(labelled(tmp_path / "judged.npz", 300, 2)),
+        calibration=Data(labelled(tmp_path / "seen.npz", 150, 1)),
+        out=tmp_path / "out",
+        kinds=["float32"],
+    )
+    package = read_package(done.folder)
+    assert "files/model.onnx" in {file.path for file in package.files}
+    for file in package.files:
+        package.verify(file)
 
 
 def test_a_short_description_reads_as_the_same_network(compiled: Compiled, tmp_path: Path) -> None:
