@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from edge_emo.compile.child import ChildError, run_in_child
-from edge_emo.compile.gates import Answers, Figures, loses, measure, outdone, rejection, saves
+from edge_emo.compile.gates import Answers, Figures, loses, loss, measure, outdone, rejection, saves
 from edge_emo.compile.graph import write_named
 from edge_emo.compile.package import rows_of, work_folder, write_package
 from edge_emo.compile.samples import LEAST, Samples, read_samples
@@ -100,6 +100,14 @@ class _Bench:
         return self.work / "tuned.onnx"
 
     reference: Answers | None = None
+
+    @property
+    def own(self) -> Figures:
+        """Figures of the float model itself, by which the float32 candidates are judged."""
+        assert self.reference is not None  # _prepared ran
+        blank = Figures("", "float32", self.source.file.path)
+        package, ours = self.source.package, self.reference
+        return measure(package, self.validation, ours, ours, blank)
 
     def child(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Do work in a child process when there is room for one more."""
@@ -262,7 +270,7 @@ def _candidates(bench: _Bench, target: Target, kinds: Sequence[str]) -> list[Fig
     (bench.work / target.name).mkdir()
     measured = [_tried(bench, target, kind) for kind in kinds]
     judged = [one for one in measured if one.kind.startswith("int8") and one.score is not None]
-    worthwhile = any(saves(one, measured[0]) for one in judged)
+    worthwhile = measured[0].kept and any(saves(one, measured[0]) for one in judged)
     if worthwhile and all(loses(one, measured[0]) for one in judged):
         measured.append(_tried(bench, target, TUNED))
     return measured
@@ -361,7 +369,8 @@ def _measured(bench: _Bench, target: Target, one: Figures) -> Figures:
     except ChildError as error:
         return replace(one, reason=f"does not run on {target.backend}: {error.message}")
     found = measure(bench.source.package, bench.validation, bench.reference, answers, one)
-    return replace(found, peak_mb=peak_mb)
+    reason = loss(found, bench.own) if one.kind == "float32" else ""
+    return replace(found, peak_mb=peak_mb, reason=reason)
 
 
 def _judged(bench: _Bench, folder: Path, path: str, backend: str) -> tuple[float, Answers]:

@@ -196,6 +196,13 @@ def loses(candidate: Figures, base: Figures) -> bool:
     return any(lost > MOST_LOST + 1e-9 for lost in losses(candidate, base).values())
 
 
+def loss(candidate: Figures, base: Figures) -> str:
+    """Return the greatest loss of the other one's figures in words; empty when it is allowed."""
+    lost = losses(candidate, base)
+    most = max(lost, key=lambda words: lost[words], default="")
+    return f"loses {lost[most] * 100:.2f} points of {most}" if loses(candidate, base) else ""
+
+
 def saves(candidate: Figures, base: Figures) -> bool:
     """Tell whether a candidate is smaller by as much as counts."""
     return candidate.bytes < min(SMALLER * base.bytes, base.bytes - SAVED_BYTES)
@@ -209,12 +216,12 @@ def rejection(candidate: Figures, base: Figures, *, timed: bool) -> str:
         base: The float32 candidate of the same target.
         timed: Whether times say something of the device.
     """
+    if not base.kept:
+        return "there is no float32 file to judge it by"
     if candidate.score is None or base.score is None:
         return "there are no labels to judge it by"
-    if loses(candidate, base):
-        lost = losses(candidate, base)
-        most = max(lost, key=lambda words: lost[words])
-        return f"loses {lost[most] * 100:.2f} points of {most}"
+    if lost := loss(candidate, base):
+        return lost
     smaller = saves(candidate, base)
     if not smaller and not (timed and _is_faster(candidate, base)):
         return "neither faster nor smaller than float32"

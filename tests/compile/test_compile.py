@@ -389,6 +389,28 @@ def test_an_operator_that_a_target_lacks_rejects_every_candidate(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_float32_file_that_answers_otherwise_than_the_float_model_is_rejected(
+    tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    """Before opset 13 Softmax took all axes from the first on together, and does no longer."""
+    nodes = [
+        helper.make_node("Reshape", ["features", "halves"], ["h"]),
+        helper.make_node("Softmax", ["h"], ["s"]),
+        helper.make_node("Reshape", ["s", "flat"], ["f"]),
+        helper.make_node("MatMul", ["f", "sums"], ["logits"]),
+    ]
+    sums = np.repeat(np.eye(2, dtype=np.float32), 8, axis=0)
+    weights = {"halves": np.array([1, 2, 8]), "flat": np.array([1, 16]), "sums": sums}
+    content = model_bytes(nodes, weights, (1, 16), opset=12)
+    judged = _own_labels(tmp_path / "judged.npz", content, (1, 16))
+    model = write_model(tmp_path / "source", content)
+    with pytest.raises(ModelError, match="no candidate of mine passed for jetson") as caught:
+        compile_for(model, tmp_path / "out", data, judged=judged, kinds=["float16"])
+    lines = caught.value.message.splitlines()
+    assert re.search(r"float32: loses \d\d\.\d\d points of 100\.00$", lines[1])
+    assert lines[2].endswith("float16: there is no float32 file to judge it by")
+
+
 def test_steps_that_do_not_end_are_cut_off(tmp_path: Path, data: Mapping[str, Path]) -> None:
     model = write_model(tmp_path / "source", dense())
     with pytest.raises(ModelError, match=r"did not end within 0\.05 s"):

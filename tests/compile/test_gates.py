@@ -57,6 +57,13 @@ def test_a_candidate_must_lose_little_and_gain_something(
     assert bool(words) == bool(reason)
 
 
+def test_nothing_is_judged_by_a_float32_file_that_was_rejected() -> None:
+    base = replace(BASE, score=0.4, reason="loses 30.00 points of 70.00")
+    assert rejection(INT8, base, timed=True) == "there is no float32 file to judge it by"
+    unmade = Figures("rpi", "float32", "model.tflite", reason="cannot be made: no conversion")
+    assert rejection(INT8, unmade, timed=True) == "there is no float32 file to judge it by"
+
+
 def test_a_time_that_says_nothing_of_the_device_counts_for_nothing() -> None:
     quick = replace(INT8, bytes=BASE.bytes, cpu_ms=0.1)
     assert rejection(quick, BASE, timed=True) == ""
