@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import json
 import queue
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -155,19 +154,43 @@ def _line(event: Event) -> str:
 def _trace(arguments: argparse.Namespace) -> None:
     clock = MonotonicClock()
     parsers = {False: FrameParser(), True: FrameParser()}
+    printer = _Printer()
 
     def show(is_sent: bool, data: bytes) -> None:
         for frame in parsers[is_sent].feed(data):
             arrow = "→" if is_sent else "←"
-            print(f"{clock.now_ns() / 1e9:9.4f} {arrow} {_described(frame)}", flush=True)
+            printer.print(f"{clock.now_ns() / 1e9:9.4f} {arrow} {_described(frame)}")
 
     link = Link(arguments.port, clock, LinkSettings(baud=arguments.baud), show)
     link.start()
     try:
         link.wait_up()
-        threading.Event().wait(arguments.seconds)
+        printer.wait(arguments.seconds)
     finally:
         link.stop()
+
+
+class _Printer:
+    """Prints for the thread of a port, which goes on when nobody reads any more."""
+
+    def __init__(self) -> None:
+        self._failed: queue.Queue[OSError] = queue.Queue()
+
+    def print(self, line: str) -> None:
+        """Print a line; what goes wrong is raised by :meth:`wait`."""
+        try:
+            print(line, flush=True)
+        except OSError as error:
+            self._failed.put(error)
+
+    def wait(self, seconds: float | None) -> None:
+        """Wait so long, or for ever.
+
+        Raises:
+            OSError: A line could not be printed: the reader left, or the disk is full.
+        """
+        with contextlib.suppress(queue.Empty):
+            raise self._failed.get(timeout=seconds)
 
 
 def _described(frame: Frame) -> str:
@@ -183,11 +206,12 @@ def _described(frame: Frame) -> str:
 
 def _simulate(arguments: argparse.Namespace) -> None:
     link = Path(arguments.link) if arguments.link else None
-    with Simulator(link, clock_ppm=arguments.ppm, on_state=_print_light) as board:
+    printer = _Printer()
+
+    def show(state: WireMessage) -> None:
+        printer.print(f"state {state.number}: {light(state)}")
+
+    with Simulator(link, clock_ppm=arguments.ppm, on_state=show) as board:
         print(board.path, flush=True)
         say(f"a simulated board; in another terminal: edge-emo bridge info {board.path}")
-        threading.Event().wait(arguments.seconds)
-
-
-def _print_light(state: WireMessage) -> None:
-    print(f"state {state.number}: {light(state)}", flush=True)
+        printer.wait(arguments.seconds)
