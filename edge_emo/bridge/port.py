@@ -113,7 +113,7 @@ def check_target(target: str) -> str:
     Raises:
         ConfigError: It names no port.
     """
-    if not target or (target.startswith(_SOCKET) and _address(target) is None):
+    if target in ("", _BY_SERIAL) or (target.startswith(_SOCKET) and _address(target) is None):
         raise ConfigError(
             f"{target!r} names no port",
             hint="bridge:/dev/ttyACM0, bridge:usb:SERIALNUMBER or bridge:socket://127.0.0.1:7777",
@@ -197,11 +197,13 @@ def _by_serial(target: str) -> bool:
 
 
 def _address(target: str) -> tuple[str, int] | None:
-    parts = urlsplit(target)
     try:
-        return (parts.hostname, parts.port) if parts.hostname and parts.port else None
+        parts = urlsplit(target)
+        host, port = parts.hostname, parts.port
+        host = (host or "").encode("idna").decode()
     except ValueError:
         return None
+    return (host, port) if host and port else None
 
 
 def _open_error(path: str, error: OSError) -> DeviceError:

@@ -47,9 +47,24 @@ def test_a_simulated_board_ends_when_its_reader_leaves(tmp_path: Path) -> None:
         assert b"Traceback" not in child.stderr.read()
 
 
-def test_a_trace_shows_both_directions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with Simulator(tmp_path / "port") as board:
-        assert main(["bridge", "trace", board.path, "--seconds", "0"]) == 0
-    out = capsys.readouterr().out
-    assert "→ #0 " in out
-    assert "← #" in out
+@pytest.mark.parametrize("path", ["no/such/folder/port", "file/port"])
+def test_a_link_that_cannot_be_made_is_wrong_usage(
+    path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    place = tmp_path / path
+    assert main(["bridge", "simulate", "--link", str(place), "--seconds", "0"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"edge-emo: no link can be made at {place}: ")
+    assert "hint: " in err
+
+
+@pytest.mark.parametrize(
+    "port", ["usb:", "socket://a..b:7", "socket://[::1:7", f"socket://{'a' * 64}.b:7"]
+)
+def test_a_port_that_cannot_be_is_wrong_usage(
+    port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bridge", "info", port]) == 2
+    assert capsys.readouterr().err.startswith(f"edge-emo: {port!r} names no port\nhint: ")
