@@ -82,7 +82,7 @@ class Simulator:
         """Attach the board; return the path of its port.
 
         Raises:
-            ConfigError: Something other than a link lies where the link shall be.
+            ConfigError: The link cannot be made, or something else lies there.
         """
         if self._link is not None and self._link.exists() and not self._link.is_symlink():
             raise ConfigError(f"{self._link} is not a link", hint="choose a path that is free")
@@ -91,9 +91,7 @@ class Simulator:
         os.set_blocking(self._master, False)
         self.path = os.ttyname(self._slave)
         if self._link is not None:
-            self._link.unlink(missing_ok=True)
-            self._link.symlink_to(self.path)
-            self.path = str(self._link)
+            self._make_link(self._link)
         self.device = SoftwareDevice(Identity(streams=STREAMS), self._show)
         self._stop.clear()
         self._thread = threading.Thread(target=self._run, name="simulator", daemon=True)
@@ -124,6 +122,19 @@ class Simulator:
     def __exit__(self, *_: object) -> None:
         """Tear it out."""
         self.unplug()
+
+    def _make_link(self, link: Path) -> None:
+        try:
+            link.unlink(missing_ok=True)
+            link.symlink_to(self.path)
+        except OSError as error:
+            os.close(self._slave)
+            os.close(self._master)
+            raise ConfigError(
+                f"no link can be made at {link}: {error.strerror}",
+                hint="choose a path in a folder that exists and can be written",
+            ) from error
+        self.path = str(link)
 
     def _show(self, state: WireMessage) -> None:
         self._on_state(state)
