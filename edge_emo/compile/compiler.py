@@ -145,13 +145,13 @@ def compile_package(
         progress: Told what begins.
 
     Raises:
-        ConfigError: There is no such target, or no calibration data.
+        ConfigError: There is no such target, or no calibration data, or it is what judges.
         UnavailableError: A tool is not installed; the hint is the line that installs it.
         DatasetError: The data is wrong or too little.
         ModelError: The model is wrong, nothing passed for a target, or the package cannot be
             written. No half package is left.
     """
-    _check_arguments(targets, calibration)
+    _check_arguments(targets, validation, calibration)
     _check_tools(targets)
     assert calibration is not None  # checked
     with work_folder() as work:
@@ -175,7 +175,7 @@ def compile_package(
         return Compiled(write_package(source, figures, work, out, key, judged_on), tuple(figures))
 
 
-def _check_arguments(targets: Sequence[str], calibration: Data | None) -> None:
+def _check_arguments(targets: Sequence[str], validation: Data, calibration: Data | None) -> None:
     unknown = [name for name in targets if name not in TARGETS]
     if unknown or not targets:
         raise ConfigError(
@@ -187,6 +187,17 @@ def _check_arguments(targets: Sequence[str], calibration: Data | None) -> None:
             "there is no calibration data, and int8 needs the ranges of real inputs",
             hint="name clips or inputs that are not judged on: --calibration FILE",
         )
+    if _are_shared(validation, calibration):
+        raise ConfigError(
+            f"{validation.path} would both give the ranges and judge them",
+            hint="give two files, or one of clips with --split NAME and --calibration-split NAME",
+        )
+
+
+def _are_shared(one: Data, other: Data) -> bool:
+    """Tell whether two sorts of data have inputs in common."""
+    apart = None not in (one.split, other.split) and one.split != other.split
+    return one.path.resolve() == other.path.resolve() and not apart
 
 
 def _check_tools(targets: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_emo.clock import MonotonicClock
-from edge_emo.datasets.clips import read_clips
+from edge_emo.datasets.clips import Clip, read_clips
 from edge_emo.errors import DatasetError
 from edge_emo.estimators.create import build_estimator
 from edge_emo.estimators.face_finder import load_face_detector
@@ -108,6 +108,11 @@ def read_samples(
         DatasetError: The file is wrong, or its arrays are not of the package's shapes.
     """
     if path.suffix == ".npz":
+        if split is not None:
+            raise DatasetError(
+                f"{path} has no split {split!r}: it holds inputs, not clips",
+                hint="leave the split out, or name a manifest of clips (.jsonl)",
+            )
         return _from_arrays(package, path)
     if model is None:
         raise DatasetError(f"{path} holds clips, and there is no model to run on them")
@@ -116,9 +121,7 @@ def read_samples(
     if package.modality == "face":
         finder = load_face_detector(signatures=Signatures("off"))
     estimator = build_estimator(package, recorder, MonotonicClock(), finder)
-    clips = [
-        clip for clip in read_clips(path) if split is None or clip.split in (split, baseline_split)
-    ]
+    clips = _of_split(path, split, baseline_split)
     ends: list[int] = []
 
     def note(done: int, total: int) -> None:
@@ -135,6 +138,16 @@ def read_samples(
         raise DatasetError(f"{path}: the estimator abstained from every clip")
     values = [[getattr(one.clip, name) for name in DIMENSIONS] for one in heard]
     return Samples(recorder.stacked(ends[0]), numbers, labels, values=_known(values))
+
+
+def _of_split(path: Path, split: str | None, baseline_split: str | None) -> list[Clip]:
+    clips = read_clips(path)
+    splits = sorted({clip.split or "" for clip in clips})
+    if split is not None and split not in splits:
+        raise DatasetError(
+            f"{path}: no clip has the split {split!r}", hint=f"splits: {', '.join(splits)}"
+        )
+    return [clip for clip in clips if split is None or clip.split in (split, baseline_split)]
 
 
 def _known(values: object) -> npt.NDArray[np.float64] | None:

@@ -25,6 +25,7 @@ from edge_emo.cli.app import main
 from edge_emo.compile import Data, compile_package, read_figures
 from edge_emo.compile.correct import corrected_biases
 from edge_emo.compile.graph import read_graph, replace_weights, write_named
+from edge_emo.compile.samples import read_samples
 from edge_emo.compile.sensitivity import rank_nodes
 from edge_emo.compile.targets import KINDS
 from edge_emo.errors import (
@@ -256,6 +257,37 @@ def test_without_calibration_data_nothing_begins(tmp_path: Path, data: Mapping[s
             str(model), ["jetson"], validation=Data(data["judged"]), calibration=None, out=tmp_path
         )
     assert "--calibration FILE" in caught.value.hint
+
+
+def test_what_gives_the_ranges_does_not_judge(tmp_path: Path, data: Mapping[str, Path]) -> None:
+    model = write_model(tmp_path / "source", dense())
+    with pytest.raises(ConfigError, match="both give the ranges and judge") as caught:
+        compile_for(model, tmp_path / "out", data, seen=data["judged"])
+    assert "--calibration-split" in caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_split_must_be_there(tmp_path: Path, data: Mapping[str, Path]) -> None:
+    package = find_package("eeg-load-small")
+    with pytest.raises(DatasetError, match="has no split 'test'"):
+        read_samples(package, data["judged"], split="test")
+    (tmp_path / "clips.jsonl").write_text(json.dumps(CLIP) + "\n")
+    model = load_model(package, backend="onnx")
+    with pytest.raises(DatasetError, match="no clip has the split 'test'") as caught:
+        read_samples(package, tmp_path / "clips.jsonl", model=model, split="test")
+    assert caught.value.hint == "splits: train"
+
+
+CLIP = {
+    "clip": "mine/1",
+    "corpus": "mine",
+    "modality": "eeg",
+    "path": "1.npz",
+    "split": "train",
+    "label": "rest",
+    "perspective": "felt",
+    "licence": "CC0-1.0",
+}
 
 
 def changed(path: Path, source: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
