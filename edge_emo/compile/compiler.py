@@ -253,7 +253,13 @@ def _prepared(
     table = {**source.table, "files": [r for r in source.table["files"]
                                        if r["path"] == source.file.path]}  # fmt: skip
     folder = _package(bench, "reference", table, source.package.folder)
-    _, bench.reference = _judged(bench, folder, source.file.path, "onnx")
+    try:
+        _, bench.reference = _judged(bench, folder, source.file.path, "onnx")
+    except ChildError as error:
+        raise ModelError(
+            f"the float model of {source.package.id} cannot be run: {error.message}",
+            hint="mend what the reason names, or give it longer: --timeout S",
+        ) from error
     return bench
 
 

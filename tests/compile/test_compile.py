@@ -445,8 +445,9 @@ def test_a_float32_file_that_answers_otherwise_than_the_float_model_is_rejected(
 
 def test_steps_that_do_not_end_are_cut_off(tmp_path: Path, data: Mapping[str, Path]) -> None:
     model = write_model(tmp_path / "source", dense())
-    with pytest.raises(ModelError, match=r"did not end within 0\.05 s"):
+    with pytest.raises(ModelError, match=r"cannot be run: did not end within 0\.05 s") as caught:
         compile_for(model, tmp_path / "out", data, timeout_s=0.05)
+    assert "--timeout" in caught.value.hint
     assert not (tmp_path / "out").exists()
 
 
