@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from edge_emo.cli.columns import columns
@@ -73,7 +77,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the verb."""
-    return _on_device(arguments) if arguments.on_device else _compile(arguments)
+    with _clean_when_terminated():
+        return _on_device(arguments) if arguments.on_device else _compile(arguments)
+
+
+@contextlib.contextmanager
+def _clean_when_terminated() -> Iterator[None]:
+    """Let SIGTERM end what runs as Ctrl-C does, so that no process and no file stays behind."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _on_device(arguments: argparse.Namespace) -> int:

@@ -470,8 +470,9 @@ def command(tmp_path: Path, data: Mapping[str, Path]) -> list[str]:
     return [sys.executable, "-c", code]
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_compilation_leaves_nothing(
-    tmp_path: Path, data: Mapping[str, Path]
+    tmp_path: Path, data: Mapping[str, Path], number: signal.Signals, code: int
 ) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
     (tmp_path / "tmp").mkdir()
@@ -481,10 +482,10 @@ def test_an_interrupted_compilation_leaves_nothing(
     assert child.stderr is not None
     with child:
         said = next(line for line in child.stderr if "judging" in line)
-        child.send_signal(signal.SIGINT)
+        child.send_signal(number)
         child.stderr.read()
     assert "judging" in said
-    assert child.returncode == 130
+    assert child.returncode == code
     assert not (tmp_path / "out").exists()
     assert list((tmp_path / "tmp").glob("edge-emo*")) == []
 
