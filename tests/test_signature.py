@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -272,6 +273,17 @@ def test_figures_that_are_no_regular_file_are_named_at_once(
     make(package.folder / "metrics.json")
     assert main(["models", "show", str(package.folder)]) == 4
     assert "metrics.json cannot be read: " in capsys.readouterr().err
+
+
+def test_keys_and_signatures_are_told_as_json(
+    package: ModelPackage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = str(tmp_path / "cli.key")
+    assert main(["models", "keygen", key, "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["private"], made["public"]) == (key, f"{key}.pub")
+    assert main(["models", "sign", str(package.folder), "--key", key, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"package": PHYSIO, "key": made["key"]}
 
 
 @pytest.mark.parametrize("words", [["sign"], ["sign", PHYSIO], ["keygen"], ["keygen", "a", "b"]])

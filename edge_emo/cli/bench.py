@@ -10,6 +10,7 @@ import sys
 from edge_emo.bench import run_bench
 from edge_emo.cli import session
 from edge_emo.cli.numbers import seconds
+from edge_emo.cli.refuse import refuse
 from edge_emo.config import Streams
 from edge_emo.demo import demo_streams
 from edge_emo.manifest import list_packages, open_package
@@ -18,12 +19,19 @@ from edge_emo.runtime.autotune import autotune
 from edge_emo.runtime.measured import Record, read_record, write_record
 
 HELP = "measure latency, processor time and memory"
+_SECONDS = 30.0
+_HINT = (
+    "edge-emo bench [FOLDER] [--seconds S] [--rate HZ] [--backend NAME]; "
+    "or edge-emo bench --autotune [--model NAME] [--force]"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
     parser.add_argument("folder", nargs="?", help="a recorded session; the demonstration if none")
-    parser.add_argument("--seconds", type=seconds, default=30.0, help="length of the measurement")
+    parser.add_argument(
+        "--seconds", type=seconds, metavar="S", help=f"length of the measurement: {_SECONDS:g}"
+    )
     parser.add_argument("--rate", type=float, metavar="HZ", help="states per second")
     parser.add_argument(
         "--backend", metavar="NAME", help="litert, onnx, openvino, tensorrt; no fallback"
@@ -35,20 +43,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the times: later sessions on this device take the fastest",
     )
     parser.add_argument(
-        "--model", action="append", default=[], help="measure this package, or folder, only"
+        "--model", action="append", help="with --autotune: this package, or folder, only"
     )
-    parser.add_argument("--force", action="store_true", help="measure again what is known")
+    parser.add_argument(
+        "--force", action="store_true", help="with --autotune: measure again what is known"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the verb."""
     if arguments.autotune:
+        refuse(arguments, "folder --seconds --rate --backend", "with --autotune", _HINT)
         return _autotune(arguments)
+    refuse(arguments, "--model --force", "without --autotune", _HINT)
     streams = _recorded(arguments.folder) if arguments.folder else demo_streams()
     report = run_bench(
         streams,
-        seconds=arguments.seconds,
+        seconds=_SECONDS if arguments.seconds is None else arguments.seconds,
         config=session.configuration(arguments),
         demo=not arguments.folder,
     )
@@ -57,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _autotune(arguments: argparse.Namespace) -> int:
-    packages = [open_package(name) for name in arguments.model] or [
+    packages = [open_package(name) for name in arguments.model or ()] or [
         package for package in list_packages() if package.default
     ]
     for package in packages:

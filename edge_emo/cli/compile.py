@@ -16,6 +16,7 @@ from typing import Any
 
 from edge_emo.cli.columns import columns
 from edge_emo.cli.numbers import seconds
+from edge_emo.cli.refuse import refuse
 from edge_emo.compile import TARGETS, Data, compile_package
 from edge_emo.compile.compiler import TIMEOUT_S
 from edge_emo.compile.targets import KINDS
@@ -40,6 +41,10 @@ _CANDIDATE = {
     "verdict": "verdict",
 }
 HELP = "make a model package for a target out of a float model"
+_OF_PACKAGES = (
+    "--target --manifest --calibration --root --split --calibration-split --baseline-split --kind "
+    "--out --key --timeout"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,9 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", metavar="DIR", help="folder of packages that it goes into")
     parser.add_argument("--folder", action="append", default=[], help="more package folders")
     parser.add_argument("--key", metavar="FILE", help="private key that signs the package")
-    parser.add_argument(
-        "--timeout", type=seconds, default=TIMEOUT_S, metavar="S", help="of each step"
-    )
+    parser.add_argument("--timeout", type=seconds, metavar="S", help=f"of each step: {TIMEOUT_S:g}")
     parser.add_argument(
         "--on-device",
         action="store_true",
@@ -100,6 +103,7 @@ def _clean_when_terminated() -> Iterator[None]:
 
 def _on_device(arguments: argparse.Namespace) -> int:
     """Build the engine of the file that TensorRT would run first."""
+    refuse(arguments, _OF_PACKAGES, "with --on-device", "edge-emo compile MODEL --on-device")
     package = open_package(arguments.model, arguments.folder)
     backend = make_backend("tensorrt")
     backend.probe()
@@ -131,7 +135,7 @@ def _compile(arguments: argparse.Namespace) -> int:
         kinds=arguments.kind or KINDS,
         folders=arguments.folder,
         key=read_private_key(arguments.key) if arguments.key else None,
-        timeout_s=arguments.timeout,
+        timeout_s=TIMEOUT_S if arguments.timeout is None else arguments.timeout,
         progress=_progress,
     )
     rows = [asdict(one) for one in done.figures]

@@ -15,6 +15,7 @@ from typing import Any
 
 from edge_emo.cli.columns import columns
 from edge_emo.cli.compile import table
+from edge_emo.cli.refuse import refuse
 from edge_emo.compile import read_figures
 from edge_emo.errors import ConfigError
 from edge_emo.manifest import (
@@ -67,6 +68,10 @@ _BACKEND = {
     "verdict": "verdict",
     "reason": "reason",
 }
+_SHOW = "edge-emo models show ID"
+_VERIFY = "edge-emo models verify [ID] [--trust FILE]"
+_SIGN = "edge-emo models sign ID --key FILE"
+_KEYGEN = "edge-emo models keygen FILE"
 HELP = "list, show, verify or sign model packages"
 
 
@@ -98,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace, names: Sequence[str]) -> None:
+    refuse(arguments, "--key --trust", "where nothing is signed or verified", _SHOW)
     packages = _packages(arguments, names)
     if arguments.json:
         print("\n".join(json.dumps(_plain(package)) for package in packages))
@@ -108,6 +114,7 @@ def _show(arguments: argparse.Namespace, names: Sequence[str]) -> None:
 
 
 def _verify(arguments: argparse.Namespace, names: Sequence[str]) -> None:
+    refuse(arguments, "--key", "where nothing is signed", _VERIFY)
     keys = (*shipped_keys(), *read_keys(arguments.trust))
     for package in _packages(arguments, names):
         verify_package(package.folder, keys)
@@ -121,23 +128,27 @@ def _sign(arguments: argparse.Namespace, names: Sequence[str]) -> None:
     if not names or arguments.key is None:
         raise ConfigError(
             "sign takes the packages and a private key",
-            hint="edge-emo models sign ID --key FILE",
+            hint=_SIGN,
         )
+    refuse(arguments, "--trust", "where nothing is verified", _SIGN)
     key = read_private_key(arguments.key)
     for package in _packages(arguments, names):
         for file in package.files:
             package.verify(file)
         sign_package(package.folder, key)
-        print(f"{package.id}: signed with key {key.id}")
+        found = {"package": package.id, "key": key.id}
+        words = f"{package.id}: signed with key {key.id}"
+        print(json.dumps(found) if arguments.json else words)
 
 
-def _keygen(_: argparse.Namespace, names: Sequence[str]) -> None:
+def _keygen(arguments: argparse.Namespace, names: Sequence[str]) -> None:
     if len(names) != 1:
-        raise ConfigError(
-            "keygen takes the file of the private key", hint="edge-emo models keygen FILE"
-        )
+        raise ConfigError("keygen takes the file of the private key", hint=_KEYGEN)
+    refuse(arguments, "--folder --key --trust", "where a key is made", _KEYGEN)
     public = write_key_pair(Path(names[0]))
-    print(f"key {public.id}: keep {names[0]} to yourself, give {public.source} to your devices")
+    found = {"key": public.id, "private": names[0], "public": str(public.source)}
+    words = f"key {public.id}: keep {names[0]} to yourself, give {public.source} to your devices"
+    print(json.dumps(found) if arguments.json else words)
 
 
 _ACTIONS: Mapping[str, Callable[[argparse.Namespace, Sequence[str]], None]] = {

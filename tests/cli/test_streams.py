@@ -88,3 +88,30 @@ def test_absurd_numbers_are_wrong_usage(
 def test_a_rate_that_is_no_number_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--rate", "nan"]) == 2
     assert "rate_hz = nan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["bench", "--model", "eeg"], "--model says nothing without --autotune"),
+        (["bench", "--force"], "--force says nothing without --autotune"),
+        (["bench", "folder", "--autotune"], "folder says nothing with --autotune"),
+        (["bench", "--autotune", "--seconds", "0"], "--seconds says nothing with --autotune"),
+        (["bench", "--autotune", "--backend", "onnx"], "--backend says nothing with --autotune"),
+        (["compile", "eeg", "--on-device", "--out", "x"], "--out says nothing with --on-device"),
+        (["models", "--key", "x"], "--key says nothing where nothing is signed or verified"),
+        (["models", "verify", "--key", "x"], "--key says nothing where nothing is signed"),
+        (
+            ["models", "sign", "eeg", "--key", "x", "--trust", "y"],
+            "--trust says nothing where nothing is verified",
+        ),
+        (["models", "keygen", "x", "--folder", "y"], "--folder says nothing where a key is made"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_wrong_usage(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()[0]) == ("", f"edge-emo: {told}")
+    assert "hint: edge-emo " in err
