@@ -153,6 +153,9 @@ def make_fusion(settings: FusionSettings, reliability: Mapping[Modality, float])
         raise ConfigError("fusion.lifetime_s must be above 0")
     fields = [field.name for field in dataclasses.fields(Smoothing)]
     _check_numbers({name: getattr(settings, name) for name in fields if name != "tracking"})
+    for name in ("margin", "lead"):
+        if getattr(settings, name) > 1:
+            raise ConfigError(f"fusion.{name} = {getattr(settings, name)} is not in 0 … 1")
     _check_numbers({f"reliability.{name}": weight for name, weight in settings.reliability.items()})
     trust = {
         modality: Trust(

@@ -442,6 +442,8 @@ def test_research_weights_are_refused_for_commercial_use() -> None:
         (Config(states=States(rate_hz=1e-300)), "rate_hz"),
         (Config(states=States(open_timeout_s=math.inf)), "open_timeout_s"),
         (Config(fusion=FusionSettings(posterior_s=-1.0)), "posterior_s"),
+        (Config(fusion=FusionSettings(lead=60)), "lead = 60 is not in"),
+        (Config(fusion=FusionSettings(margin=1.5)), "margin = 1.5 is not in"),
         (Config(fusion=FusionSettings(reliability={"face": math.inf})), "reliability"),
         (Config(fusion=FusionSettings(lifetime_s={"nose": 1.0})), "nose"),
         (Config(fusion=FusionSettings(lifetime_s={"face": 0.0})), "lifetime_s"),
