@@ -141,7 +141,8 @@ class Capture:
             False when the device hangs and was abandoned; its threads are daemons.
         """
         self._stop.set()
-        self._thread.join(timeout_s)
+        if self._thread.is_alive():  # not where the session was interrupted before it began
+            self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     @property

@@ -185,6 +185,11 @@ class HangingEeg(ScriptedEeg):
         return None
 
 
+def test_what_never_began_can_be_stopped() -> None:
+    driver = ScriptedEeg([None])
+    assert Capture(driver, MonotonicClock(), lambda _: True, lambda: None).stop()
+
+
 def test_a_hanging_device_is_abandoned() -> None:
     release = threading.Event()
     driver = HangingEeg(release)
