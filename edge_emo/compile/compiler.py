@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from edge_emo.compile.child import ChildError, run_in_child
-from edge_emo.compile.gates import Answers, Figures, loses, loss, measure, outdone, rejection, saves
+from edge_emo.compile.gates import Answers, Figures, loses, loss, measure, put_out, rejection, saves
 from edge_emo.compile.graph import write_named
 from edge_emo.compile.package import rows_of, work_folder, write_package
 from edge_emo.compile.samples import LEAST, Samples, read_samples
@@ -300,10 +300,8 @@ def _gated(target: Target, timed: Sequence[Figures]) -> list[Figures]:
         replace(one, reason=one.reason or rejection(one, base, timed=target.timed))
         for one in timed[1:]
     ]
-    passed = [one for one in gated if one.kept]
-    return [
-        replace(one, reason=one.reason or outdone(one, passed, timed=target.timed)) for one in gated
-    ]
+    reasons = put_out([one for one in gated if one.kept], timed=target.timed)
+    return [replace(one, reason=reasons.get(one.path, one.reason)) for one in gated]
 
 
 def _tried(bench: _Bench, target: Target, kind: str) -> Figures:

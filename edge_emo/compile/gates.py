@@ -245,6 +245,18 @@ def outdone(candidate: Figures, others: Sequence[Figures], *, timed: bool) -> st
     return ""
 
 
+def put_out(passed: Sequence[Figures], *, timed: bool) -> dict[str, str]:
+    """Return why each candidate is useless beside the others, by its path; empty where it is not.
+
+    Three can put each other out in a circle, as each differs little from the next; then the fastest
+    stays.
+    """
+    reasons = {one.path: outdone(one, passed, timed=timed) for one in passed}
+    if passed and all(reasons.values()):
+        reasons[min(passed, key=lambda one: one.cpu_ms or 0.0).path] = ""
+    return reasons
+
+
 def _is_faster(one: Figures, other: Figures) -> bool:
     return bool(one.cpu_ms and other.cpu_ms and one.cpu_ms < FASTER * other.cpu_ms)
 

@@ -15,6 +15,7 @@ from edge_emo.compile.gates import (
     face_f1,
     measure,
     outdone,
+    put_out,
     refitted,
     refitted_threshold,
     rejection,
@@ -99,6 +100,18 @@ def test_two_candidates_never_put_each_other_out() -> None:
             for k in range(2)
         ]
         assert not all(outdone(one, two, timed=True) for one in two)
+
+
+def test_three_that_put_each_other_out_leave_the_fastest() -> None:
+    sizes, times = (139_902, 131_323, 161_165), (0.968, 1.045, 0.895)
+    three = [
+        replace(BASE, path=f"{k}", bytes=size, cpu_ms=time)
+        for k, (size, time) in enumerate(zip(sizes, times, strict=True))
+    ]
+    assert all(outdone(one, three, timed=True) for one in three)
+    reasons = put_out(three, timed=True)
+    assert [path for path, reason in reasons.items() if not reason] == ["2"]
+    assert put_out([], timed=True) == {}
 
 
 def test_the_temperature_brings_the_float_posteriors_back() -> None:
