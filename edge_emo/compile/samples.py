@@ -6,8 +6,10 @@ inputs, as on the device; or an .npz whose arrays are the inputs themselves.
 
 from __future__ import annotations
 
+import math
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,16 +181,14 @@ class _Recorder(LoadedModel):
 
 
 def _from_arrays(package: ModelPackage, path: Path) -> Samples:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DatasetError(f"{path} is no .npz of plain arrays: {error}") from error
+    arrays = _plain_arrays(path)
     inputs = tuple(_input(path, spec, arrays) for spec in package.inputs)
     count = len(inputs[0])
     for name in (*(spec.name for spec in package.inputs), LABELS, CLIPS, POINTS, *DIMENSIONS):
-        if name in arrays and len(arrays[name]) != count:
-            raise DatasetError(f"{path}: {name} has {len(arrays[name])} rows, others {count}")
+        if name in arrays and arrays[name].shape[:1] != (count,):
+            rows = arrays[name].shape[0] if arrays[name].ndim else "no"
+            raise DatasetError(f"{path}: {name} has {rows} rows, others {count}")
+    _check_truths(package, path, arrays, count)
     given = arrays.get(CLIPS, np.arange(count))
     _, first, clips = np.unique(given, return_index=True, return_inverse=True)
     labels = tuple(str(arrays[LABELS][k]) or None for k in first) if LABELS in arrays else ()
@@ -198,9 +198,6 @@ def _from_arrays(package: ModelPackage, path: Path) -> Samples:
             f"{path}: {unknown[0]!r} is no label of {package.id}",
             hint=f"its labels: {', '.join(_labels(package))}",
         )
-    for name in (name for name in DIMENSIONS if name in arrays):
-        if arrays[name].dtype.kind not in "fiu" or arrays[name].ndim != 1:
-            raise DatasetError(f"{path}: {name} holds what is not one number for each input")
     values = [arrays.get(name, np.full(count, np.nan))[first] for name in DIMENSIONS]
     return Samples(
         inputs,
@@ -210,6 +207,39 @@ def _from_arrays(package: ModelPackage, path: Path) -> Samples:
         arrays.get(POINTS),
         _known(np.transpose(values)),
     )
+
+
+def _plain_arrays(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise DatasetError(f"{path} is no .npz of plain arrays: {error}") from error
+    except TypeError as error:  # a single array has no files to close
+        raise DatasetError(f"{path} is no .npz of plain arrays: it is a .npy") from error
+
+
+def _check_truths(package: ModelPackage, path: Path, arrays: Mapping[str, Any], count: int) -> None:
+    """Refuse what is known of the inputs where it is not of the shapes of :class:`Samples`."""
+    for name in (name for name in DIMENSIONS if name in arrays):
+        values = arrays[name]
+        if values.dtype.kind not in "fiu" or values.ndim != 1 or np.isinf(values).any():
+            raise DatasetError(f"{path}: {name} holds what is not one number for each input")
+    widths = {LABELS: (), CLIPS: (), FACES: (5,)}
+    if package.task == "landmarks":
+        widths[POINTS] = (math.prod(package.outputs[0].shape[1:]) + 1,)
+    for name in (name for name in widths if name in arrays):
+        found, wanted = list(arrays[name].shape), ["n", *widths[name]]
+        if found[1:] != wanted[1:] or not len(found):
+            words = f"[{', '.join(map(str, wanted))}]"
+            raise DatasetError(f"{path}: {name} has the shape {found}, expected {words}")
+    for name in (name for name in (FACES, POINTS) if name in arrays):
+        if arrays[name].dtype.kind not in "fiu" or not np.isfinite(arrays[name]).all():
+            raise DatasetError(f"{path}: {name} holds what is no finite number")
+    if POINTS in arrays and package.task == "landmarks" and not (arrays[POINTS][:, -1] > 0).all():
+        raise DatasetError(f"{path}: {POINTS} ends with a distance of the eyes that is not above 0")
+    if FACES in arrays and not np.isin(arrays[FACES][:, 0], np.arange(count)).all():
+        raise DatasetError(f"{path}: {FACES} names an input that is not there; it has {count}")
 
 
 def _labels(package: ModelPackage) -> tuple[str, ...]:

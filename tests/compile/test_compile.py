@@ -327,6 +327,43 @@ def test_wrong_data_is_named(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "truth", "words"),
+    [
+        ("eeg-load-small", {"labels": np.array("rest")}, "labels has no rows, others 3"),
+        ("eeg-load-small", {"clips": np.zeros((3, 2))}, r"clips has the shape \[3, 2\], .* \[n\]"),
+        ("eeg-load-small", {"valence": np.full(3, np.inf)}, "valence holds what is not one number"),
+        ("face-detector-small", {"faces": np.zeros((2, 4))}, r"faces has .* expected \[n, 5\]"),
+        ("face-detector-small", {"faces": np.array([3, 0, 0, 1, 1])[None]}, "an input that is not"),
+        (
+            "face-detector-small",
+            {"faces": np.full((1, 5), np.nan)},
+            "faces holds what is no finite",
+        ),
+        ("face-landmarks-small", {"points": np.ones((3, 4))}, r"points has .* \[n, 11\]"),
+        ("face-landmarks-small", {"points": np.zeros((3, 11))}, "distance of the eyes"),
+    ],
+)
+def test_wrong_truths_are_named(
+    tmp_path: Path, name: str, truth: dict[str, Any], words: str
+) -> None:
+    package = find_package(name)
+    (spec,) = package.inputs
+    path = tmp_path / "bad.npz"
+    np.savez(path, **{spec.name: np.zeros((3, *spec.shape[1:]), spec.dtype)}, **truth)
+    with pytest.raises(DatasetError, match=words):
+        read_samples(package, path)
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"", "No data left"), (None, "it is a .npy")])
+def test_what_is_no_npz_is_named(tmp_path: Path, content: bytes | None, words: str) -> None:
+    path = tmp_path / "bad.npz"
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3)) if content is None else file.write(content)
+    with pytest.raises(DatasetError, match=words):
+        read_samples(find_package("eeg-load-small"), path)
+
+
 def test_a_transposed_input_is_told_from_another_one(
     tmp_path: Path, data: Mapping[str, Path]
 ) -> None:
