@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from edge_emo.board import read_board
 from edge_emo.errors import EdgeEmoError
-from edge_emo.manifest import list_packages
+from edge_emo.manifest import ModelPackage, Signatures, list_packages
 from edge_emo.registry import DRIVERS, SINKS, Table
 from edge_emo.runtime.choose import candidates
 from edge_emo.runtime.probe import probe_backends
@@ -115,9 +115,20 @@ def _models() -> Iterator[Finding]:
     except EdgeEmoError as error:
         yield Finding("model", "packages", False, error.message, error.hint)
         return
-    for package in packages:
-        options = candidates(package)
-        usable = [str(option) for option in options if option.accepted]
-        detail = usable[0] if usable else "; ".join(map(str, options))
-        hint = "" if usable else "install a backend: see the backend rows above"
-        yield Finding("model", package.id, bool(usable), detail, hint)
+    yield from map(examine_model, packages)
+
+
+def examine_model(package: ModelPackage) -> Finding:
+    """Tell whether a session could use a package: a backend runs it, and nothing was altered."""
+    options = candidates(package)
+    usable = next((option for option in options if option.accepted), None)
+    if usable is None:
+        hint = "install a backend: see the backend rows above"
+        return Finding("model", package.id, False, "; ".join(map(str, options)), hint)
+    try:
+        Signatures().check(package)
+        for file in package.files:
+            package.verify(file)
+    except EdgeEmoError as error:
+        return Finding("model", package.id, False, error.message, error.hint)
+    return Finding("model", package.id, True, str(usable))
