@@ -128,7 +128,7 @@ def run_bench(
         demo: Also time the first state of the demonstration on fresh processes.
 
     Raises:
-        EdgeEmoError: A stream or a model cannot be used.
+        EdgeEmoError: A stream or a model cannot be used, or failed while it was measured.
     """
     use_one_thread()  # as edge-emo run does
     trace = Measurements()
@@ -136,6 +136,8 @@ def run_bench(
     with Pipeline(config=settings, trace=trace) as pipeline:
         measured = _measure(pipeline, seconds)
         names = {str(kind): info.device for kind, info in pipeline.streams.items()}
+    for failure in pipeline.failures:
+        raise failure
     return _report(trace, measured, names, demo=demo)
 
 

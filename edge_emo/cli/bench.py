@@ -106,4 +106,4 @@ def _as_table(package: str, record: Record) -> str:
 
 def _recorded(folder: str) -> Streams:
     kinds = Recording(folder).raw_kinds
-    return Streams(**dict.fromkeys(kinds, f"replay:{folder}"))
+    return Streams(**dict.fromkeys(kinds, f"replay:{folder}?"))  # a ? of the folder is its own
