@@ -163,7 +163,7 @@ def compile_package(
         seen, judged = (_read(source, data, reader, progress) for data in (calibration, validation))
         bench = _prepared(source, work, seen, judged, progress, timeout_s)
         tried = [kind for kind in KINDS if kind in ("float32", *kinds)]
-        chosen = [TARGETS[name] for name in targets]
+        chosen = [TARGETS[name] for name in dict.fromkeys(targets)]
         made = _all_measured(bench, chosen, tried)
         figures = [
             one

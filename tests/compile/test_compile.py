@@ -259,6 +259,15 @@ def test_without_calibration_data_nothing_begins(tmp_path: Path, data: Mapping[s
     assert "--calibration FILE" in caught.value.hint
 
 
+def test_a_target_that_is_named_twice_is_compiled_once(
+    tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    model = write_model(tmp_path / "source", dense())
+    targets = ["jetson", "jetson"]
+    done = compile_for(model, tmp_path / "out", data, targets=targets, kinds=["float32"])
+    assert [(one.target, one.kind) for one in done.figures] == [("jetson", "float32")]
+
+
 def test_what_gives_the_ranges_does_not_judge(tmp_path: Path, data: Mapping[str, Path]) -> None:
     model = write_model(tmp_path / "source", dense())
     with pytest.raises(ConfigError, match="both give the ranges and judge") as caught:
