@@ -13,6 +13,7 @@ from edge_emo.cli.numbers import seconds
 from edge_emo.cli.refuse import refuse
 from edge_emo.config import Streams
 from edge_emo.demo import demo_streams
+from edge_emo.errors import EdgeEmoError
 from edge_emo.manifest import list_packages, open_package
 from edge_emo.recording import Recording
 from edge_emo.runtime.autotune import autotune
@@ -72,6 +73,7 @@ def _autotune(arguments: argparse.Namespace) -> int:
     packages = [open_package(name) for name in arguments.model or ()] or [
         package for package in list_packages() if package.default
     ]
+    kept = True
     for package in packages:
         record = None if arguments.force else read_record(package)
         known = record is not None
@@ -79,8 +81,12 @@ def _autotune(arguments: argparse.Namespace) -> int:
             record = autotune(package, progress=_progress if sys.stderr.isatty() else None)
             known = write_record(package, record)
         print(_as_json(package.id, record) if arguments.json else _as_table(package.id, record))
-        if not known:
-            print("the times could not be kept: no cache folder can be written", file=sys.stderr)
+        kept = kept and known
+    if not kept:
+        raise EdgeEmoError(
+            "the times could not be kept: no cache folder can be written",
+            hint="name one: XDG_CACHE_HOME=FOLDER, here and where sessions run",
+        )
     return 0
 
 

@@ -34,3 +34,15 @@ def test_a_stream_that_fails_meanwhile_fails_the_measurement(
     out, err = capsys.readouterr()
     assert out == ""
     assert "eeg.csv ends early" in err
+
+
+def test_times_that_cannot_be_kept_are_told_and_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert main(["bench", "--autotune", "--model", "physio", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["package"] == "physio-stress-small"
+    assert "edge-emo: the times could not be kept" in err
+    assert "hint: name one: XDG_CACHE_HOME=" in err
