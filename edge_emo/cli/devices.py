@@ -6,9 +6,10 @@ import argparse
 import dataclasses
 import json
 
+from edge_emo.cli.app import DEVICE, OK
 from edge_emo.cli.session import say
 from edge_emo.drivers.base import DeviceEntry
-from edge_emo.errors import UnavailableError
+from edge_emo.errors import DeviceError, UnavailableError
 from edge_emo.registry import DRIVERS
 
 HELP = "list attached devices and their addresses"
@@ -20,20 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the verb."""
+    """Run the verb; fails when a driver could not look, after the others have."""
+    failed = False
     for name in DRIVERS.names():
-        for entry in _entries(name):
+        try:
+            entries: list[DeviceEntry] = DRIVERS.load(name).devices()
+        except (UnavailableError, DeviceError) as error:
+            say(f"{name}: {error.message}; hint: {error.hint}")
+            failed = failed or isinstance(error, DeviceError)
+            continue
+        for entry in entries:
             print(_line(entry, as_json=arguments.json))
-    return 0
-
-
-def _entries(name: str) -> list[DeviceEntry]:
-    try:
-        entries: list[DeviceEntry] = DRIVERS.load(name).devices()
-    except UnavailableError as error:
-        say(f"{name}: {error.message}; hint: {error.hint}")
-        return []
-    return entries
+    return DEVICE if failed else OK
 
 
 def _line(entry: DeviceEntry, *, as_json: bool) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,24 @@ def test_devices_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["devices", "--json"]) == 0
     for line in capsys.readouterr().out.splitlines():
         assert {"kind", "address", "description"} == set(json.loads(line))
+
+
+class DeafPyAudio(types.ModuleType):
+    """PyAudio on a machine whose sound system does not start."""
+
+    def PyAudio(self) -> None:  # noqa: N802 - PyAudio's name
+        raise OSError(-9999, "Unanticipated host error")
+
+
+def test_a_driver_that_cannot_look_does_not_hide_the_devices_of_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyaudio", DeafPyAudio("pyaudio"))
+    assert main(["devices"]) == 3
+    out, err = capsys.readouterr()
+    assert "microphone.portaudio: PortAudio does not start" in err
+    assert "arecord" in err
+    assert "virtual eeg" in out
 
 
 def test_doctor_says_what_works_and_mends_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
