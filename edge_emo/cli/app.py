@@ -47,23 +47,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, 1 failed, 2 wrong usage, 3 a device failed, 4 a model failed.
     """
     _fill_streams()
+    code = OK
     try:
         try:
-            parsed = build_parser().parse_args(arguments)
-            return int(parsed.run(parsed) or OK)
+            code = _run(arguments)
         finally:
             sys.stdout.flush()  # what cannot be written is told here, not by the interpreter's exit
-    except EdgeEmoError as error:
-        return _report(error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         leave_stdout()
-        return OK
     except OSError as error:
         print(f"edge-emo: {error}", file=sys.stderr)
         leave_stdout()
-        return FAILED
+        return code or FAILED
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        parsed = build_parser().parse_args(arguments)
+        return int(parsed.run(parsed) or OK)
+    except EdgeEmoError as error:
+        return _report(error)
 
 
 def leave_stdout() -> None:

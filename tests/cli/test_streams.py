@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_emo.cli.app import main
+from edge_emo.manifest import find_package
 
 COMMAND = [sys.executable, "-m", "edge_emo"]
 BUFFERED = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
@@ -22,6 +24,19 @@ def test_a_reader_that_left_is_no_error(words: list[str]) -> None:
             [*COMMAND, *words], stdout=pipe, stderr=subprocess.PIPE, env=BUFFERED, check=False
         )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_failure_is_told_also_where_the_reader_left(tmp_path: Path) -> None:
+    altered = tmp_path / "physio-stress-small"
+    shutil.copytree(find_package("physio").folder, altered)
+    (altered / "card.md").write_text("another")
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [*COMMAND, "models", "verify", "eeg", str(altered)]
+    with os.fdopen(writing, "wb") as pipe:
+        done = subprocess.run(words, stdout=pipe, stderr=subprocess.PIPE, env=BUFFERED, check=False)
+    assert done.returncode == 4
+    assert b"package.sig does not hold" in done.stderr
 
 
 @pytest.mark.parametrize("env", [BUFFERED, {**BUFFERED, "PYTHONUNBUFFERED": "1"}])
