@@ -88,6 +88,7 @@ class SoftwareDevice:
         """Send samples; False when nobody wants them."""
         if not self.up or not self.active_streams >> stream & 1:
             return False
+        first &= 0xFFFFFFFF
         self._send(message("samples", stream=stream, first=first, t_us=t_us, counts=counts))
         return True
 

@@ -32,10 +32,14 @@ BLOCK = 10
 class FastBoard:
     """A board on a socket that measures the same stretch over and over, faster than it passes.
 
-    Its samples are stamped as if they had been taken at the stream's rate.
+    Its samples are stamped as if they had been taken at the stream's rate; the first one has the
+    number ``begin``.
     """
 
-    def __init__(self, data: npt.NDArray[np.float32], channels: tuple[str, ...]) -> None:
+    def __init__(
+        self, data: npt.NDArray[np.float32], channels: tuple[str, ...], begin: int = 0
+    ) -> None:
+        self._begin = begin
         columns = [CHANNELS.index(name) for name in channels]
         scales = SCALES[columns]
         self._counts = np.rint(data[:, columns] / scales).astype(int)
@@ -75,7 +79,8 @@ class FastBoard:
     def _measure(self, first: int) -> int:
         rows = np.arange(first, first + BLOCK) % len(self._counts)
         t_us = self._begin_us + round(first * 1e6 / RATE_HZ)
-        is_wanted = self._device.samples(0, first, t_us, self._counts[rows].ravel().tolist())
+        counts = self._counts[rows].ravel().tolist()
+        is_wanted = self._device.samples(0, self._begin + first, t_us, counts)
         return BLOCK if is_wanted else 0
 
 
@@ -150,3 +155,10 @@ def test_a_sensor_that_is_not_worn_ends_in_a_reason(estimator: PhysioEstimator) 
     assert made
     assert [one.posterior for one in made] == [None] * len(made)
     assert all((one.abstained or "").startswith("no body signal: bvp ") for one in made)
+
+
+def test_samples_go_on_when_their_numbers_wrap() -> None:
+    data = np.arange(3 * SECONDS * 64, dtype=np.float32).reshape(-1, 3)
+    with FastBoard(data, ("bvp",), 2**32 - 2000) as board:
+        _, chunks = read_all(board)
+    assert [chunk.seq for chunk in chunks] == list(range(0, len(chunks) * BLOCK, BLOCK))

@@ -24,6 +24,7 @@ from edge_emo.errors import (
 from edge_emo.types import Chunk, StreamInfo
 
 _CAPACITY = 256
+_NUMBERS = 2**32  # a board counts its samples in 32 bits: at 1000 Hz for 49 days
 _FALLBACK_UNIT = "physical"
 
 
@@ -178,18 +179,24 @@ class _Intake:
             return False
         if len(block.counts) % len(self._stream.channels):
             return False
-        return self._start is None or block.first >= self._next
+        return self._start is None or self._ahead(block) < _NUMBERS // 2
+
+    def _ahead(self, block: SampleBlock) -> int:
+        """Return how many samples are missing before a block; over 2³¹ where it is an old one."""
+        return (block.first - self._next) % _NUMBERS
 
     def _chunk(self, block: SampleBlock) -> Chunk:
         if self._start is None:
             self._start = self._next = block.first
         counts = np.array(block.counts, dtype=np.float32).reshape(-1, len(self._scale))
-        self.dropped += block.first - self._next
-        self._next = block.first + len(counts)
+        missing = self._ahead(block)
+        first = self._next + missing
+        self.dropped += missing
+        self._next = first + len(counts)
         self._floor_ns = max(self._floor_ns, block.t_ns)
         return Chunk(
             "physio",
-            block.first - self._start,
+            first - self._start,
             self._floor_ns,
             self._stream.rate_hz,
             counts * self._scale + self._offset,
