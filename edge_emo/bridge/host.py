@@ -51,6 +51,8 @@ SILENT_NS = 2_000_000_000
 ACK_NS = 250_000_000
 """A State or a Config that is not acknowledged for so long is counted lost; Config is repeated."""
 CONFIG_TRIES = 5
+STREAMS = 32
+"""A board has so many at most; ``Config.active_streams`` has a bit for each."""
 FAR_NS = 60_000_000_000
 """Samples that are stamped further from now than this are refused: the board's time is wrong."""
 
@@ -76,7 +78,7 @@ class Counters:
         sent: Frames sent.
         received: Good frames received.
         bad: Runs of bytes that were no frame, frames that held no message, and samples of a time
-            that cannot be.
+            or streams of a number that cannot be.
         lost: Frames that the board's sequence numbers say are missing.
         duplicates: Frames that came again and were ignored.
         states_sent: States sent.
@@ -325,8 +327,7 @@ class HostSession:
         elif body == "device_hello":
             return self._greeted(wire.device_hello, now_ns)
         elif body == "sensor_stream":
-            self._streams[wire.sensor_stream.id] = stream_from(wire.sensor_stream)
-            return self._come_up(now_ns)
+            return self._announced(wire.sensor_stream, now_ns)
         elif body == "error":
             return [text_from(wire.error)]
         elif body == "log":
@@ -368,6 +369,13 @@ class HostSession:
                 )
             )
         return []
+
+    def _announced(self, stream: WireMessage, now_ns: int) -> list[Event]:
+        if stream.id >= STREAMS:
+            self.counters.bad += 1
+            return []
+        self._streams[stream.id] = stream_from(stream)
+        return self._come_up(now_ns)
 
     def _come_up(self, now_ns: int) -> list[Event]:
         hello = self._hello

@@ -254,6 +254,14 @@ def test_a_board_that_does_not_announce_its_streams() -> None:
     assert "nano on a port announced 0 of its 3 streams" in str(error)
 
 
+def test_a_stream_that_no_setting_could_switch_on_is_not_believed() -> None:
+    hello = message("device_hello", protocol=1, board="nano", session=77, streams=1)
+    stream = message("sensor_stream", id=2**32 - 1, rate_mhz=1000)
+    frames = [pack(wire.SerializeToString(), 5 + k) for k, wire in enumerate((hello, stream))]
+    error = failure_of(b"".join(frames), repeat=False)
+    assert "nano on a port announced 0 of its 1 streams" in str(error)
+
+
 def test_text_and_errors_of_the_board_are_told(up: World) -> None:
     frames = [message("log", level=2, text="hot"), message("error", code=5, text="no finger")]
     told = [
