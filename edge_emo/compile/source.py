@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,8 +89,9 @@ def _package_around(path: Path, work: Path) -> Path:
             "see docs/guides/own-model.md",
         )
     table = read_table(path.parent)
-    folder = work / str(table.get("id", "unnamed"))
-    folder.mkdir()
+    name = re.sub(r"[^a-z0-9._-]", "", str(table.get("id", "")))[:200].strip(".")
+    folder = work / "source" / (name or "unnamed")  # read_package names an id that is none
+    folder.mkdir(parents=True)
     shutil.copy(path, folder / "model.onnx")
     table["files"] = [file_entry(folder / "model.onnx", "onnx")]
     (folder / MANIFEST).write_text(to_toml(table), encoding="utf-8")

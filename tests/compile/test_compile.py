@@ -437,6 +437,26 @@ def test_a_file_without_its_manifest_is_named(tmp_path: Path, data: Mapping[str,
     assert "own-model.md" in caught.value.hint
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../outside"])
+def test_an_id_that_is_no_name_is_named(
+    tmp_path: Path, data: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    model = write_model(tmp_path / "source", dense())
+    manifest = model.with_name("model.toml")
+    manifest.write_text(manifest.read_text().replace('id = "mine"', f'id = "{name}"'))
+    with pytest.raises(ModelError, match=r"model\.toml: id = '.*' is not allowed"):
+        compile_for(model, tmp_path / "out", data)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_an_id_may_be_that_of_a_target(tmp_path: Path, data: Mapping[str, Path]) -> None:
+    model = write_model(tmp_path / "source", dense(), name="jetson")
+    done = compile_for(model, tmp_path / "out", data, kinds=["float32"])
+    assert done.folder == tmp_path / "out" / "jetson"
+
+
 def test_a_package_without_its_float_file_is_named(
     compiled: Path, tmp_path: Path, data: Mapping[str, Path]
 ) -> None:
