@@ -18,7 +18,7 @@ import numpy as np
 from edge_emo.compile.child import ChildError, run_in_child
 from edge_emo.compile.gates import Answers, Figures, loses, loss, measure, put_out, rejection, saves
 from edge_emo.compile.graph import write_named
-from edge_emo.compile.package import rows_of, work_folder, write_package
+from edge_emo.compile.package import read_figures, rows_of, work_folder, write_package
 from edge_emo.compile.samples import LEAST, Samples, read_samples
 from edge_emo.compile.sensitivity import worst
 from edge_emo.compile.source import Source, open_source
@@ -145,7 +145,8 @@ def compile_package(
         progress: Told what begins.
 
     Raises:
-        ConfigError: There is no such target, or no calibration data, or it is what judges.
+        ConfigError: There is no such target, or no calibration data, or it is what judges; or
+            ``out`` may not be written.
         UnavailableError: A tool is not installed; the hint is the line that installs it.
         DatasetError: The data is wrong or too little.
         ModelError: The model is wrong, nothing passed for a target, or the package cannot be
@@ -153,9 +154,11 @@ def compile_package(
     """
     _check_arguments(targets, validation, calibration)
     _check_tools(targets)
+    _check_place(out)
     assert calibration is not None  # checked
     with work_folder() as work:
         source = open_source(model, work, folders)
+        read_figures(source.package.folder)  # those of other targets stay
         progress(f"{source.package.id}: reading the inputs")
         reader = load_candidate(
             source.package, Candidate("onnx", source.file.path, source.file.precision)
@@ -208,6 +211,15 @@ def _check_tools(targets: Sequence[str]) -> None:
                 raise UnavailableError(
                     f"compiling for {name} needs {module}", hint=VENDORS[module].install
                 )
+
+
+def _check_place(out: Path) -> None:
+    place = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"no package can be written to {out}: {place} is no folder that may be written",
+            hint="name another folder: --out DIR",
+        )
 
 
 def _read(source: Source, data: Data, model: LoadedModel, progress: Progress) -> Samples:

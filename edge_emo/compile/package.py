@@ -103,9 +103,13 @@ def read_figures(folder: Path) -> list[dict[str, Any]]:
         ModelError: ``metrics.json`` is damaged.
     """
     rows = _compiled(_metrics(folder)).get("candidates", [])
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(rows, list) or not all(map(_is_figures, rows)):
         raise _damaged(folder, "its candidates are no table")
     return rows
+
+
+def _is_figures(row: object) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("target"), str)
 
 
 def _metrics(folder: Path) -> dict[str, Any]:

@@ -259,6 +259,20 @@ def test_without_calibration_data_nothing_begins(tmp_path: Path, data: Mapping[s
     assert "--calibration FILE" in caught.value.hint
 
 
+def test_what_would_fail_at_the_end_is_refused_at_once(
+    compiled: Path, tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    said: list[str] = []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"no package can be written to .*file/out"):
+        compile_for(compiled / "mine", tmp_path / "file" / "out", data, progress=said.append)
+    shutil.copytree(compiled / "mine", tmp_path / "mine")
+    (tmp_path / "mine" / "metrics.json").write_text('{"compiled": {"candidates": [{}]}}')
+    with pytest.raises(ModelError, match=r"metrics\.json cannot be read: its candidates are no"):
+        compile_for(tmp_path / "mine", tmp_path / "out", data, progress=said.append)
+    assert said == []
+
+
 def test_a_target_that_is_named_twice_is_compiled_once(
     tmp_path: Path, data: Mapping[str, Path]
 ) -> None:
