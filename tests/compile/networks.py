@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from edge_emo.compile import Data, compile_package
 from tests.fakes.manifests import estimator_manifest, tensor
 
 LABELS = ("rest", "load")
@@ -57,6 +58,12 @@ def dense(size: int = 16, hidden: int = 4096, seed: int = 0) -> bytes:
         },
         (1, size),
     )
+
+
+def linear(shape: tuple[int | str, ...] = (1, 16), op: str = "Gemm", **attributes: Any) -> bytes:
+    """Return one layer that adds all features up, twice."""
+    node = helper.make_node(op, ["features", "w"], ["logits"], **attributes)
+    return model_bytes([node], {"w": np.ones((16, 2), np.float32)}, shape)
 
 
 def convolution(seed: int = 0) -> bytes:
@@ -118,3 +125,16 @@ def write_data(path: Path, shape: Sequence[int], n: int, seed: int, noise: float
     labels = np.array(LABELS)[truth.astype(int)]
     np.savez(path, features=features, labels=labels)
     return path
+
+
+def compile_for(model: Path, out: Path, data: Mapping[str, Path], **more: Any) -> Any:
+    """Compile for a Jetson with int8, unless ``more`` says otherwise."""
+    return compile_package(
+        str(model),
+        more.pop("targets", ["jetson"]),
+        validation=Data(more.pop("judged", data["judged"])),
+        calibration=Data(more.pop("seen", data["seen"])),
+        out=out,
+        kinds=more.pop("kinds", ["int8"]),
+        **more,
+    )

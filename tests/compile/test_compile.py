@@ -12,9 +12,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -22,54 +21,28 @@ import pytest
 from onnx import helper
 
 from edge_emo.cli.app import main
-from edge_emo.compile import Data, compile_package, read_figures
+from edge_emo.compile import read_figures
 from edge_emo.compile.correct import corrected_biases
 from edge_emo.compile.graph import read_graph, replace_weights, write_named
-from edge_emo.compile.samples import read_samples
 from edge_emo.compile.sensitivity import rank_nodes
-from edge_emo.compile.targets import KINDS
 from edge_emo.errors import (
-    ConfigError,
-    DatasetError,
     ModelError,
     ModelIntegrityError,
-    ModelMismatchError,
 )
 from edge_emo.manifest import find_package, read_package, read_private_key, write_key_pair
 from edge_emo.manifest.signature import Signatures
 from edge_emo.manifest.write import file_entry, to_toml
 from edge_emo.runtime.choose import load_model
-from tests.compile.networks import LABELS, convolution, dense, model_bytes, write_data, write_model
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    folder = tmp_path_factory.mktemp("data")
-    return {
-        "seen": write_data(folder / "seen.npz", (1, 16), 128, 1),
-        "judged": write_data(folder / "judged.npz", (1, 16), 400, 2),
-    }
-
-
-@pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory, data: Mapping[str, Path]) -> Path:
-    """Return the folder of packages that holds one compiled for a Jetson."""
-    folder = tmp_path_factory.mktemp("compiled")
-    model = write_model(folder / "source", dense())
-    compile_for(model, folder / "out", data, kinds=KINDS)
-    return folder / "out"
-
-
-def compile_for(model: Path, out: Path, data: Mapping[str, Path], **more: Any) -> Any:
-    return compile_package(
-        str(model),
-        more.pop("targets", ["jetson"]),
-        validation=Data(more.pop("judged", data["judged"])),
-        calibration=Data(more.pop("seen", data["seen"])),
-        out=out,
-        kinds=more.pop("kinds", ["int8"]),
-        **more,
-    )
+from tests.compile.networks import (
+    LABELS,
+    compile_for,
+    convolution,
+    dense,
+    linear,
+    model_bytes,
+    write_data,
+    write_model,
+)
 
 
 def test_the_package_holds_the_smallest_candidate_that_passed(compiled: Path) -> None:
@@ -231,48 +204,6 @@ def test_a_candidate_that_loses_too_much_is_rejected_with_the_loss(
     assert rows["float32"].kept
 
 
-@pytest.mark.parametrize(
-    ("change", "error", "words"),
-    [
-        ({"targets": []}, ConfigError, "there is no target named"),
-        ({"targets": ["toaster"]}, ConfigError, "no target toaster"),
-    ],
-)
-def test_a_target_must_be_known(
-    tmp_path: Path,
-    data: Mapping[str, Path],
-    change: dict[str, Any],
-    error: type[Exception],
-    words: str,
-) -> None:
-    model = write_model(tmp_path / "source", dense())
-    with pytest.raises(error, match=words):
-        compile_for(model, tmp_path / "out", data, **change)
-
-
-def test_without_calibration_data_nothing_begins(tmp_path: Path, data: Mapping[str, Path]) -> None:
-    model = write_model(tmp_path / "source", dense())
-    with pytest.raises(ConfigError, match="no calibration data") as caught:
-        compile_package(
-            str(model), ["jetson"], validation=Data(data["judged"]), calibration=None, out=tmp_path
-        )
-    assert "--calibration FILE" in caught.value.hint
-
-
-def test_what_would_fail_at_the_end_is_refused_at_once(
-    compiled: Path, tmp_path: Path, data: Mapping[str, Path]
-) -> None:
-    said: list[str] = []
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"no package can be written to .*file/out"):
-        compile_for(compiled / "mine", tmp_path / "file" / "out", data, progress=said.append)
-    shutil.copytree(compiled / "mine", tmp_path / "mine")
-    (tmp_path / "mine" / "metrics.json").write_text('{"compiled": {"candidates": [{}]}}')
-    with pytest.raises(ModelError, match=r"metrics\.json cannot be read: its candidates are no"):
-        compile_for(tmp_path / "mine", tmp_path / "out", data, progress=said.append)
-    assert said == []
-
-
 def test_a_target_that_is_named_twice_is_compiled_once(
     tmp_path: Path, data: Mapping[str, Path]
 ) -> None:
@@ -282,205 +213,10 @@ def test_a_target_that_is_named_twice_is_compiled_once(
     assert [(one.target, one.kind) for one in done.figures] == [("jetson", "float32")]
 
 
-def test_what_gives_the_ranges_does_not_judge(tmp_path: Path, data: Mapping[str, Path]) -> None:
-    model = write_model(tmp_path / "source", dense())
-    with pytest.raises(ConfigError, match="both give the ranges and judge") as caught:
-        compile_for(model, tmp_path / "out", data, seen=data["judged"])
-    assert "--calibration-split" in caught.value.hint
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_split_must_be_there(tmp_path: Path, data: Mapping[str, Path]) -> None:
-    package = find_package("eeg-load-small")
-    with pytest.raises(DatasetError, match="has no split 'test'"):
-        read_samples(package, data["judged"], split="test")
-    (tmp_path / "clips.jsonl").write_text(json.dumps(CLIP) + "\n")
-    model = load_model(package, backend="onnx")
-    with pytest.raises(DatasetError, match="no clip has the split 'test'") as caught:
-        read_samples(package, tmp_path / "clips.jsonl", model=model, split="test")
-    assert caught.value.hint == "splits: train"
-
-
-CLIP = {
-    "clip": "mine/1",
-    "corpus": "mine",
-    "modality": "eeg",
-    "path": "1.npz",
-    "split": "train",
-    "label": "rest",
-    "perspective": "felt",
-    "licence": "CC0-1.0",
-}
-
-
-def changed(path: Path, source: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
-    with np.load(source) as file:
-        arrays = dict(file)
-    change(arrays)
-    np.savez(path, **arrays)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("change", "words", "hint"),
-    [
-        (lambda a: a.update({k: v[:31] for k, v in a.items()}), "31 inputs; .* at least 32", ""),
-        (lambda a: a.update(features=a["features"][:, 8:]), r"\[128, 8\], expected \[n, 16\]", ""),
-        (lambda a: a.update(features=a["features"].T), r"16 rows, others|expected \[n, 16\]", ""),
-        (lambda a: a.update(features=a["features"] * np.nan), "no finite number", ""),
-        (lambda a: a.update(labels=a["labels"][:5]), "labels has 5 rows, others 128", ""),
-        (lambda a: a.update(valence=np.zeros(5)), "valence has 5 rows, others 128", ""),
-        (lambda a: a.update(arousal=np.full(128, "high")), "arousal .* not one number", ""),
-        (lambda a: a.update(labels=np.full(128, "angry")), "'angry' is no label", "rest, load"),
-        (lambda a: a.update(x=a.pop("features")), "has no array 'features'", "it has labels, x"),
-    ],
-)  # fmt: skip
-def test_wrong_data_is_named(
-    tmp_path: Path,
-    data: Mapping[str, Path],
-    change: Callable[[dict[str, Any]], Any],
-    words: str,
-    hint: str,
-) -> None:
-    model = write_model(tmp_path / "source", dense())
-    bad = changed(tmp_path / "bad.npz", data["seen"], change)
-    with pytest.raises(DatasetError, match=words) as caught:
-        compile_for(model, tmp_path / "out", data, seen=bad)
-    assert hint in caught.value.hint
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "truth", "words"),
-    [
-        ("eeg-load-small", {"labels": np.array("rest")}, "labels has no rows, others 3"),
-        ("eeg-load-small", {"clips": np.zeros((3, 2))}, r"clips has the shape \[3, 2\], .* \[n\]"),
-        ("eeg-load-small", {"valence": np.full(3, np.inf)}, "valence holds what is not one number"),
-        ("face-detector-small", {"faces": np.zeros((2, 4))}, r"faces has .* expected \[n, 5\]"),
-        ("face-detector-small", {"faces": np.array([3, 0, 0, 1, 1])[None]}, "an input that is not"),
-        (
-            "face-detector-small",
-            {"faces": np.full((1, 5), np.nan)},
-            "faces holds what is no finite",
-        ),
-        ("face-landmarks-small", {"points": np.ones((3, 4))}, r"points has .* \[n, 11\]"),
-        ("face-landmarks-small", {"points": np.zeros((3, 11))}, "distance of the eyes"),
-    ],
-)
-def test_wrong_truths_are_named(
-    tmp_path: Path, name: str, truth: dict[str, Any], words: str
-) -> None:
-    package = find_package(name)
-    (spec,) = package.inputs
-    path = tmp_path / "bad.npz"
-    np.savez(path, **{spec.name: np.zeros((3, *spec.shape[1:]), spec.dtype)}, **truth)
-    with pytest.raises(DatasetError, match=words):
-        read_samples(package, path)
-
-
-@pytest.mark.parametrize(("content", "words"), [(b"", "No data left"), (None, "it is a .npy")])
-def test_what_is_no_npz_is_named(tmp_path: Path, content: bytes | None, words: str) -> None:
-    path = tmp_path / "bad.npz"
-    with path.open("wb") as file:
-        np.save(file, np.zeros(3)) if content is None else file.write(content)
-    with pytest.raises(DatasetError, match=words):
-        read_samples(find_package("eeg-load-small"), path)
-
-
-def test_a_transposed_input_is_told_from_another_one(
-    tmp_path: Path, data: Mapping[str, Path]
-) -> None:
-    model = write_model(tmp_path / "source", convolution(), (1, 1, 8, 8), "NCHW")
-    turned = write_data(tmp_path / "turned.npz", (1, 8, 8, 1), 64, 1)
-    with pytest.raises(DatasetError, match="expected") as caught:
-        compile_for(model, tmp_path / "out", data, seen=turned)
-    assert caught.value.hint == "the layout is NCHW: transpose the array"
-
-
-def test_what_is_no_array_file_is_refused(tmp_path: Path, data: Mapping[str, Path]) -> None:
-    model = write_model(tmp_path / "source", dense())
-    (tmp_path / "text.npz").write_text("no arrays")
-    with pytest.raises(DatasetError, match=r"text\.npz is no \.npz of plain arrays"):
-        compile_for(model, tmp_path / "out", data, seen=tmp_path / "text.npz")
-
-
-def linear(shape: tuple[int | str, ...] = (1, 16), op: str = "Gemm", **attributes: Any) -> bytes:
-    node = helper.make_node(op, ["features", "w"], ["logits"], **attributes)
-    return model_bytes([node], {"w": np.ones((16, 2), np.float32)}, shape)
-
-
-@pytest.mark.parametrize(
-    ("content", "error", "words", "hint"),
-    [
-        (linear(("batch", 16)), ModelMismatchError, "dynamic shape", "static shapes"),
-        (linear(op="Strange", domain="com.mine"), ModelError, "Strange is of domain", "own"),
-        (b"no network", ModelError, "no sound ONNX file", "export it again"),
-        (b"\x08", ModelError, "no sound ONNX file", "export it again"),
-        (convolution(), ModelMismatchError, r"expected float32 \[1, 16\]", "model.toml"),
-    ],
-)
-def test_a_wrong_network_is_named(
-    tmp_path: Path,
-    data: Mapping[str, Path],
-    content: bytes,
-    error: type[Exception],
-    words: str,
-    hint: str,
-) -> None:
-    model = write_model(tmp_path / "source", content)
-    with pytest.raises(error, match=words) as caught:
-        compile_for(model, tmp_path / "out", data)
-    assert hint in caught.value.hint  # type: ignore[attr-defined]  # all are ours
-    assert not (tmp_path / "out").exists()
-
-
-def test_another_layout_than_declared_is_asked_about(
-    tmp_path: Path, data: Mapping[str, Path]
-) -> None:
-    model = write_model(tmp_path / "source", convolution(), (1, 8, 8, 1), "NHWC")
-    with pytest.raises(ModelMismatchError) as caught:
-        compile_for(model, tmp_path / "out", data)
-    assert "is the layout another" in caught.value.hint
-
-
-def test_a_file_without_its_manifest_is_named(tmp_path: Path, data: Mapping[str, Path]) -> None:
-    model = write_model(tmp_path / "source", dense())
-    model.with_name("model.toml").unlink()
-    with pytest.raises(ModelError, match=r"model\.toml does not exist") as caught:
-        compile_for(model, tmp_path / "out", data)
-    assert "own-model.md" in caught.value.hint
-
-
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../outside"])
-def test_an_id_that_is_no_name_is_named(
-    tmp_path: Path, data: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    model = write_model(tmp_path / "source", dense())
-    manifest = model.with_name("model.toml")
-    manifest.write_text(manifest.read_text().replace('id = "mine"', f'id = "{name}"'))
-    with pytest.raises(ModelError, match=r"model\.toml: id = '.*' is not allowed"):
-        compile_for(model, tmp_path / "out", data)
-    assert list((tmp_path / "tmp").iterdir()) == []
-
-
 def test_an_id_may_be_that_of_a_target(tmp_path: Path, data: Mapping[str, Path]) -> None:
     model = write_model(tmp_path / "source", dense(), name="jetson")
     done = compile_for(model, tmp_path / "out", data, kinds=["float32"])
     assert done.folder == tmp_path / "out" / "jetson"
-
-
-def test_a_package_without_its_float_file_is_named(
-    compiled: Path, tmp_path: Path, data: Mapping[str, Path]
-) -> None:
-    manifest = (compiled / "mine" / "model.toml").read_text()
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    row = 'path = "model.onnx"'
-    (folder / "model.toml").write_text(manifest.replace(row, f'{row}\ntarget = "jetson"'))
-    with pytest.raises(ModelError, match="no float ONNX file to compile"):
-        compile_for(folder, tmp_path / "out", data)
 
 
 def test_an_operator_that_a_target_lacks_rejects_every_candidate(
@@ -592,16 +328,6 @@ def test_a_disk_that_is_full_leaves_no_half_package(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_tampered_file_is_refused_when_it_is_compiled_again(
-    compiled: Path, tmp_path: Path, data: Mapping[str, Path]
-) -> None:
-    folder = tmp_path / "mine"
-    shutil.copytree(compiled / "mine", folder)
-    (folder / "model.onnx").write_bytes(dense(seed=7))
-    with pytest.raises(ModelError, match="is not the file that mine"):
-        compile_for(folder, tmp_path / "out", data)
-
-
 def test_the_command_line_compiles_and_tells(
     tmp_path: Path, data: Mapping[str, Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -614,14 +340,6 @@ def test_the_command_line_compiles_and_tells(
     assert [row["kind"] for row in found["candidates"] if not row["reason"]] == ["int8"]
     assert "jetson int8: making model.trt.int8.onnx" in said.err
     assert find_package("mine", [tmp_path / "out"]).id == "mine"
-
-
-@pytest.mark.parametrize("missing", ["--manifest", "--out"])
-def test_half_a_command_is_wrong_usage(missing: str, capsys: pytest.CaptureFixture[str]) -> None:
-    words = {"--manifest": "a.npz", "--calibration": "b.npz", "--out": "c"}
-    del words[missing]
-    assert main(["compile", "eeg", *(word for pair in words.items() for word in pair)]) == 2
-    assert "hint: edge-emo compile MODEL" in capsys.readouterr().err
 
 
 def test_the_bias_of_an_output_takes_back_what_rounding_does_to_its_mean(tmp_path: Path) -> None:
