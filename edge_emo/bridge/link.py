@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_emo.bridge.host import Counters, HostSession, Phase
-from edge_emo.bridge.messages import Board, Event, LinkChange
+from edge_emo.bridge.messages import Board, BoardText, Event, LinkChange
 from edge_emo.bridge.port import Port, check_target, open_port
 from edge_emo.clock import Clock
 from edge_emo.errors import (
@@ -28,6 +28,7 @@ BACK_OFF_S = (0.1, 0.2, 0.5)
 
 _OPEN_S = 10.0  # importing pyserial and protobuf, and opening a port, on the slowest of boards
 _log = logging.getLogger(__name__)
+_LEVELS = {"debug": logging.DEBUG, "warning": logging.WARNING, "error": logging.ERROR}
 
 Listener = Callable[[Event], None]
 
@@ -99,6 +100,7 @@ class Link:
         self._listeners: list[Listener] = []
         self._error: EdgeEmoError | None = None
         self._untold: LinkChange | None = None
+        self._complaint: BoardText | None = None
         self._reconnects = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"bridge {target}", daemon=True)
@@ -262,6 +264,8 @@ class Link:
     def _tell(self, event: Event) -> None:
         if isinstance(event, LinkChange):
             self._note(event)
+        elif isinstance(event, BoardText):
+            self._log_text(event)
         for listener in self._listeners:
             listener(event)
 
@@ -270,6 +274,15 @@ class Link:
         change, self._untold = self._untold, None
         if change is not None:
             self._tell(change)
+
+    def _log_text(self, said: BoardText) -> None:
+        """Log what the board says; a complaint only once, until it has another."""
+        level = _LEVELS.get(said.level, logging.INFO)
+        if level >= logging.WARNING:
+            former, self._complaint = self._complaint, said
+            if said == former:
+                return
+        _log.log(level, "%s: the board says: %s", self.target, said.text)
 
     def _note(self, change: LinkChange) -> None:
         with self._changed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import queue
 import socket
@@ -20,7 +21,7 @@ from bridge.world import a_state
 
 from edge_emo.bridge import simulator
 from edge_emo.bridge.link import Link, LinkSettings, acquire, release
-from edge_emo.bridge.messages import Event, LinkChange, SampleBlock
+from edge_emo.bridge.messages import Acknowledged, Event, LinkChange, SampleBlock
 from edge_emo.bridge.schema import message
 from edge_emo.bridge.simulator import Simulator
 from edge_emo.cli.app import main
@@ -380,6 +381,26 @@ def test_a_sink_may_wait_for_its_board(tmp_path: Path) -> None:
         assert board.shown.get(timeout=5.0) == 2
         release(link)
         sink.close()
+
+
+def test_what_the_board_says_is_logged_and_a_complaint_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "edge_emo.bridge.link")
+    done: queue.Queue[Event] = queue.Queue()
+    board = Simulator(tmp_path / "ttyBoard", on_state=lambda _: board.device.log("hot", 2))
+    with board:
+        link = acquire(str(tmp_path / "ttyBoard"), MonotonicClock(), LinkSettings())
+        link.wait_up()
+        link.listen(done.put)
+        for number in range(3):
+            link.offer(a_state(number))
+            while not isinstance(done.get(timeout=5.0), Acknowledged):
+                pass
+        release(link)
+    said = [(r.levelname, r.getMessage().partition(" says: ")[2]) for r in caplog.records]
+    assert said.count(("WARNING", "hot")) == 1
+    assert said.count(("INFO", "light hue 90 brightness 180")) == 3
 
 
 def test_closing_says_goodbye(board: Board) -> None:
