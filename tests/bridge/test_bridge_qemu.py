@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import queue
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -17,8 +19,10 @@ from bridge.make_vectors import a_state as known_state
 from bridge.world import a_state
 from lab.qemu_board import QemuBoard, build, missing
 
+from edge_emo.bridge.framing import FrameParser, pack
 from edge_emo.bridge.link import Link, LinkSettings, acquire, release
 from edge_emo.bridge.messages import Acknowledged, BoardText, Event, SampleBlock
+from edge_emo.bridge.schema import message, parse
 from edge_emo.clock import MonotonicClock
 from edge_emo.drivers.physio.bridge import BridgePhysio
 from edge_emo.errors import DeviceLostError
@@ -90,6 +94,29 @@ def test_the_light_shows_what_the_state_says(board: QemuBoard) -> None:
     assert lines[-1] == "hue 90 brightness 180 speed 675"
     assert next_of(heard, BoardText).text == "hue 0 brightness 30 speed 300"  # the state is old
     release(link)
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (2**31 - 1, "hue 120 brightness 255 speed 300"),
+        (-(2**31), "hue 0 brightness 55 speed 800"),
+    ],
+)
+def test_a_number_out_of_range_moves_nothing_out_of_range(
+    board: QemuBoard, number: int, shown: str
+) -> None:
+    state = message("state", number=1)
+    state.state.expressed.valence = state.state.expressed.arousal = number
+    hello = message("host_hello", session=77)
+    address = urlsplit(board.target)
+    with socket.create_connection((address.hostname, address.port), timeout=5.0) as line:
+        for sequence, wire in enumerate((hello, state)):
+            line.sendall(pack(wire.SerializeToString(), sequence))
+        parser, texts = FrameParser(), [""]
+        while shown not in texts and len(texts) < 10:  # the board goes on greeting
+            texts += [parse(frame.payload).log.text for frame in parser.feed(line.recv(4096))]
+    assert shown in texts
 
 
 def test_samples_of_the_firmware_are_whole_and_in_time(board: QemuBoard) -> None:

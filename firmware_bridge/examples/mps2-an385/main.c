@@ -22,13 +22,20 @@ static uint32_t state_us;
 static int32_t shown[3] = {-1, -1, -1};
 static int32_t light[3] = {0, 30, CAUTIOUS_MM_S};
 
+/* A motor believes no number of the wire. */
+static int32_t within(int32_t thousandths) {
+    return thousandths < -1000 ? -1000 : thousandths > 1000 ? 1000 : thousandths;
+}
+
 /* Hue 0 ... 120 by valence, brightness 55 ... 255 by arousal, speed limit in mm/s by arousal. */
 static void show(const edge_emo_Affect *affect) {
-    int32_t calm = affect->arousal < 0 ? 1000 : 1000 - affect->arousal;
-    light[0] = (affect->valence + 1000) * 120 / 2000;
-    light[1] = 55 + (affect->arousal + 1000) * 200 / 2000;
+    int32_t valence = within(affect->valence);
+    int32_t arousal = within(affect->arousal);
+    int32_t calm = arousal < 0 ? 1000 : 1000 - arousal;
+    light[0] = (valence + 1000) * 120 / 2000;
+    light[1] = 55 + (arousal + 1000) * 200 / 2000;
     light[2] = CAUTIOUS_MM_S + (FULL_SPEED_MM_S - CAUTIOUS_MM_S) * calm / 1000;
-    board_leds(affect->valence > 0, affect->arousal > 0);
+    board_leds(valence > 0, arousal > 0);
 }
 
 static void show_unknown(void) {

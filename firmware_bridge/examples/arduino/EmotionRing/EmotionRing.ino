@@ -36,6 +36,11 @@ static void light(uint32_t colour) {
     ring.show();
 }
 
+static uint32_t above_least(int32_t thousandths) {
+    const int32_t most = thousandths > 1000 ? 1000 : thousandths;
+    return most < -1000 ? 0 : static_cast<uint32_t>(most + 1000);
+}
+
 static void show_unknown() { light(ring.Color(10, 10, 10)); }
 
 static void on_state(void *, const edge_emo_State *state) {
@@ -45,8 +50,8 @@ static void on_state(void *, const edge_emo_State *state) {
         show_unknown();
         return;
     }
-    const uint32_t hue = static_cast<uint32_t>(affect.valence + 1000) * RED_TO_GREEN / 2000;
-    const uint32_t share = static_cast<uint32_t>(affect.arousal + 1000) * 200 / 2000 + 55;
+    const uint32_t hue = above_least(affect.valence) * RED_TO_GREEN / 2000;
+    const uint32_t share = above_least(affect.arousal) * 200 / 2000 + 55;
     const uint32_t value = share * full / 1000;
     light(ring.ColorHSV(static_cast<uint16_t>(hue), 255, static_cast<uint8_t>(value)));
 }
