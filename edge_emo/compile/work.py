@@ -262,7 +262,8 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def _rows(arrays: Arrays, letter: str) -> list[list[Any]]:
-    columns = [arrays[name] for name in sorted(arrays) if name.startswith(letter)]
+    names = sorted((name for name in arrays if name.startswith(letter)), key=lambda n: int(n[1:]))
+    columns = [arrays[name] for name in names]
     return [[column[k : k + 1] for column in columns] for k in range(len(columns[0]))]
 
 
