@@ -15,6 +15,7 @@ from edge_emo.bridge.messages import Board, BoardText, Event, LinkChange
 from edge_emo.bridge.port import Port, check_target, open_port
 from edge_emo.clock import Clock
 from edge_emo.errors import (
+    ConfigError,
     DeviceBusyError,
     DeviceError,
     DeviceLostError,
@@ -329,7 +330,7 @@ def acquire(target: str, clock: Clock, settings: LinkSettings | None = None) -> 
         settings: How the port is used; when None, as the others use it.
 
     Raises:
-        ConfigError: The target names no port.
+        ConfigError: The target names no port, or it is open at another baud rate.
         DeviceBusyError: Another session of this process holds the port.
     """
     with _open_lock:
@@ -340,6 +341,11 @@ def acquire(target: str, clock: Clock, settings: LinkSettings | None = None) -> 
         elif link.clock is not clock:
             raise DeviceBusyError(
                 f"another session of this program holds {target}", hint="close that one first"
+            )
+        elif settings is not None and settings.baud != link.settings.baud:
+            raise ConfigError(
+                f"{target} is open at {link.settings.baud} baud, not at {settings.baud}",
+                hint=f"write the same for the driver and the sink: bridge:{target}?baud=…",
             )
         _open[target] = (link, users + 1)
         return link

@@ -403,6 +403,15 @@ def test_what_the_board_says_is_logged_and_a_complaint_once(
     assert said.count(("INFO", "light hue 90 brightness 180")) == 3
 
 
+def test_who_shares_a_port_shares_its_baud_rate(physio: BridgePhysio, board: Board) -> None:
+    clock = MonotonicClock()
+    physio.open(clock)
+    with pytest.raises(ConfigError, match="is open at 115200 baud, not at 57600") as caught:
+        BridgeSink(board.path, baud=57_600).open({}, clock)
+    assert "?baud=" in caught.value.hint
+    assert read_chunks(physio, 1)
+
+
 def test_closing_says_goodbye(board: Board) -> None:
     link = acquire(board.path, MonotonicClock(), LinkSettings())
     link.wait_up()
