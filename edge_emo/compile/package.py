@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -181,15 +181,18 @@ def _plain(one: Figures) -> Mapping[str, Any]:
 
 def _put_in_place(made: Path, place: Path) -> Path:
     former = made.with_name("former")
-    if place.exists():
-        place.rename(former)
-    try:
+    with ExitStack() as undo:
+        undo.callback(_put_back, former, place)
+        if place.exists():
+            place.rename(former)
         made.rename(place)
-    except OSError:
-        with suppress(OSError):
-            former.rename(place)
-        raise
+        undo.pop_all()
     return place
+
+
+def _put_back(former: Path, place: Path) -> None:
+    with suppress(OSError):
+        former.rename(place)
 
 
 @contextmanager

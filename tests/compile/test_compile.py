@@ -306,6 +306,27 @@ def test_an_interrupted_compilation_leaves_nothing(
     assert list((tmp_path / "tmp").glob("edge-emo*")) == []
 
 
+INTERRUPT = """
+def interrupt(event, arguments, times=[]):
+    if event == "os.rename" and str(arguments[1]) == {place!r} and not times:
+        times.append(1)
+        raise KeyboardInterrupt
+import sys; sys.addaudithook(interrupt)
+"""
+
+
+def test_the_former_package_stays_where_its_replacement_is_interrupted(
+    tmp_path: Path, data: Mapping[str, Path], compiled: Path
+) -> None:
+    shutil.copytree(compiled, tmp_path / "out")
+    before = {p.name: p.read_bytes() for p in (tmp_path / "out" / "mine").iterdir()}
+    python, option, code = command(tmp_path, data)
+    code = INTERRUPT.format(place=str(tmp_path / "out" / "mine")) + code
+    assert subprocess.run([python, option, code], check=False).returncode == 130
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
+    assert {p.name: p.read_bytes() for p in (tmp_path / "out" / "mine").iterdir()} == before
+
+
 def test_a_disk_that_is_full_leaves_no_half_package(
     tmp_path: Path, data: Mapping[str, Path]
 ) -> None:
