@@ -70,23 +70,23 @@ class Engine:
         self._failed: list[SinkRunner] = []
         self._seq = 0
         self._stop = threading.Event()
-        self._idle = True
-        self._left = False
-        self._handing = threading.Lock()
+        self._starting = threading.Lock()
+        # These two are never waited for: a signal handler may close inside any call.
+        self._closing = threading.Lock()
+        self._handing = threading.Lock()  # who comes to it second closes the models
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
         """Start the thread, unless it was started before; any thread may call."""
-        with self._handing:
+        with self._starting:
             if self._thread.ident is None:
                 self._thread.start()
-                self._idle = False  # it cannot end before the lock is free
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Stop after the item at hand; :attr:`failure` tells of one that takes longer."""
         self._stop.set()
         self._join.wake()
-        if self._thread.ident is None or self._thread is threading.current_thread():
+        if not self._thread.is_alive() or self._thread is threading.current_thread():
             return
         self._thread.join(timeout_s)
         if self._thread.is_alive():
@@ -102,19 +102,16 @@ class Engine:
         The thread closes them as it ends when it has not ended by now: a backend that is closed
         while it runs may crash the process.
         """
-        with self._handing:
-            left = self._left = self._left or not self._idle
-        if not left:
+        if not self._closing.acquire(blocking=False):
+            return
+        if self._thread.ident is None or not self._handing.acquire(blocking=False):
             close_lanes(self._lanes.values())
 
     def _run(self) -> None:
         try:
             self._serve_all()
         finally:
-            with self._handing:
-                self._idle = True
-                left = self._left
-            if left:
+            if not self._handing.acquire(blocking=False):
                 close_lanes(self._lanes.values())
 
     def _serve_all(self) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import itertools
+import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
 
 import pytest
 
@@ -374,6 +377,36 @@ def test_a_callback_that_closes_leaves_the_models_to_the_engine(model: HangingMo
     model.release.set()
     bench.engine._thread.join(10)
     assert closed == [False]
+    assert model.closed
+
+
+@pytest.mark.parametrize("method", [Engine.start, Engine.close])
+@pytest.mark.parametrize("line", range(4))
+def test_a_signal_handler_may_close_inside_a_call(
+    method: Callable[[Engine], None], line: int, model: HangingModel
+) -> None:
+    driver = ListedDriver("eeg", [])
+    engine = Bench({"eeg": driver}, {"eeg": ModelEstimator(model)}, ReplayClock()).engine
+    lines = itertools.count()
+
+    def interrupt(frame: FrameType, event: str, _: object) -> object:
+        if frame.f_code is method.__code__ and event == "line" and next(lines) == line:
+            engine.stop()
+            engine.close()
+        return interrupt
+
+    def whole() -> None:
+        sys.settrace(interrupt)  # as a signal that arrives before that line
+        engine.start()
+        engine.stop()
+        engine.close()
+
+    caller = threading.Thread(target=whole, daemon=True)
+    caller.start()
+    caller.join(10)
+    assert not caller.is_alive()
+    assert engine.failure is None
+    engine._thread.join(10)
     assert model.closed
 
 
