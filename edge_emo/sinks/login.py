@@ -45,11 +45,19 @@ def read_login(prefix: str, file: Path | None) -> Login | None:
 
 def _checked(given: dict[str, Any], where: str) -> Login:
     username, password = given.pop("username", ""), given.pop("password", None)
-    if not isinstance(username, str) or not isinstance(password, str | None):
-        raise ConfigError(f"{where}: username and password are texts")
+    if not _is_text(username) or not (password is None or _is_text(password)):
+        raise ConfigError(f"{where}: username and password are texts in UTF-8")
     if not username or given:
         raise ConfigError(f"{where} must hold username, and may hold password", hint=_EXAMPLE)
     return Login(username, password)
+
+
+def _is_text(value: object) -> bool:
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:  # from the environment, in another encoding
+        return False
+    return isinstance(value, str)
 
 
 _EXAMPLE = 'two lines: username = "…" and password = "…"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,17 @@ def test_a_file_with_something_else_is_refused_and_not_repeated(tmp_path: Path, 
     with pytest.raises(ConfigError, match=r"login\.toml") as caught:
         read_login("X", a_file(tmp_path, text))
     assert SECRET not in str(caught.value) + caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["X_USERNAME", "X_PASSWORD"])
+def test_what_is_no_text_is_refused_and_none_of_it_repeated(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("X_USERNAME", "me")
+    monkeypatch.setenv(name, os.fsdecode(b"ses\xe4me"))
+    with pytest.raises(ConfigError, match="are texts in UTF-8") as caught:
+        read_login("X", None)
+    assert "e4" not in str(caught.value) + caught.value.hint
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
