@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_emo.errors import ConfigError
+from edge_emo.files import open_regular
 from edge_emo.vendor import toml
 
 
@@ -75,7 +76,7 @@ def _values(file: Path) -> dict[str, Any]:
 
 
 def _read(file: Path) -> bytes:
-    with file.open("rb") as opened:
+    with open_regular(file) as opened:
         _check_private(os.fstat(opened.fileno()), file)
         return opened.read()
 

@@ -9,6 +9,7 @@ import pytest
 
 from edge_emo.errors import ConfigError
 from edge_emo.sinks.login import Login, read_login
+from tests.fakes.irregular import IRREGULAR, Make
 
 SECRET = "sesame"
 
@@ -66,6 +67,13 @@ def test_a_file_with_something_else_is_refused_and_not_repeated(tmp_path: Path, 
     with pytest.raises(ConfigError, match=r"login\.toml") as caught:
         read_login("X", a_file(tmp_path, text))
     assert SECRET not in str(caught.value) + caught.value.hint
+
+
+@pytest.mark.parametrize("make", IRREGULAR)
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path, make: Make) -> None:
+    make(tmp_path / "login.toml")
+    with pytest.raises(ConfigError, match=r"login\.toml: not a regular file"):
+        read_login("X", tmp_path / "login.toml")
 
 
 @pytest.mark.parametrize("name", ["X_USERNAME", "X_PASSWORD"])
