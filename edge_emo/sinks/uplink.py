@@ -116,6 +116,23 @@ class MqttStatus:
     lost: int
 
 
+class BackOff:
+    """How long to wait before a broker is tried again: ever longer until one keeps us."""
+
+    def __init__(self) -> None:
+        self._attempts = 0
+
+    def after(self, kept_s: float) -> float:
+        """Return the wait, in seconds.
+
+        Args:
+            kept_s: How long the broker had us, in seconds; 0 when it did not take us in. One that
+                hangs up within the longest wait is tried no more often than one that is away.
+        """
+        self._attempts = 1 if kept_s > BACK_OFF_S[-1] else self._attempts + 1
+        return BACK_OFF_S[min(self._attempts, len(BACK_OFF_S)) - 1]
+
+
 class Uplink:
     """Owns the connection to a broker and the one thread that uses it.
 
@@ -204,19 +221,19 @@ class Uplink:
             self._waker.send(b"\0")
 
     def _run(self) -> None:
-        attempt = 0
+        back_off = BackOff()
         while not self._stop.is_set():
-            attempt = 0 if self._converse() else attempt + 1
-            self._stop.wait(BACK_OFF_S[min(attempt, len(BACK_OFF_S) - 1)])
+            self._stop.wait(back_off.after(self._converse()))
         self._forget(keep=0)
 
-    def _converse(self) -> bool:
-        """Connect and serve the broker until it is lost; return whether it took us in."""
-        self._why, was_up = None, False
+    def _converse(self) -> float:
+        """Connect and serve the broker until it is lost; return for how many seconds it had us."""
+        self._why, was_up, begun_s = None, False, time.monotonic()
         try:
             self._look_up()
             client = self._client()
             client.connect(self._topic.host, self._topic.port, KEEPALIVE_S)
+            begun_s = time.monotonic()
             with contextlib.ExitStack() as undo:
                 undo.callback(_hang_up, client)
                 was_up = self._serve(client)
@@ -227,7 +244,7 @@ class Uplink:
             self._why = DeviceError(f"the connection to {self._topic} failed: {error!r}")
         if not self._stop.is_set():
             self._down(self._why or DeviceLostError(f"{self._topic} was lost"), was_up)
-        return was_up
+        return time.monotonic() - begun_s if was_up else 0.0
 
     def _client(self) -> Any:
         client = self._paho.Client(

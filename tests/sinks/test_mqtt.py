@@ -31,7 +31,7 @@ from edge_emo.recording.values import state_to_json
 from edge_emo.registry import SINKS, Address, construct
 from edge_emo.sinks.base import SinkRunner
 from edge_emo.sinks.mqtt import MqttSink
-from edge_emo.sinks.uplink import LOGIN, WAITING
+from edge_emo.sinks.uplink import BACK_OFF_S, LOGIN, WAITING, BackOff
 from tests.fakes.mqtt_broker import VirtualBroker
 from tests.lab.certificates import Authority
 from tests.lab.mosquitto import INSTALL, PROGRAM, Mosquitto
@@ -264,6 +264,15 @@ def test_a_broker_that_dies_while_it_is_sent_to_is_lost_like_any_other(
     until(lambda: sink.status.reconnects == 1)
     sink.close()
     assert "the connection failed" not in caplog.text
+
+
+def test_a_broker_that_takes_us_in_and_hangs_up_is_tried_less_and_less_often() -> None:
+    back_off = BackOff()
+    for kept_s in (0.0, 0.1, BACK_OFF_S[-1]):
+        assert back_off.after(3600.0) == BACK_OFF_S[0]
+        waits = [back_off.after(kept_s) for _ in BACK_OFF_S]
+        assert waits == [*BACK_OFF_S[1:], BACK_OFF_S[-1]]
+    assert BackOff().after(0.0) == BACK_OFF_S[0]
 
 
 def test_a_connection_that_hangs_does_not_hold_up_the_end() -> None:
