@@ -131,7 +131,7 @@ class Tree:
     def path(self, *names: str) -> str | None:
         """Return the path of :meth:`find` relative to the root, as it is on the disk."""
         found = self.find(*names)
-        return None if found is None else found.relative_to(self.root).as_posix()
+        return None if found is None else Path(os.path.relpath(found, self.root)).as_posix()
 
     def held(self, name: str, where: str = "") -> str | None:
         """Return the path of a file that the corpus names, relative to the root, as on the disk.

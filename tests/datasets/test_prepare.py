@@ -431,6 +431,20 @@ def test_a_bought_table_is_read_by_its_mapping(tmp_path: Path) -> None:
     assert (clip.label, clip.speaker) == ("happiness", "unidata/p1")
 
 
+def test_a_bought_table_may_name_files_by_their_whole_paths(tmp_path: Path) -> None:
+    elsewhere = put(tmp_path / "elsewhere", {"b.wav": None})
+    root = put(tmp_path / "in", {"a.wav": None})
+    rows = [f"{folder / name};happy" for folder, name in ((root, "a.wav"), (elsewhere, "b.wav"))]
+    (root / "d.csv").write_text("\n".join(["f;e", *rows, f"{elsewhere / 'c.wav'};happy", ""]))
+    (root / "files" / "x--y").mkdir(parents=True)
+    mapping = tmp_path / "m.toml"
+    mapping.write_text('table = "d.csv"\n[columns]\npath = "f"\nlabel = "e"\n')
+    summary = prepare(make_adapter("unidata", mapping), root, tmp_path / "u.jsonl")
+    paths = [tmp_path / (clip.path or "") for clip in read_clips(summary.manifest)]
+    assert [path.resolve() for path in paths] == [root / "a.wav", elsewhere / "b.wav"]
+    assert summary.findings.counts["missing"] == 1
+
+
 def test_the_index_refuses_to_be_prepared(tmp_path: Path) -> None:
     root = put(tmp_path / "in", {"src/ser-datasets.json": {}})
     with pytest.raises(DatasetError, match="is an index"):
