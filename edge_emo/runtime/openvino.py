@@ -117,7 +117,7 @@ class OpenVinoBackend(Backend):
         compiled = _kept(place, self.device, settings)
         if compiled is None:
             compiled = _compile(path, self.device, settings)
-            _keep(place, compiled)
+            keep(place, compiled)
         return compiled
 
     def _try_once(self, path: Path, facts: list[str]) -> None:
@@ -206,6 +206,23 @@ def try_compile(path: str, device: str = "CPU") -> None:
     _compile(Path(path), device, _settings(device, 1))
 
 
+def keep(place: Path, compiled: Any) -> None:
+    """Keep a compiled model in a file; one that cannot be kept costs its compiling at every start.
+
+    What the plug-in says of one that it cannot export is logged.
+    """
+    with contextlib.suppress(OSError):  # such as a read-only home
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if is_own_folder(place.parent):
+            blob = io.BytesIO()
+            try:
+                compiled.export_model(blob)
+            except RuntimeError as error:
+                logger.warning("%s is not kept: %s", place, _last_line(str(error)))
+            else:
+                write_kept(place, blob.getvalue())
+
+
 @cache
 def _openvino() -> ModuleType:
     """Import OpenVINO without its converter, which is imported when it is first asked for.
@@ -274,15 +291,6 @@ def _kept(place: Path, device: str, settings: Mapping[str, Any]) -> Any:
         reason = _last_line(str(error))
         logger.warning("%s is not read by OpenVINO and is made again: %s", place, reason)
         return None
-
-
-def _keep(place: Path, compiled: Any) -> None:
-    with contextlib.suppress(OSError):  # a read-only home costs a compilation at every start
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if is_own_folder(place.parent):
-            blob = io.BytesIO()
-            compiled.export_model(blob)
-            write_kept(place, blob.getvalue())
 
 
 def _found(index: int, port: Any, wanted: set[str]) -> FoundTensor[int]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from edge_emo.runtime.openvino import (
     OpenVinoBackend,
     OpenVinoGpuBackend,
     OpenVinoNpuBackend,
+    keep,
 )
 from edge_emo.vendor import load
 
@@ -176,6 +178,21 @@ def test_what_openvino_does_not_read_is_made_again(
     assert logits(package, tmp_path / "c") == first
     assert "is not read by OpenVINO" in caplog.text
     assert read_kept(blob_of(tmp_path / "c")) != b"of another driver"
+
+
+class Inseparable:
+    """A compiled model that its plug-in cannot export."""
+
+    def export_model(self, stream: io.BytesIO) -> None:
+        raise RuntimeError("Exception from export.cpp:7:\nthe plug-in exports no stateful model")
+
+
+def test_what_cannot_be_exported_is_used_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keep(tmp_path / "blobs" / "a.blob", Inseparable())
+    assert not list((tmp_path / "blobs").iterdir())
+    assert "a.blob is not kept: the plug-in exports no stateful model" in caplog.text
 
 
 def test_reads_intermediate_representation_and_its_weights(
