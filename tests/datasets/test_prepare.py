@@ -314,6 +314,16 @@ def test_a_trial_with_a_gap_in_its_conductance_is_left_out(tmp_path: Path, cell:
     assert "no conductance at 1.2 s" in summary.findings.first["unreadable"][0]
 
 
+@pytest.mark.parametrize("missing", [range(60, 200), range(40, 80), range(60, 90)])
+def test_conductance_is_not_made_up_where_rows_are_missing(tmp_path: Path, missing: range) -> None:
+    root = CASES["affec"].plant(tmp_path / "in")
+    rows = "".join(f"{k / 50}\t{k}\t0\n" for k in range(200) if k not in missing)
+    put(root, {_GSR: gzip.compress(rows.encode())})
+    summary = prepare(make_adapter("affec"), root, tmp_path / "a.jsonl")
+    assert {clip.modality for clip in read_clips(tmp_path / "a.jsonl")} == {"eeg"}
+    assert "no conductance for 0." in summary.findings.first["unreadable"][0]
+
+
 def test_conductance_keeps_its_own_time(tmp_path: Path) -> None:
     """The planted table has 50 rows a second, each the number of its row."""
     root = CASES["affec"].plant(tmp_path / "in")

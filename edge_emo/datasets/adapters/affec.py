@@ -22,6 +22,7 @@ from edge_emo.types import Modality
 _EVENTS = r"(sub-[a-z0-9]+)_task-fer_run-(\d)_events\.(?i:tsv)"
 _GSR = "GSR_Conductance_cal"
 _GSR_RATE_HZ = 51.2
+_GSR_GAP_S = 0.5
 _SIDES = (("felt", "f_emotion"), ("expressed", "p_emotion"))
 
 
@@ -177,8 +178,13 @@ def _cut(source: Source, start_s: float, end_s: float) -> Signal:
                 raise DatasetError(f"{source.path}: no conductance at {time} s")
     if not rows:
         raise DatasetError(f"{source.path}: nothing between {start_s} and {end_s} s")
+    known_s = np.array([time for time, _ in rows])
+    gap_s = np.diff(known_s, prepend=start_s, append=end_s).max()
+    if gap_s > _GSR_GAP_S:
+        span = f"between {start_s} and {end_s} s"
+        raise DatasetError(f"{source.path}: no conductance for {gap_s:.1f} s {span}")
     grid_s = start_s + np.arange(int((end_s - start_s) * _GSR_RATE_HZ)) / _GSR_RATE_HZ
-    data = np.interp(grid_s, *np.array(rows).T).astype(np.float32)
+    data = np.interp(grid_s, known_s, [value for _, value in rows]).astype(np.float32)
     return Signal(data[:, None], _GSR_RATE_HZ, ("EDA",))
 
 
