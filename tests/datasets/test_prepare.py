@@ -259,6 +259,11 @@ def test_signals_have_names_that_estimators_know(tmp_path: Path) -> None:
         ("eav", "subject1__/EEG/subject1_eeg_label.mat", {"face", "voice"}),
         ("mdmer", "1/sub1/datas.mat", {"face"}),
         ("emognition", "25/25_QUESTIONNAIRES.json", {"physio", "eeg"}),
+        (
+            "affec",
+            "gsr/sub-aerj/beh/sub-aerj_task-fer_run-0_recording-gsr_physio.json",
+            {"physio", "eeg"},
+        ),
     ],
 )
 def test_a_damaged_file_of_one_subject_stops_nobody_else(

@@ -137,14 +137,21 @@ def _columns(tree: Tree, path: Path, person: str) -> tuple[str, ...] | None:
     folder = path.parent.relative_to(tree.root).as_posix()
     own = tree.find(f"{folder}/{path.name[: -len('.tsv.gz')]}.json")
     others = (tree.root / name for name in tree.files(folder, ("_recording-gsr_physio.json",)))
-    for sidecar in (own, *others):
-        if sidecar is not None:
-            with reading(sidecar):
-                names = tuple(map(str, tree.json(sidecar).get("Columns", ())))
-            if len(names) == count and _GSR in names and "onset" in names:
-                return names
+    for sidecar in dict.fromkeys((own, *others)):
+        names = () if sidecar is None else _named(tree, sidecar)
+        if len(names) == count and _GSR in names and "onset" in names:
+            return names
     tree.findings.add("broken", str(path), f"no sidecar names {count} columns; stream rejected")
     return None
+
+
+def _named(tree: Tree, sidecar: Path) -> tuple[str, ...]:
+    try:
+        with reading(sidecar):
+            return tuple(map(str, tree.json(sidecar).get("Columns", ())))
+    except DatasetError as error:
+        tree.findings.add("unreadable", str(sidecar), error.message)
+        return ()
 
 
 def _people(tree: Tree) -> dict[str, dict[str, Any]]:
