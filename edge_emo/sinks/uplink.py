@@ -240,8 +240,9 @@ class Uplink:
         except (OSError, UnicodeError) as error:
             self._why = _explained(self._topic, error)
         except Exception as error:  # whatever it is, the broker is tried again
-            _log.error("%s: the connection failed", self._topic, exc_info=error)
             self._why = DeviceError(f"the connection to {self._topic} failed: {error!r}")
+            if str(self._why) != self._told:
+                _log.error("%s: the connection failed", self._topic, exc_info=error)
         if not self._stop.is_set():
             self._down(self._why or DeviceLostError(f"{self._topic} was lost"), was_up)
         return time.monotonic() - begun_s if was_up else 0.0

@@ -31,7 +31,7 @@ from edge_emo.recording.values import state_to_json
 from edge_emo.registry import SINKS, Address, construct
 from edge_emo.sinks.base import SinkRunner
 from edge_emo.sinks.mqtt import MqttSink
-from edge_emo.sinks.uplink import BACK_OFF_S, LOGIN, WAITING, BackOff
+from edge_emo.sinks.uplink import BACK_OFF_S, LOGIN, WAITING, BackOff, Topic, Uplink
 from tests.fakes.mqtt_broker import VirtualBroker
 from tests.lab.certificates import Authority
 from tests.lab.mosquitto import INSTALL, PROGRAM, Mosquitto
@@ -273,6 +273,31 @@ def test_a_broker_that_takes_us_in_and_hangs_up_is_tried_less_and_less_often() -
         waits = [back_off.after(kept_s) for _ in BACK_OFF_S]
         assert waits == [*BACK_OFF_S[1:], BACK_OFF_S[-1]]
     assert BackOff().after(0.0) == BACK_OFF_S[0]
+
+
+class OddPaho:
+    """A library that raises what no library should, each time it is asked."""
+
+    CallbackAPIVersion = paho.CallbackAPIVersion
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def Client(self, *_: object, **__: object) -> None:  # noqa: N802 - paho's name
+        self.asked += 1
+        raise ValueError("a bug")
+
+
+def test_what_fails_in_the_same_odd_way_again_is_told_with_its_traceback_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    odd = OddPaho()
+    uplink = Uplink(odd, Topic("mqtt", "127.0.0.1", 1, "home"), None, None, False, 5.0)
+    uplink.start(wait=True)
+    until(lambda: odd.asked > 1)
+    uplink.stop()
+    assert "ValueError('a bug')" in uplink.status.reason
+    assert caplog.text.count("Traceback") == 1
 
 
 def test_a_connection_that_hangs_does_not_hold_up_the_end() -> None:
