@@ -166,15 +166,32 @@ def test_made_files_stay_in_their_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "a.png").exists()
 
 
-def test_ratings_of_veatic_are_at_the_rate_of_the_film(tmp_path: Path) -> None:
+def _veatic(folder: Path, rate_hz: float) -> Path:
+    """Plant a film of this rate with 40 frames, and their ratings."""
     rows = "\n".join(["0.5"] * 10 + ["-0.5"] * 10 + ["0.1"] * 20)
     files = {f"rating_averaged/7_{side}.csv": rows for side in ("valence", "arousal")}
-    root = put(tmp_path / "VEATIC", {**files, "videos/readme.txt": "x"})
+    root = put(folder / "VEATIC", {**files, "videos/readme.txt": "x"})
     kind = cv2.VideoWriter.fourcc(*"mp4v")
-    film = cv2.VideoWriter(str(root / "videos" / "7.mp4"), kind, 10.0, (64, 64))
+    film = cv2.VideoWriter(str(root / "videos" / "7.mp4"), kind, rate_hz, (64, 64))
     for _ in range(40):
         film.write(np.full((64, 64, 3), 90, np.uint8))
     film.release()
+    return root
+
+
+@pytest.mark.parametrize("rate_hz", [0.5, 1000.0])
+def test_a_film_of_veatic_whose_rate_cannot_be_is_taken_at_25(
+    tmp_path: Path, rate_hz: float
+) -> None:
+    root = _veatic(tmp_path, rate_hz)
+    summary = prepare(make_adapter("veatic"), root, tmp_path / "v.jsonl")
+    (clip,) = read_clips(tmp_path / "v.jsonl")
+    assert clip.valence == pytest.approx((10 * 0.5 - 10 * 0.5 + 5 * 0.1) / 25)
+    assert "7.mp4: no frame rate" in summary.findings.first["value"][0]
+
+
+def test_ratings_of_veatic_are_at_the_rate_of_the_film(tmp_path: Path) -> None:
+    root = _veatic(tmp_path, 10.0)
     summary = prepare(make_adapter("veatic"), root, tmp_path / "v.jsonl")
     clips = read_clips(tmp_path / "v.jsonl")
     assert [(clip.start_s, clip.valence, clip.split) for clip in clips] == [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,9 @@ from edge_emo.errors import DatasetError
 from edge_emo.imaging import cv2
 
 _FRAMES_PER_S = 25.0
+_LEAST_HZ, _MOST_HZ = 5.0, 120.0
+"""A container that tells another rate means something else by it."""
+
 _FIRST_PAIR = 98
 _Ratings = list[float | None]
 
@@ -74,7 +76,7 @@ def _rate(tree: Tree, film: Path) -> float:
     capture = vision.VideoCapture(str(film))
     rate_hz = float(capture.get(vision.CAP_PROP_FPS)) if capture.isOpened() else 0.0
     capture.release()
-    if 0.0 < rate_hz < math.inf:
+    if _LEAST_HZ <= rate_hz <= _MOST_HZ:
         return rate_hz
     tree.findings.add("value", str(film), f"no frame rate; {_FRAMES_PER_S:g} is assumed")
     return _FRAMES_PER_S
