@@ -71,7 +71,7 @@ class Topic:
             ConfigError: It has no host or no topic, or a login.
         """
         place, _, name = target.removeprefix("//").partition("/")
-        if "@" in place:
+        if "@" in target:  # a slash in a password would move it into the topic
             raise ConfigError(f"{scheme}: takes no login in its address", hint=_ASK_FOR_LOGIN)
         try:
             parts = urlsplit(f"//{place}")
@@ -82,7 +82,7 @@ class Topic:
         if not target.startswith("//") or not host or not port or wrong:
             raise ConfigError(
                 f"{scheme}: names no broker and topic",
-                hint=f"{scheme}://127.0.0.1:{port or 1883}/edge_emo, without +, # or a leading $",
+                hint=f"{scheme}://127.0.0.1:{port or 1883}/edge_emo, no +, #, @ or leading $",
             )
         return cls(scheme, host, port, name)
 

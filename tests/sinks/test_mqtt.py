@@ -417,7 +417,9 @@ def test_an_address_without_broker_and_topic_is_refused(rest: str) -> None:
         make(f"mqtt:{rest}")
 
 
-@pytest.mark.parametrize("rest", ["//me:sesame@h/t", "me:sesame@h/t", "//me:sesame@h/t?retain"])
+@pytest.mark.parametrize(
+    "rest", ["//me:sesame@h/t", "me:sesame@h/t", "//me:sesame@h/t?retain", "//me:7/sesame@h/t"]
+)
 def test_a_login_in_the_address_is_refused_and_not_repeated(rest: str) -> None:
     with pytest.raises(ConfigError) as caught:
         make(f"mqtt:{rest}")
