@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_emo.errors import ClosedError, ModelError, UnavailableError
-from edge_emo.files import write_whole
 from edge_emo.manifest import ModelFile, ModelPackage, TensorSpec
 from edge_emo.runtime.base import Backend, LoadedModel, Tensors
-from edge_emo.runtime.cache import cpu_line, read_own, user_cache_dir
+from edge_emo.runtime.cache import cpu_line, read_kept, user_cache_dir, write_kept
 from edge_emo.runtime.cuda import Cuda, empty
 from edge_emo.runtime.tensors import FoundTensor, check_inputs, match_tensors
 from edge_emo.vendor import load
@@ -91,7 +90,7 @@ class TensorRtBackend(Backend):
         """
         trt, cuda = _tensorrt(), Cuda(self._cuda)
         path = self.engine_path(file)
-        content = read_own(path)
+        content = read_kept(path)
         if content is None:
             raise self._missing(package, file)
         engine = trt.Runtime(_log(trt)).deserialize_cuda_engine(content)
@@ -127,12 +126,12 @@ class TensorRtBackend(Backend):
         """
         trt = _tensorrt()
         place = self.engine_path(file)
-        if read_own(place) is not None:
+        if read_kept(place) is not None:
             progress(f"{file.path}: its engine is there")
             return place
         timing = self._cache_dir / f"{_digest(self._device())}.timing"
         progress(f"{file.path}: building its engine with TensorRT {trt.__version__}")
-        known = read_own(timing) or b""
+        known = read_kept(timing) or b""
         engine, learnt = build_engine(trt, package.path(file), file.precision, known)
         _write(timing, learnt)
         _write(place, engine)
@@ -341,7 +340,7 @@ def _cache_dir() -> Path:
 def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
+        write_kept(path, content)
     except OSError as error:
         raise ModelError(
             f"{path} cannot be written: {error.strerror}",

@@ -14,6 +14,7 @@ import pytest
 from edge_emo.errors import ModelError, UnavailableError
 from edge_emo.manifest import ModelPackage, read_package
 from edge_emo.runtime import tensorrt
+from edge_emo.runtime.cache import read_kept
 from edge_emo.runtime.choose import candidates, load_model
 from edge_emo.runtime.cuda import Cuda
 from edge_emo.runtime.tensorrt import TensorRtBackend, build_engine
@@ -67,7 +68,7 @@ def test_what_earlier_builds_learnt_is_kept(
     package = make_package({"tiny.onnx": tiny_onnx})
     TensorRtBackend(tmp_path / "engines").prepare(package, package.files[0])
     (timing,) = (tmp_path / "engines").glob("*.timing")
-    assert timing.read_bytes() == b"times of one build"
+    assert read_kept(timing) == b"times of one build"
 
 
 def test_an_engine_is_built_once(
@@ -99,6 +100,25 @@ def test_an_engine_of_another_user_is_not_read(
         os.chown(path, 4343, -1)
     with pytest.raises(ModelError, match="no engine"):
         backend.load(package, package.files[0])
+
+
+def test_an_engine_that_is_damaged_is_built_again(
+    jetson: Jetson,
+    make_package: MakePackage,
+    tiny_onnx: bytes,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    jetson("10.3.0")
+    package = make_package({"tiny.onnx": tiny_onnx})
+    backend = TensorRtBackend(tmp_path, build_at_once=False)
+    place = backend.prepare(package, package.files[0])
+    whole = place.read_bytes()
+    place.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(ModelError, match="no engine"):
+        backend.load(package, package.files[0])
+    assert f"{place} is damaged" in caplog.text
+    assert backend.prepare(package, package.files[0]).read_bytes() == whole
 
 
 def test_another_tensorrt_does_not_see_the_engine(
