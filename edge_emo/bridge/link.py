@@ -219,8 +219,10 @@ class Link:
         except EdgeEmoError as error:  # such as a package that is missing
             self._lost(error)
         except Exception as error:  # whatever it is, the board is greeted again
-            _log.error("%s: the link failed", self.target, exc_info=error)
-            self._lost(DeviceError(f"the link to {self.target} failed: {error!r}"))
+            failure = DeviceError(f"the link to {self.target} failed: {error!r}")
+            if str(failure) != str(self._error):  # the same again is not told again
+                _log.error("%s: the link failed", self.target, exc_info=error)
+            self._lost(failure)
         return False
 
     def _serve(self, port: Port) -> bool:

@@ -141,6 +141,26 @@ def test_a_link_that_fails_in_any_way_tells_whoever_waits(
     assert "Traceback" in caplog.text
 
 
+def test_a_link_that_fails_alike_again_and_again_is_logged_once(
+    board: Board, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures: queue.Queue[None] = queue.Queue()
+
+    def fail(sent: bool, data: bytes) -> None:
+        failures.put(None)
+        raise ValueError("a bug")
+
+    link = Link(board.path, MonotonicClock(), LinkSettings(), fail)
+    link.start()
+    try:
+        for _ in range(4):
+            failures.get(timeout=10)
+    finally:
+        link.stop()
+    told = [record.message for record in caplog.records]
+    assert told.count(f"{board.path}: the link failed") == 1
+
+
 def test_a_link_that_fails_in_any_way_is_lost_for_its_readers(board: Board) -> None:
     clock, failures = MonotonicClock(), iter([ValueError("a bug")])
 
