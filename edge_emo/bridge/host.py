@@ -51,6 +51,8 @@ SILENT_NS = 2_000_000_000
 ACK_NS = 250_000_000
 """A State or a Config that is not acknowledged for so long is counted lost; Config is repeated."""
 CONFIG_TRIES = 5
+_BUSY = 3
+"""Code of a board that takes no settings now; they are repeated as if it had said nothing."""
 STREAMS = 32
 """A board has so many at most; ``Config.active_streams`` has a bit for each."""
 FAR_NS = 60_000_000_000
@@ -399,6 +401,8 @@ class HostSession:
             self._send_state(now_ns)
             return [Acknowledged(self.ack_ns, name_of(CODES, ack.code))]
         if ack.sequence in config.sequences:
+            if ack.code == _BUSY and len(config.sequences) < CONFIG_TRIES:
+                return []
             config.settled = True
             if ack.code:
                 text = f"{name_of(CODES, ack.code)}: settings {config.settings}"

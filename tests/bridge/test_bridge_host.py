@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from bridge.c_library import Library
+from bridge.c_library import CDevice, Library
 from bridge.world import PythonDevice, World, a_state, make_device
 
 from edge_emo.bridge.framing import FrameParser, pack
@@ -134,6 +134,21 @@ def test_a_board_that_never_takes_settings_is_given_up(library: Library) -> None
     world.run(1.6)
     assert isinstance(world.host.failure, DeviceLostError)
     assert "settings" in str(world.host.failure)
+
+
+@pytest.mark.parametrize("busy_s", [0.4, 2.0])
+def test_a_board_that_is_busy_is_given_its_settings_again(library: Library, busy_s: float) -> None:
+    device = CDevice(library)
+    world = World(device)
+    world.run(0.5)
+    device.refuse_config(3)
+    world.host.configure({"active_streams": 2}, world.now_ns)
+    told = [event for event in world.run(busy_s) if isinstance(event, BoardText)]
+    device.refuse_config(0)
+    world.run(0.6)
+    assert world.host.phase is Phase.UP
+    assert device.wants(1) == (busy_s < 1)
+    assert [one.text.partition(":")[0] for one in told] == ([] if busy_s < 1 else ["busy"])
 
 
 def is_config(data: bytes) -> bool:
