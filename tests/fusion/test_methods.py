@@ -84,21 +84,23 @@ def test_a_flat_vote_of_little_weight_changes_little(pool: Pool) -> None:
 
 
 @FEW
-@given(posterior=posteriors(), weight=st.floats(1e-3, 2.0))
+@given(posterior=posteriors(), weight=st.floats(1e-3, 1.0))
 def test_an_added_modality_is_weighed_by_its_reliability(
     posterior: Posterior, weight: float
 ) -> None:
-    for name in LEARNED:
+    for name in ("full-log-linear", "quantum"):
         pool = POOLS[name]
-        spread = np.abs(np.array(pool.pool([to_vote(posterior, weight, "text")]).probabilities))
-        assert np.isfinite(spread).all()
+        full, half = (
+            np.log(pool.pool([to_vote(posterior, share * weight, "text")]).probabilities)
+            for share in (1.0, 0.5)
+        )
+        assert full - full.mean() == pytest.approx(2.0 * (half - half.mean()), abs=1e-6)
 
 
 def test_more_weight_gives_a_clearer_answer(learned: Pool) -> None:
     told = sharp("happiness", 0.7)
     sure = [learned.pool([to_vote(told, w, "text")])["happiness"] for w in (0.1, 0.3, 0.6, 1.0)]
-    assert sure == sorted(sure)
-    assert sure[0] > 1 / 7
+    assert 1 / 7 < sure[0] < sure[1] < sure[2] < sure[3]
 
 
 def test_votes_that_agree_sharpen_each_other(learned: Pool) -> None:

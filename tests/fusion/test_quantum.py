@@ -143,6 +143,8 @@ def test_a_stale_vote_depolarises_towards_the_flat_posterior() -> None:
     ]
     assert sure == sorted(sure, reverse=True)
     assert sure[-1] == pytest.approx(1 / 7, abs=0.01)
+    mixed = sharp("happiness", 0.5 * 0.8 + 0.5 / 7)
+    assert sure[1] == pytest.approx(pool.pool([to_vote(mixed, 0.6, "face")])["happiness"])
 
 
 def test_votes_that_disagree_leave_more_entropy_than_votes_that_agree() -> None:

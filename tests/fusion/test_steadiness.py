@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from edge_emo.fusion.base import Trust
+from edge_emo.fusion.doubt import DOUBTED_WEIGHT
 from edge_emo.fusion.pooling import PooledFusion
+from edge_emo.fusion.smoothing import Smoothing
 from edge_emo.types import Modality, Posterior, Prediction
 
 SECOND = 1_000_000_000
@@ -108,7 +110,21 @@ def test_windows_that_do_not_overlap_may_jump() -> None:
 
 
 def test_a_doubted_signal_weighs_less_and_a_lost_one_starts_again() -> None:
-    shares = broken("stuck", 40, np.random.default_rng(0))
-    _, fusion = doubted("eeg", shares)
+    trust = {"eeg": Trust(0.5, 10.0), "physio": Trust(0.5, 10.0)}
+    at_once = Smoothing("hysteresis", posterior_s=0.0, dimension_s=0.0)
+    fusion = PooledFusion(trust, smoothing=at_once)  # type: ignore[arg-type]
+
+    def arousal(t_s: float) -> float | None:
+        for modality, share in (("eeg", 0.7), ("physio", 0.2)):
+            fusion.update(prediction(modality, share, t_s - WINDOW_S[modality]))  # type: ignore[arg-type]
+        felt = fusion.fuse(round(t_s * SECOND)).felt
+        return felt.arousal if felt else None
+
+    for second in range(40):
+        fusion.update(prediction("eeg", 0.7, second))
+        fusion.fuse(round((second + WINDOW_S["eeg"]) * SECOND))
+    assert "eeg" in fusion.doubts()
+    assert arousal(50.0) == pytest.approx((0.2 * DOUBTED_WEIGHT - 0.3) / (DOUBTED_WEIGHT + 1.0))
     fusion.lost("eeg")
     assert fusion.doubts() == {}
+    assert arousal(51.0) == pytest.approx((0.2 - 0.3) / 2.0)
