@@ -132,7 +132,10 @@ def test_repeated_chunks_disturb_nothing() -> None:
     dejitter = Dejitter(250)
     errors_s, last_ns = [], 0
     for i in range(len(link.first_s)):
-        errors_s.append(abs(link.error_s(i, dejitter.stamp(link.chunk(i)))))
+        stamped = dejitter.stamp(link.chunk(i))
+        errors_s.append(abs(link.error_s(i, stamped)))
+        assert stamped.t_ns >= last_ns
+        last_ns = stamped.t_ns
         if i % 5 == 4:
             again = dejitter.stamp(link.chunk(i, seq=(i - 3) * link.n))
             assert again.t_ns >= last_ns
