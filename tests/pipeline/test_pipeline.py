@@ -80,11 +80,21 @@ def test_a_callback_gets_states_until_it_unsubscribes() -> None:
         if len(seen) == 3:
             enough.set()
 
+    later: list[int] = []
+    went_on = threading.Event()
+
+    def take_later(state: EmotionState) -> None:
+        later.append(state.seq)
+        went_on.set()
+
     with Pipeline(eeg=EEG) as pipeline:
         unsubscribe = pipeline.subscribe(take)
         assert enough.wait(10)
         unsubscribe()
+        pipeline.subscribe(take_later)
+        assert went_on.wait(10)
     assert seen[:3] == [0, 1, 2]
+    assert seen[-1] < later[0]
 
 
 def test_states_can_be_awaited() -> None:
@@ -97,8 +107,8 @@ def test_states_can_be_awaited() -> None:
                     break
         return seen
 
-    seen = asyncio.run(read())
-    assert seen == sorted(seen)
+    first, second, third = asyncio.run(read())
+    assert first < second < third
 
 
 def test_the_newest_state_can_be_polled() -> None:
