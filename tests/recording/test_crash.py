@@ -53,6 +53,7 @@ def test_a_full_disk_is_an_error_for_the_caller(tmp_path: Path) -> None:
     recording = Recording(folder)
     assert not recording.header.closed
     chunks = list(recording.chunks("eeg"))
+    assert len(chunks) > 100
     assert [chunk.seq for chunk in chunks] == [i * 10 for i in range(len(chunks))]
 
 
@@ -94,6 +95,7 @@ def test_a_killed_recorder_loses_at_most_the_last_second(tmp_path: Path) -> None
     written_ns = int(rest[-1]) if rest else written_ns
     recording = Recording(folder)
     assert not recording.header.closed
+    assert set(recording.raw_kinds) == {"eeg", "microphone", "camera"}
     for kind in recording.raw_kinds:
         chunks = list(recording.chunks(kind))
         assert chunks[-1].t_ns > written_ns - 1_200_000_000
