@@ -18,6 +18,7 @@ from edge_emo.errors import ClosedError, ConfigError, DeviceNotFoundError, Devic
 from edge_emo.registry import DRIVERS, Address, construct
 from edge_emo.testing import DriverContract, read_chunks
 from edge_emo.types import StreamInfo, Utterance, Word
+from tests.fakes.reading import end_of_read
 
 LINES = ["Good morning.", "I have missed my bus.", "Never mind!"]
 
@@ -173,11 +174,7 @@ def test_a_named_pipe_waits_for_its_writer_and_ends_with_it(pipe: Path) -> None:
 def test_closing_ends_a_waiting_read(pipe: Path) -> None:
     driver = TextLines(str(pipe))
     driver.open(ManualClock())
-    closer = threading.Timer(0.05, driver.close)
-    closer.start()
-    with pytest.raises(ClosedError):
-        driver.read(60.0)
-    closer.join()
+    assert isinstance(end_of_read(driver), ClosedError)
 
 
 def test_an_interval_on_a_live_source_is_refused(pipe: Path) -> None:

@@ -180,7 +180,8 @@ def test_signals_repeat_without_a_seam():
     chunks = play(VirtualEeg(block_s=1.0), PERIOD_S + 1)
     assert np.array_equal(chunks[0].samples, chunks[PERIOD_S].samples)
     steps = np.abs(np.diff(joined(chunks)[:, 7]))
-    assert steps[PERIOD_S * 250 - 1] <= steps.max()
+    seam = PERIOD_S * 250 - 1
+    assert steps[seam] <= np.delete(steps, seam).max()
     assert chunks[PERIOD_S].seq == PERIOD_S * 250
 
 
