@@ -87,9 +87,12 @@ def test_every_file_gives_what_the_float_model_gives(
     assert model.file is not None
     is_rounded = any(kind in model.file.path for kind in ("int8", "float16"))
     given = model.run(inputs)
+    named = [spec.name for spec in package.outputs if spec.labels]
     for name, values in wanted.items():
         if not is_rounded:
             np.testing.assert_allclose(given[name], values, rtol=1e-3, atol=1e-3, err_msg=name)
         else:
             gap = np.sqrt(((given[name] - values) ** 2).mean())
-            assert gap < 0.35 * np.abs(values).max(), name
+            # Of a constant, the gap is the deviation; of swapped names, about 1.4 times that.
+            bound = 0.75 * values.std() if name in named else 0.35 * np.abs(values).max()
+            assert gap < bound, name
