@@ -57,8 +57,9 @@ def test_a_damaged_recording_is_told_and_can_be_repaired(
 
 def test_devices_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["devices", "--json"]) == 0
-    for line in capsys.readouterr().out.splitlines():
-        assert {"kind", "address", "description"} == set(json.loads(line))
+    listed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"camera", "microphone", "eeg"} <= {row["kind"] for row in listed}
+    assert {frozenset(row) for row in listed} == {frozenset(["kind", "address", "description"])}
 
 
 class DeafPyAudio(types.ModuleType):
@@ -176,7 +177,9 @@ def test_sigterm_ends_a_session_cleanly(tmp_path: Path) -> None:
         child.terminate()
         _, complaint = child.communicate(timeout=20)
     assert child.returncode == 0, complaint
-    assert all(json.loads(line) for line in path.read_text().splitlines())
+    states = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [state["seq"] for state in states] == list(range(len(states)))
+    assert states
 
 
 def test_sigterm_ends_a_session_cleanly_while_a_baseline_is_taken() -> None:
