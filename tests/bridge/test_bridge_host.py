@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from bridge.c_library import CDevice, Library
-from bridge.world import PythonDevice, World, a_state, make_device
+from bridge.world import Device, PythonDevice, World, a_state, make_device
 
 from edge_emo.bridge.framing import FrameParser, pack
 from edge_emo.bridge.host import Phase
@@ -121,9 +121,19 @@ def test_settings_are_repeated_until_they_are_acknowledged(up: World) -> None:
     up.to_device = lambda data: data
     up.run(0.6)
     assert up.host.phase is Phase.UP
+    assert brightness_of(up.device) == 300
     sent = up.host.counters.sent
     up.run(0.3)
     assert up.host.counters.sent - sent <= 1  # a ping, no setting
+
+
+def brightness_of(device: Device | None) -> int:
+    """Return the one brightness that a device was told, in thousandths."""
+    if isinstance(device, PythonDevice):
+        return device.core.brightness
+    assert isinstance(device, CDevice)
+    (told,) = [line for line in device.lines() if line.startswith("config ")]
+    return int(told.removeprefix("config brightness=").partition(" ")[0])
 
 
 def test_a_board_that_never_takes_settings_is_given_up(library: Library) -> None:
@@ -298,6 +308,11 @@ def test_goodbye_reaches_the_board(up: World, library: Library) -> None:
     up.run(0.1)
     assert up.host.phase is Phase.ENDED
     assert up.host.failure is None
+    if isinstance(up.device, CDevice):
+        assert up.device.lines() == ["up", "down"]
+    else:
+        assert isinstance(up.device, PythonDevice)
+        assert not up.device.core.up
 
 
 def test_sample_times_hold_for_half_an_hour_of_drift_and_jitter(
