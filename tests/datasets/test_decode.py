@@ -168,10 +168,12 @@ def test_a_damaged_byte_or_end_of_an_archive_is_named(tmp_path: Path) -> None:
     np.savez_compressed(path, data=np.zeros((99, 1), np.float32), rate_hz=250.0, channels=["x"])
     whole = path.read_bytes()
     for k in range(0, len(whole), 3):
-        for damaged in (whole[:k], whole[:k] + bytes([whole[k] ^ 0xFF]) + whole[k + 1 :]):
-            path.write_bytes(damaged)
-            with contextlib.suppress(DatasetError):  # a byte may say nothing that is read
-                load_clip(clip, tmp_path)
+        path.write_bytes(whole[:k])
+        with pytest.raises(DatasetError, match=r"clip a: .*a\.npz"):
+            load_clip(clip, tmp_path)
+        path.write_bytes(whole[:k] + bytes([whole[k] ^ 0xFF]) + whole[k + 1 :])
+        with contextlib.suppress(DatasetError):  # a byte may say nothing that is read
+            load_clip(clip, tmp_path)
 
 
 def test_a_rate_without_end_is_refused(tmp_path: Path) -> None:
