@@ -307,6 +307,7 @@ def test_closing_ends_a_read_that_waits_and_stops_the_board(
 ) -> None:
     started(eeg, board)
     assert isinstance(end_of_read(eeg), ClosedError)
+    assert board.stopped.wait(5.0)
 
 
 @pytest.mark.parametrize("channels", ["", "A,,B", "A,A", "1,2,3,4,5,6,7,8,9"])

@@ -49,6 +49,7 @@ class CytonBoard:
         commands: Commands received so far.
         gain_codes: Gain of each channel, as the digit of its last command.
         streaming: Set while the board streams.
+        stopped: Set once it was told to stop.
     """
 
     def __init__(self, folder: Path, *, burst: int = 0, daisy: bool = False) -> None:
@@ -62,6 +63,7 @@ class CytonBoard:
         self.commands: list[bytes] = []
         self.gain_codes = [6] * 8
         self.streaming = threading.Event()
+        self.stopped = threading.Event()
         self._master = -1
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -140,6 +142,7 @@ class CytonBoard:
     def _answer(self, command: bytes) -> None:
         if command == b"s":
             self.streaming.clear()
+            self.stopped.set()
         elif command == b"b":
             self._start()
         elif command == b"v":
@@ -155,6 +158,7 @@ class CytonBoard:
 
     def _start(self) -> None:
         self.number = 0
+        self.stopped.clear()
         self.streaming.set()
         if self.burst:
             self.send(self.ramp(self.burst))
