@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import termios
+import types
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -321,8 +322,14 @@ def test_refuses_a_gain_that_the_board_does_not_have() -> None:
         CytonEeg(gain=3)
 
 
-def test_lists_only_openbci_dongles() -> None:
-    assert all(entry.address.startswith("cyton:/dev/") for entry in CytonEeg.devices())
+def test_lists_only_openbci_dongles(monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = []
+    for path, usb_id in (("S0", (None, None)), ("USB0", (0x0403, 0x6015)), ("USB1", (0x2341, 1))):
+        port = types.SimpleNamespace(device=f"/dev/tty{path}", serial_number=None, description="-")
+        port.vid, port.pid = usb_id
+        ports.append(port)
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: ports)
+    assert [entry.address for entry in CytonEeg.devices()] == ["cyton:/dev/ttyUSB0"]
 
 
 def test_without_pyserial_it_names_the_line_that_installs_it() -> None:

@@ -20,7 +20,7 @@ from edge_emo.recording import Writer
 from edge_emo.registry import DRIVERS, Address, construct
 from edge_emo.testing import DriverContract
 from edge_emo.types import Chunk, StreamInfo
-from tests.fakes.reading import end_of_read
+from tests.fakes.reading import AskedClock, end_of_read
 
 STREAMS = {
     "camera": StreamInfo("camera", 30.0, (), "rgb8", "a camera"),
@@ -106,21 +106,17 @@ def test_gives_what_was_recorded(session: Path) -> None:
 
 
 def test_hands_out_no_chunk_before_its_end(session: Path) -> None:
-    clock = ManualClock()
-    got: list[tuple[int, Chunk | None]] = []
+    clock = AskedClock()
+    got: list[Chunk | None] = []
     with ReplayEeg(str(session)) as driver:
         driver.open(clock)
-        reader = threading.Thread(
-            target=lambda: got.append((clock.now_ns(), driver.read(60.0))), daemon=True
-        )
+        reader = threading.Thread(target=lambda: got.append(driver.read(60.0)), daemon=True)
         reader.start()
-        clock.advance_to(40_000_000)
-        reader.join(0.1)
-        assert reader.is_alive()
+        assert clock.asked_ns.get(timeout=10) == 41_000_003
         clock.advance_to(41_000_003)
         reader.join(10)
-    assert got[0][1] is not None
-    assert got[0][1].end_ns == 41_000_003
+    assert got[0] is not None
+    assert got[0].end_ns == 41_000_003
 
 
 def test_what_is_not_due_is_a_time_out_and_not_lost(session: Path) -> None:

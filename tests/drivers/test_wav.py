@@ -27,7 +27,7 @@ from edge_emo.errors import (
 from edge_emo.registry import DRIVERS, Address, construct
 from edge_emo.testing import DriverContract, read_chunks
 from edge_emo.types import Chunk, StreamInfo
-from tests.fakes.reading import end_of_read
+from tests.fakes.reading import AskedClock, end_of_read
 
 RATE_HZ = 16000
 Sound = npt.NDArray[np.float64]
@@ -117,16 +117,14 @@ def test_a_loop_goes_on_numbering(tmp_path: Path, sound: Sound) -> None:
 
 
 def test_a_block_comes_when_its_last_sample_is_recorded(tmp_path: Path, sound: Sound) -> None:
-    clock = ManualClock(7_000_000)
+    clock = AskedClock(7_000_000)
     path = write_wav(tmp_path / "speech.wav", sound)
     with SoundFileMicrophone(str(path), block_s=0.02) as driver:
         driver.open(clock)
         heard: list[Chunk | None] = []
         reader = threading.Thread(target=lambda: heard.append(driver.read(5.0)))
         reader.start()
-        clock.advance_to(26_999_999)
-        reader.join(0.1)
-        assert not heard
+        assert clock.asked_ns.get(timeout=10) == 27_000_000
         clock.advance_to(27_000_000)
         reader.join(5.0)
     assert heard[0] is not None
