@@ -112,8 +112,8 @@ class Link:
 
     def stop(self, timeout_s: float = 2.0) -> None:
         """Say goodbye, release the port and end the thread."""
-        self._stop.set()
         with self._changed:
+            self._stop.set()  # the thread cannot close the port before the goodbye is written
             if self._session is not None:
                 self._session.goodbye()
                 with contextlib.suppress(OSError):
@@ -214,7 +214,8 @@ class Link:
         try:
             self._tell_loss()
             port = open_port(self.target, self.settings.baud)
-            with contextlib.closing(port):
+            with contextlib.closing(port), contextlib.ExitStack() as undo:
+                undo.callback(self._let_go)
                 return self._serve(port)
         except EdgeEmoError as error:  # such as a package that is missing
             self._lost(error)
@@ -224,6 +225,11 @@ class Link:
                 _log.error("%s: the link failed", self.target, exc_info=error)
             self._lost(failure)
         return False
+
+    def _let_go(self) -> None:
+        """Wait for whoever writes to the port at this moment; nobody does after this."""
+        with self._changed:
+            self._port = None
 
     def _serve(self, port: Port) -> bool:
         session = HostSession(

@@ -141,6 +141,20 @@ def test_a_link_that_fails_in_any_way_tells_whoever_waits(
     assert "Traceback" in caplog.text
 
 
+def test_a_port_is_not_closed_before_the_goodbye_is_written(board: Board) -> None:
+    link = Link(board.path, MonotonicClock(), LinkSettings())
+    link.start()
+    link.wait_up()
+    stopper = threading.Thread(target=link.stop, daemon=True)
+    with link._changed:  # whoever writes has it
+        stopper.start()
+        assert not link._stop.wait(0.2)
+        assert link._port is not None
+    stopper.join(10)
+    assert link._port is None
+    assert not link._thread.is_alive()
+
+
 def test_a_link_that_fails_alike_again_and_again_is_logged_once(
     board: Board, caplog: pytest.LogCaptureFixture
 ) -> None:
