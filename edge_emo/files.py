@@ -34,6 +34,14 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
         undo.pop_all()
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether a file is there; one that cannot even be asked for is not."""
+    try:
+        return path.is_file()
+    except OSError:  # the name is too long, or a folder may not be entered
+        return False
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Open a file to read; a pipe, a device or a folder is an error and nothing to wait for.
 

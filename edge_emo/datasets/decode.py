@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from edge_emo.datasets.clips import Clip
 from edge_emo.errors import DatasetError
+from edge_emo.files import is_file
 from edge_emo.imaging import cv2
 from edge_emo.types import Chunk, Kind, Modality, Said, StreamInfo, Utterance
 from edge_emo.vendor import load
@@ -95,7 +96,7 @@ def decode_clip(clip: Clip, root: str | Path) -> DecodedClip:
             f"clip {clip.clip}: has no path", hint="give it the path of its file in the manifest"
         )
     path = Path(root) / clip.path
-    if not _is_file(path):
+    if not is_file(path):
         raise DatasetError(
             f"clip {clip.clip}: {path} does not exist",
             hint="name the folder that the paths are relative to with --root",
@@ -112,13 +113,6 @@ def _unusable(clip: Clip, path: Path, what: str, hint: str = "") -> DatasetError
     known = hint or "copy it again from its corpus, or take the clip out of the manifest"
     in_one_line = " ".join(what.split())  # what OpenCV says has several
     return DatasetError(f"clip {clip.clip}: {path} {in_one_line}", hint=known)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # the name is too long, or a folder may not be entered
-        return False
 
 
 def _utterance(clip: Clip) -> Utterance:

@@ -19,6 +19,7 @@ from edge_emo.datasets.clips import Clip
 from edge_emo.datasets.findings import Findings
 from edge_emo.datasets.tables import LFS, Line, Row, read_json, read_lines, read_rows
 from edge_emo.errors import DatasetError
+from edge_emo.files import is_file
 from edge_emo.types import Modality
 
 JUNK = re.compile(
@@ -270,7 +271,7 @@ class Tree:
         return Item(clip, about, make)
 
     def _placed(self, name: str) -> Path | None:
-        if _is_file(self.root / name):
+        if is_file(self.root / name):
             return self.root / name
         place = self.root
         for part in PurePosixPath(name).parts:
@@ -278,7 +279,7 @@ class Tree:
             if spelt is None:
                 return None
             place /= spelt
-        return place if _is_file(place) else None
+        return place if is_file(place) else None
 
     def _walk(self, folder: str, suffixes: tuple[str, ...]) -> Iterator[str]:
         try:
@@ -329,10 +330,3 @@ def _spelling(folder: Path) -> dict[str, str]:
     except OSError:  # it is no folder, or is not there
         return {}
     return {_folded(name): name for name in names}
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # such as a name in a table that is too long for any file
-        return False
