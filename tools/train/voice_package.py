@@ -187,7 +187,7 @@ _RESEARCH: dict[str, Any] = {
         + "; on them its temperature is fitted.",
         "A fold's temperature is fitted on the clips that the other folds held out.",
         "Every fourth clip of noise is in no training; robustness and gate are measured with it. "
-        "Seven of those 19 are other takes of recordings that training has; the next training "
+        "Some of those are other takes of recordings that training has; the next training "
         "holds out whole recordings.",
         "A check refuses speakers and files that are on both sides.",
     ],
