@@ -1,0 +1,107 @@
+"""A session whose sinks fail, or whose closing is interrupted, says so and ends whole."""
+
+from __future__ import annotations
+
+import _thread
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from edge_emo import EmotionState, Pipeline
+from edge_emo.clock import Clock
+from edge_emo.drivers.text.push import PushedText
+from edge_emo.recording import Recording
+from edge_emo.sinks.base import Sink
+from edge_emo.types import StreamInfo
+from tests.pipeline.sessions import EEG, until
+
+
+class Kept(Sink):
+    closed = False
+
+    def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
+        pass
+
+    def state(self, state: EmotionState) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Interrupted(PushedText):
+    """A device that hangs when it is closed, until the person at the keyboard gives up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.release = threading.Event()
+
+    def close(self) -> None:
+        super().close()
+        _thread.interrupt_main()
+        self.release.wait(30)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT raise KeyboardInterrupt, also where a shell's background job ignores it."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_sinks_are_completed_when_closing_is_interrupted() -> None:
+    driver, sink = Interrupted(), Kept()
+    pipeline = Pipeline(text=driver, sinks=[sink]).open()
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.close()
+    driver.release.set()
+    assert sink.closed
+
+
+class FullDisk(Sink):
+    """A destination that takes nothing."""
+
+    def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
+        pass
+
+    def state(self, state: EmotionState) -> None:
+        raise OSError(28, "No space left on device")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_sink_that_fails_is_told_and_the_session_goes_on(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    other = tmp_path / "session"
+    with Pipeline(eeg=EEG, sinks=[FullDisk(), f"record:{other}"]) as pipeline:
+        until(pipeline, lambda s: s.seq > 8)
+        failures = pipeline.failures
+    assert [str(error) for error in failures] == [
+        "FullDisk cannot write: [Errno 28] No space left on device"
+    ]
+    assert "FullDisk takes nothing more" in caplog.text
+    assert any(event["stream"] == "FullDisk" for event in Recording(other).events())
+
+
+class FailsToFinish(FullDisk):
+    """Takes everything, and cannot complete its file."""
+
+    def state(self, state: EmotionState) -> None:
+        pass
+
+    def close(self) -> None:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_sink_that_fails_while_closing_is_told_after_the_session() -> None:
+    with Pipeline(eeg=EEG, sinks=[FailsToFinish()]) as pipeline:
+        next(iter(pipeline))
+        assert pipeline.failures == []
+    assert "Input/output error" in str(pipeline.failures[0])
