@@ -400,6 +400,7 @@ def _training(net: torch.nn.Module, entry: dict[str, Any], group: dict[str, Any]
     return {
         "parameters": sum(p.numel() for p in net.parameters()),
         "clips": entry["clips"],
+        "went on from": entry["stem"] or "chance",
         "steps": entry["steps"],
         "batch": group["options"]["batch"],
         "seconds, shared with the other runs": group["seconds"],

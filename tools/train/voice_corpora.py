@@ -224,8 +224,12 @@ def test_noise(sounds: Iterable[Sound]) -> set[str]:
     return {name for name, recording in noise.items() if recording in quiet}
 
 
+STEMS = ("half0", "half1", "without-ravdess-emodb", "without-nemo-ased")
+"""Runs that others go on from: together they hold out everybody whom a later run holds out."""
+
+
 def run_names() -> list[str]:
-    """Return every run: joint folds, one corpus left out, and what the packages hold."""
+    """Return every run that is kept: joint folds, one corpus left out, what the packages hold."""
     folds = [f"fold{k}" for k in range(FOLDS)]
     left_out = [f"without-{name}" for name in TARGETS]
     commercial = [f"commercial-fold{k}" for k in range(COMMERCIAL_FOLDS)]
@@ -237,25 +241,32 @@ def held_out(run: str, sounds: list[Sound]) -> set[str]:
 
     ``foldK`` holds out the K-th group of speakers of every corpus at once (TESS has one speaker,
     who is in no test), ``without-X`` a corpus, ``research`` and ``commercial`` their validation
-    speakers. Commercial runs see commercial corpora only.
+    speakers. ``halfK`` holds out four folds, ``without-X-Y`` two corpora, both the validation
+    speakers as well, so that ``research`` may go on from them. Commercial runs see commercial
+    corpora only.
     """
     commercial = run.startswith("commercial")
     fold = groups(sounds, COMMERCIAL_FOLDS if commercial else FOLDS)
-    match = re.search(r"fold(\d)$", run)
     hidden = test_noise(sounds)
     for sound in sounds:
         corpus = BY_NAME[sound.corpus]
-        group = fold[f"{sound.corpus}/{sound.speaker}"]
-        if commercial and not corpus.commercial:
-            hidden.add(sound.name)
-        elif sound.corpus == "noise":
-            continue
-        elif match:
-            if group == int(match[1]) and sound.corpus != "tess":
-                hidden.add(sound.name)
-        elif run.startswith("without-"):
-            if sound.corpus == run.removeprefix("without-"):
-                hidden.add(sound.name)
-        elif sound.speaker in corpus.validation or (sound.corpus == "emogator" and group == 3):
+        foreign = commercial and not corpus.commercial
+        if foreign or _hides(run, sound, fold[f"{sound.corpus}/{sound.speaker}"]):
             hidden.add(sound.name)
     return hidden
+
+
+def _hides(run: str, sound: Sound, group: int) -> bool:
+    """Tell whether a run must not see a clip whose speaker is in this fold."""
+    if sound.corpus == "noise":
+        return False
+    judges = sound.speaker in BY_NAME[sound.corpus].validation
+    judges |= sound.corpus == "emogator" and group == 3
+    if match := re.search(r"fold(\d)$", run):
+        return group == int(match[1]) and sound.corpus != "tess"
+    if match := re.fullmatch(r"half(\d)", run):
+        return judges or (group // (FOLDS // 2) == int(match[1]) and sound.corpus != "tess")
+    if run.startswith("without-"):
+        without = run.removeprefix("without-").split("-")
+        return sound.corpus in without or (judges and len(without) > 1)
+    return judges

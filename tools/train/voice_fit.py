@@ -5,6 +5,9 @@
 ``--data`` holds ``<corpus>.tar`` (Opus) or trees of WAV files as published. Runs that see the
 same corpora share a stream of varied windows; each is shown only windows of clips that it may
 see. The learning rate follows the elapsed share of the budget, so a run always ends annealed.
+
+On a processor, train the groups of stems first and let the others go on from them, ``--start``:
+a stem holds out everybody whom any of its runs holds out, which is checked.
 ``OUT/voice-<group>.pt`` holds the averaged weights of each run of a group, who was held out, and
 the log; it is written every minute and at the end.
 """
@@ -18,16 +21,20 @@ import multiprocessing
 import os
 import time
 import traceback
+from collections import deque
 from pathlib import Path
 
 import numpy as np
 import torch
 import voice_sound
 from voice_augment import Augment, Bank, bank, other_sounds
-from voice_corpora import BY_NAME, OTHER, TARGETS, Sound, read_sound, test_noise
+from voice_corpora import BY_NAME, OTHER, STEMS, TARGETS, Sound, read_sound, test_noise
 from voice_learn import PEAK, Run, truth_of
+from voice_start import read_stems
 
 GROUPS = {
+    "stems-a": list(STEMS[::2]),
+    "stems-b": list(STEMS[1::2]),
     "a": ["fold0", "fold1", "fold2", "fold3", "fold4", "fold5"],
     "b": [
         "fold6",
@@ -37,11 +44,11 @@ GROUPS = {
     ],
     "c": ["commercial", *(f"commercial-fold{k}" for k in range(4))],
 }
-PART = {"a": 1.0, "b": 1.0, "c": 0.5}  # of the budget; the commercial corpora are small
+PART = {"c": 0.5}  # of the budget, where it is not all: the commercial corpora are small
 COMMERCIAL_WEIGHT = {"emodb": 0.74, "emogator": 0.16, "noise": 0.10}
 BABBLE = ("tess",)  # in no test: nobody who is held out speaks behind
 SNAPSHOT_S = 60.0
-OPTIONS = ("budget", "batch", "pool", "made", "teacher")
+OPTIONS = ("budget", "batch", "pool", "made", "teacher", "again", "peak", "half")
 """Kept beside the weights."""
 
 
@@ -82,7 +89,7 @@ class Group:
 
     def __init__(self, group: str, cache: Path, given: argparse.Namespace, end: float) -> None:
         self._group, self._given = group, given
-        self._end = end - (1 - PART[group]) * given.budget
+        self._end = end - (1 - PART.get(group, 1.0)) * given.budget
         self._device = torch.device(given.device)
         if self._device.type == "cuda":
             torch.backends.cudnn.benchmark = True
@@ -93,12 +100,14 @@ class Group:
         self._sounds, self._clips = self._choose([s for s in sounds if s], clips)
         self._truth = truth_of(self._sounds, self._device)
         names_of_runs = [name for name in GROUPS[group] if given.runs is None or name in given.runs]
+        stems = read_stems(given.start)
         self._runs = [
-            Run(name, self._sounds, self._device, given.batch, given.teacher)
+            Run(name, self._sounds, self._device, given.batch, given.teacher, given.half, stems)
             for name in names_of_runs
         ]
         self._weights = draw_weights(self._sounds, group == "c").to(self._device)
         self._augment = self._stream()
+        self._held: deque[tuple[torch.Tensor, torch.Tensor]] = deque(maxlen=given.again)
         self._log: list[dict[str, float]] = []
 
     def _choose(
@@ -135,7 +144,7 @@ class Group:
             share = (time.monotonic() - began) / max(1.0, self._end - began)
             if share >= 1 or (self._given.rounds and len(self._log) >= self._given.rounds):
                 break
-            mean = self._round(schedule(share))
+            mean = self._round(self._given.peak * schedule(share))
             self._log.append({"share": round(share, 4), "loss": round(mean, 4)})
             if time.monotonic() - saved > SNAPSHOT_S:
                 saved = time.monotonic()
@@ -143,16 +152,25 @@ class Group:
         self._save(began)
 
     def _round(self, rate: float) -> float:
-        """Make a pool of windows and show each run what it may see; return the mean loss."""
-        rows = torch.multinomial(self._weights, self._given.pool, replacement=True)
-        with torch.no_grad():
-            parts = [self._augment(part) for part in rows.split(self._given.piece)]
-        pool, total, count = torch.cat(parts), torch.zeros((), device=self._device), 0
+        """Make windows and show each run what it may see of all held; return the mean loss."""
+        rows, windows = self._hold(*self._make())
+        total, count = torch.zeros((), device=self._device), 0
         for run in self._runs:
             for some in batches(run, rows):
-                total += run.step(pool[some], self._truth.at(rows[some]), rate)
+                total += run.step(windows[some], self._truth.at(rows[some]), rate)
                 count += 1
         return float(total) / max(1, count)
+
+    @torch.no_grad()
+    def _make(self) -> tuple[torch.Tensor, torch.Tensor]:
+        rows = torch.multinomial(self._weights, self._given.pool, replacement=True)
+        return rows, torch.cat([self._augment(part) for part in rows.split(self._given.piece)])
+
+    def _hold(self, rows: torch.Tensor, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Put new windows beside those of the last rounds; return rows and windows of all."""
+        self._held.append((rows, windows.half() if self._given.again > 1 else windows))
+        held_rows, held_windows = zip(*self._held, strict=True)
+        return torch.cat(held_rows), torch.cat(held_windows)
 
     def _save(self, began: float) -> None:
         """Write all runs: weights as float16, statistics as float32."""
@@ -162,15 +180,14 @@ class Group:
                 "held_out": run.held_out,
                 "clips": run.clips,
                 "steps": run.steps,
+                "stem": run.stem,
             }
             for run in self._runs
         }
         words = {
             "seconds": round(time.monotonic() - began, 1),
             "device": torch.cuda.get_device_name() if self._device.type == "cuda" else "cpu",
-            "options": {
-                k: getattr(self._given, k) for k in ("budget", "batch", "pool", "made", "teacher")
-            },
+            "options": {k: getattr(self._given, k) for k in OPTIONS},
             "log": self._log[:: max(1, len(self._log) // 200)],
         }
         target = self._given.out / f"voice-{self._group}.pt"
@@ -203,11 +220,11 @@ def _small(name: str, value: torch.Tensor) -> torch.Tensor:
 
 
 def schedule(share: float) -> float:
-    """Return the learning rate at a share of the budget: a short rise, then half a cosine."""
+    """Return a share of the highest learning rate: a short rise, then half a cosine."""
     rise = 0.04
     if share < rise:
-        return PEAK * (0.05 + 0.95 * share / rise)
-    return PEAK * max(1e-3, 0.5 * (1 + math.cos(math.pi * (share - rise) / (1 - rise))))
+        return 0.05 + 0.95 * share / rise
+    return max(1e-3, 0.5 * (1 + math.cos(math.pi * (share - rise) / (1 - rise))))
 
 
 def draw_weights(sounds: list[Sound], commercial: bool) -> torch.Tensor:
@@ -234,10 +251,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache", type=Path, help="where decoded sound is kept; else in OUT")
     parser.add_argument("--budget", type=float, default=420.0, help="seconds, decoding included")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--groups", nargs="+", default=list(GROUPS), choices=list(GROUPS))
+    parser.add_argument("--groups", nargs="+", default=["a", "b", "c"], choices=list(GROUPS))
     parser.add_argument("--runs", nargs="+", help="only these runs of the groups")
     parser.add_argument("--batch", type=int, default=192)
     parser.add_argument("--teacher", type=int, default=0, help="width of one; 0 is none")
+    parser.add_argument("--start", type=Path, nargs="+", default=[], help="files of stems")
+    parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate")
+    parser.add_argument("--half", action="store_true", help="compute in bfloat16")
+    parser.add_argument("--again", type=int, default=1, help="rounds that show each window")
     parser.add_argument("--pool", type=int, default=2304, help="windows made at a time")
     parser.add_argument("--piece", type=int, default=384, help="windows made in one batch")
     parser.add_argument("--made", type=int, default=240, help="sounds that are made")

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Sequence
 
 import graphed
+import muon
 import torch
 import torch.nn.functional as F
 from voice_corpora import BY_NAME, SPEECH, Sound, held_out
 from voice_mel import LENGTH, SPEC
 from voice_net import VoiceNet
+from voice_start import Stem, start_of
 
 from edge_emo.types import CATEGORIES
 
 PEAK, DECAY, EMA = 3e-3, 0.02, 0.998
+KERNELS = 10.0
+"""Rate of the convolutions' kernels, which Muon moves, over that of all else."""
 ABSENT = 2.0  # subtracted from the logits of categories that the clip's corpus lacks
 TAUGHT = 0.5
 """Share of a category's loss that comes from the teacher, where there is one."""
@@ -107,8 +112,8 @@ def mixed(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 class Followed:
     """A network in training, and the running average of its weights and statistics."""
 
-    def __init__(self, width: int, device: torch.device) -> None:
-        self.net = VoiceNet(width).to(device, memory_format=torch.channels_last).train()
+    def __init__(self, net: VoiceNet, device: torch.device) -> None:
+        self.net = copy.deepcopy(net).to(device, memory_format=torch.channels_last).train()
         self.average = copy.deepcopy(self.net).eval()
         pairs = zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True)
         floats = [(mine, now) for mine, now in pairs if mine.is_floating_point()]
@@ -133,25 +138,28 @@ class Run:
         batch: Windows in a step.
         teacher: Width of a network that learns beside it, on the same windows; its average tells
             what the categories of a window are (Tarvainen and Valpola 2017). 0 is none.
+        half: Computes the networks in bfloat16.
+        stems: Goes on from one of these; without any, from chance.
     """
 
     def __init__(
-        self, name: str, sounds: list[Sound], device: torch.device, batch: int, teacher: int = 0
-    ) -> None:
-        self.name, self.batch = name, batch
+        self, name: str, sounds: list[Sound], device: torch.device, batch: int, teacher: int = 0,
+        half: bool = False, stems: Sequence[Stem] = (),
+    ) -> None:  # fmt: skip
+        self.name, self.batch, self._half = name, batch, half
         hidden = held_out(name, sounds)
         self.held_out = sorted({f"{s.corpus}/{s.speaker}" for s in sounds if s.name in hidden})
         self.allowed = torch.tensor([s.name not in hidden for s in sounds], device=device)
         self.steps, self.clips = 0, int(self.allowed.sum())
         torch.manual_seed(int(sum(map(ord, name))))
-        self._student = Followed(1, device)
-        self._teacher = Followed(teacher, device) if teacher else None
+        stem, net = start_of(name, self.held_out, stems) if stems else (None, VoiceNet())
+        self.stem = f"{stem.name}, {stem.steps} steps" if stem else ""
+        self._student = Followed(net, device)
+        self._teacher = Followed(VoiceNet(teacher), device) if teacher else None
         self._rate = torch.tensor(PEAK, device=device)
+        self._kernel_rate = self._rate * KERNELS
         self._weights = [p for one in self._followed() for p in one.net.parameters()]
-        gpu = device.type == "cuda"
-        self._optimizer = torch.optim.AdamW(
-            self._weights, self._rate, weight_decay=DECAY, fused=True, capturable=gpu
-        )
+        self._optimizers = self._make_optimizers(gpu=device.type == "cuda")
         self._windows = torch.zeros(batch, 1, LENGTH, SPEC.bands, device=device)
         self._truth = truth_of(sounds[:1], device).at(torch.zeros(batch, dtype=int, device=device))
         self._graphed = graphed.Graphed(self._learn, device.type)
@@ -166,6 +174,7 @@ class Run:
         self._windows.copy_(windows)
         self._truth.take(truth)
         self._rate.fill_(rate)
+        self._kernel_rate.fill_(rate * KERNELS)
         loss = self._graphed().clone()
         self.steps += 1
         for one in self._followed():
@@ -175,18 +184,27 @@ class Run:
     def _followed(self) -> list[Followed]:
         return [self._student, self._teacher] if self._teacher else [self._student]
 
+    def _make_optimizers(self, gpu: bool) -> list[torch.optim.Optimizer]:
+        kernels = [p for one in self._followed() for p in one.net.kernels()]
+        moved = {id(p) for p in kernels}
+        others = [p for p in self._weights if id(p) not in moved]
+        adam = torch.optim.AdamW(others, self._rate, weight_decay=DECAY, fused=True, capturable=gpu)
+        return [muon.Muon(kernels, self._kernel_rate, DECAY), adam]
+
     def _learn(self) -> torch.Tensor:
-        self._optimizer.zero_grad()
+        for optimizer in self._optimizers:
+            optimizer.zero_grad()
         x, other, share = mixed(masked(self._windows))
         x = x.to(memory_format=torch.channels_last)
         told = self._told(x)
-        loss = self._loss(_outputs(self._student.net, x), other, share, told)
+        loss = self._loss(self._outputs(self._student.net, x), other, share, told)
         total = loss
         if self._teacher is not None:
-            total = loss + self._loss(_outputs(self._teacher.net, x), other, share, None)
+            total = loss + self._loss(self._outputs(self._teacher.net, x), other, share, None)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self._weights, 5.0)
-        self._optimizer.step()
+        for optimizer in self._optimizers:
+            optimizer.step()
         return loss.detach()
 
     @torch.no_grad()
@@ -194,7 +212,7 @@ class Run:
         """Return the teacher's posteriors of mixed windows."""
         if self._teacher is None:
             return None
-        return torch.softmax(_outputs(self._teacher.average, x)[0], 1)
+        return torch.softmax(self._outputs(self._teacher.average, x)[0], 1)
 
     def _loss(
         self, outputs: Outputs, other: torch.Tensor, share: torch.Tensor, told: torch.Tensor | None
@@ -202,8 +220,7 @@ class Run:
         own = losses(outputs, self._truth, told)
         return (share * own + (1 - share) * losses(outputs, self._truth.at(other), told)).mean()
 
-
-def _outputs(net: VoiceNet, x: torch.Tensor) -> Outputs:
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=x.is_cuda):
-        emotion, affect, kind = net(x)
-    return emotion.float(), affect.float(), kind.float()
+    def _outputs(self, net: VoiceNet, x: torch.Tensor) -> Outputs:
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self._half):
+            emotion, affect, kind = net(x)
+        return emotion.float(), affect.float(), kind.float()

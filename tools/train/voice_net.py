@@ -29,6 +29,10 @@ class _Residual(torch.nn.Module):
 class VoiceNet(torch.nn.Module):
     """Reads normalised log-mel windows (n, 1, 298, 64).
 
+    Beside them it sees what each band does around its mean over the window, which knows less of
+    speaker and microphone. Of each channel it keeps the mean that attention weighs, the mean
+    distance from it, and the greatest value.
+
     Gives logits of the seven categories (n, 7), arousal and valence −1 … 1 (n, 2), and logits of
     speech, vocal burst and other sound (n, 3).
 
@@ -39,17 +43,16 @@ class VoiceNet(torch.nn.Module):
 
     def __init__(self, width: int = 1, dropout: float = 0.3) -> None:
         super().__init__()
-        half = {"kernel": (3, 3), "stride": (2, 2), "padding": 1}
-        a, b, c, d, e = (channels * width for channels in (24, 48, 96, 128, 160))
+        a, b, c, d, e = (channels * width for channels in (24, 48, 64, 112, 144))
         self.body = torch.nn.Sequential(
-            _conv(1, a, (5, 5), stride=(2, 2), padding=2),
+            _conv(2, a, (7, 5), stride=(4, 2), padding=(3, 2)),
             torch.nn.ReLU(),
-            _conv(a, b, **half),
+            _conv(a, b, (3, 3), stride=(2, 2), padding=1),
             torch.nn.ReLU(),
-            _conv(b, c, **half),
+            _conv(b, c, (3, 3), stride=(1, 2), padding=1),
             torch.nn.ReLU(),
             _Residual(c, (3, 3), 0.1),
-            _conv(c, d, **half),
+            _conv(c, d, (3, 3), stride=(2, 2), padding=1),
             torch.nn.ReLU(),
             _Residual(d, (3, 3), 0.1),
             _conv(d, e, (1, 4)),
@@ -59,19 +62,27 @@ class VoiceNet(torch.nn.Module):
         self._each = e // _HEADS
         self.score = torch.nn.Conv2d(e, _HEADS, 1)
         self.drop = torch.nn.Dropout(dropout)
-        self.emotion = torch.nn.Linear(e * 2, len(CATEGORIES))
-        self.affect = torch.nn.Linear(e * 2, 2)
-        self.kind = torch.nn.Linear(e * 2, 3)
+        self.emotion = torch.nn.Linear(e * 3, len(CATEGORIES))
+        self.affect = torch.nn.Linear(e * 3, 2)
+        self.kind = torch.nn.Linear(e * 3, 3)
 
     def forward(self, logmel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the logits of the categories, arousal and valence, the logits of the kinds."""
-        y = self.body(logmel)
-        weights = torch.softmax(self.score(y), dim=2)
-        pooled = torch.cat([(y * self._spread(weights)).sum(dim=(2, 3)), y.amax(dim=(2, 3))], dim=1)
+        around = logmel - logmel.mean(dim=2, keepdim=True)
+        y = self.body(torch.cat([logmel, around], dim=1))
+        weights = self._shared(torch.softmax(self.score(y), dim=2))
+        mean = (y * weights).sum(dim=2, keepdim=True)
+        far = ((y - mean).abs() * weights).sum(dim=2, keepdim=True)
+        pooled = torch.cat([mean, far, y.amax(dim=2, keepdim=True)], dim=1).flatten(1)
         pooled = self.drop(pooled)
         return self.emotion(pooled), torch.tanh(self.affect(pooled)), self.kind(pooled)
 
-    def _spread(self, weights: torch.Tensor) -> torch.Tensor:
+    def kernels(self) -> list[torch.Tensor]:
+        """Return the kernels of the convolutions that mix channels; Muon moves them."""
+        convs = (part for part in self.body.modules() if isinstance(part, torch.nn.Conv2d))
+        return [conv.weight for conv in convs if conv.in_channels > 2]
+
+    def _shared(self, weights: torch.Tensor) -> torch.Tensor:
         """Give each head of attention its share of the channels."""
         parts = weights.split(1, dim=1)
         return torch.cat([part.expand(-1, self._each, -1, -1) for part in parts], dim=1)

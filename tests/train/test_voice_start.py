@@ -1,0 +1,70 @@
+"""A run goes on from a stem that met nobody whom it holds out, and from no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.train_tools import need_torch, training
+
+NAMES = [
+    *(f"emodb/wav/{s}a01{e}a" for s in ("03", "08", "09", "10", "11", "12") for e in "WLN"),
+    *(f"ravdess/Actor_{s:02d}/03-01-05-01-01-01-{s:02d}" for s in range(1, 21)),
+    *(f"nemo/samples/{s}_anger_1" for s in ("AA0", "BB1", "MP0", "SS0", "TT1")),
+    *(f"ased/05Anger/a1-01-01-01-{s:02d}" for s in range(1, 20)),
+    *(f"noise/esc10_rain_1-{n}-A" for n in range(4)),
+]
+
+pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
+
+
+@pytest.fixture
+def tools() -> Iterator[SimpleNamespace]:
+    need_torch()
+    with training("voice_corpora", "voice_net", "voice_start", "voice_learn") as modules:
+        yield modules
+
+
+def stems(tools: SimpleNamespace, folder: Path, names: tuple[str, ...]) -> list[object]:
+    """Write stems that learned nothing as a fit does, and read them."""
+    import torch
+
+    sounds = tools.voice_corpora.read_sounds(NAMES)
+    runs = {}
+    for place, name in enumerate(names):
+        hidden = tools.voice_corpora.held_out(name, sounds)
+        state = tools.voice_net.VoiceNet().state_dict()
+        state["emotion.bias"] = torch.full((7,), float(place))
+        who = sorted({f"{s.corpus}/{s.speaker}" for s in sounds if s.name in hidden})
+        runs[name] = {"state": state, "held_out": who, "steps": 10 + place}
+    torch.save({"runs": runs}, folder / "stems.pt")
+    return tools.voice_start.read_stems([folder / "stems.pt"])
+
+
+def test_every_kept_run_has_a_stem_that_met_nobody_it_holds_out(
+    tools: SimpleNamespace, tmp_path: Path
+) -> None:
+    import torch
+
+    corpora = tools.voice_corpora
+    sounds = corpora.read_sounds(NAMES)
+    found = stems(tools, tmp_path, corpora.STEMS)
+    chosen = {}
+    for name in corpora.run_names():
+        if not name.startswith("commercial"):
+            run = tools.voice_learn.Run(name, sounds, torch.device("cpu"), 4, stems=found)
+            stem = next(s for s in found if f"{s.name}, {s.steps} steps" == run.stem)
+            chosen[name] = stem.name
+            assert stem.held_out >= set(run.held_out)
+            assert float(run.average.emotion.bias.detach()[0]) == found.index(stem)
+    assert [chosen[f"fold{k}"] for k in range(8)] == ["half0"] * 4 + ["half1"] * 4
+    assert chosen["without-nemo"] == chosen["without-ased"] == "without-nemo-ased"
+
+
+def test_a_stem_that_met_somebody_is_refused(tools: SimpleNamespace, tmp_path: Path) -> None:
+    found = stems(tools, tmp_path, ("half1",))
+    with pytest.raises(SystemExit, match="fold0: every stem has met"):
+        tools.voice_start.start_of("fold0", ["emodb/09", "emodb/11"], found)
