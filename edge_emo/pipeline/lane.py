@@ -210,7 +210,7 @@ class Lane:
     def health(self, now_ns: int, gone: str | None) -> StreamHealth:
         """Return the condition of the stream; ``gone`` is why nothing comes any more."""
         if self._health is None:
-            return _before_first(self.kind, gone or "nothing has arrived yet")
+            return self._before_first(now_ns, gone)
         if gone is not None:
             self._health.lost(gone)
         if self._dejitter is not None:
@@ -221,6 +221,12 @@ class Lane:
         """Release the model."""
         if self._estimator:
             self._estimator.close()
+
+    def _before_first(self, now_ns: int, gone: str | None) -> StreamHealth:
+        """Nobody need have written a line yet; of any other stream something should have come."""
+        if self.kind == "text" and self.capture.info is not None and gone is None:
+            return HealthTracker(self.kind, self.capture.info).snapshot(now_ns)
+        return _nothing_yet(self.kind, gone or "nothing has arrived yet")
 
     def _begin_rest(self) -> Rest | None:
         """Return the baseline that is being taken; its first window begins after it was asked."""
@@ -271,7 +277,7 @@ def _taken_anew(modality: Modality) -> ClosedError:
     return ClosedError(f"another baseline of {modality} was asked for before this one was taken")
 
 
-def _before_first(stream: str, reason: str) -> StreamHealth:
+def _nothing_yet(stream: str, reason: str) -> StreamHealth:
     return StreamHealth(
         stream=stream,
         alive=False,

@@ -26,6 +26,14 @@ def test_pushed_words_reach_the_states() -> None:
     assert state.label == "happiness"
 
 
+def test_a_text_stream_is_healthy_before_its_first_line() -> None:
+    with Pipeline(text="push:") as pipeline:
+        state = next(iter(pipeline))
+    assert state.reason == "no evidence yet"
+    assert state.health["text"].ok
+    assert state.health["text"].age_ns is None
+
+
 def test_pushed_words_keep_who_said_them_and_when(tmp_path: Path) -> None:
     session = tmp_path / "session"
     sink = f"record:{session}?raw=true"
