@@ -1,4 +1,4 @@
-"""A driver of one's own: a skin-temperature-like signal becomes an EEG-like stream.
+"""A driver of one's own: four EEG channels of a device that edge_emo does not know.
 
 The device here is a sine wave; a real driver would talk to hardware in ``open`` and ``read``.
 """

@@ -1,4 +1,4 @@
-"""A headless service: estimates go to a file, health goes to stderr, and it never gives up."""
+"""A headless service: estimates go to stdout, health to stderr, missing devices are waited for."""
 
 from __future__ import annotations
 

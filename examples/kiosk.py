@@ -1,6 +1,6 @@
 """A kiosk greets with a picture that fits what visitors express, and says what it senses.
 
-Nothing is estimated before the notice was accepted, and nothing is stored.
+Nothing is estimated of a real camera before the notice was accepted, and nothing is stored.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ def main() -> None:
     """Show scenes until the time is over."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--camera", default="virtual:", help="such as opencv:0")
-    parser.add_argument("--ask", action="store_true", help="wait for consent at the keyboard")
+    parser.add_argument(
+        "--accepted", action="store_true", help="the notice was accepted elsewhere: do not ask"
+    )
     parser.add_argument("--seconds", type=float, default=10.0)
     options = parser.parse_args()
 
     print(NOTICE)
-    if options.ask:
+    if not (options.accepted or options.camera.startswith("virtual:")):
         input()
     shown = ""
     with Pipeline(camera=options.camera) as pipeline:
