@@ -34,9 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=seconds, metavar="S", help=f"length of the measurement: {_SECONDS:g}"
     )
     parser.add_argument("--rate", type=float, metavar="HZ", help="states per second")
-    parser.add_argument(
-        "--backend", metavar="NAME", help="litert, onnx, openvino, tensorrt; no fallback"
-    )
+    parser.add_argument("--backend", metavar="NAME", help=session.BACKEND_HELP)
     parser.add_argument(
         "--autotune",
         action="store_true",

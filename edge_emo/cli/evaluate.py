@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from edge_emo.cli import session
 from edge_emo.cli.numbers import count
 from edge_emo.datasets.clips import read_clips
 from edge_emo.evaluation.evaluate import evaluate_package
@@ -23,9 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--manifest", required=True, metavar="FILE", help="JSON lines, one clip each"
     )
     parser.add_argument("--root", metavar="DIR", help="what paths are relative to")
-    parser.add_argument(
-        "--backend", metavar="NAME", help="litert, onnx, openvino, tensorrt; no fallback"
-    )
+    parser.add_argument("--backend", metavar="NAME", help=session.BACKEND_HELP)
     parser.add_argument("--precision", metavar="NAME", help="float32, float16 or int8")
     parser.add_argument("--threads", type=count, default=1, help="threads of the backend")
     parser.add_argument("--folder", action="append", default=[], help="more package folders")

@@ -18,6 +18,8 @@ from edge_emo.imaging import use_one_thread
 from edge_emo.pipeline import Pipeline
 from edge_emo.types import KINDS
 
+BACKEND_HELP = "litert, onnx, openvino, openvino-gpu, openvino-npu, tensorrt; no fallback"
+
 
 def add_stream_arguments(parser: argparse.ArgumentParser) -> None:
     """Add one option for each kind of stream, and the configuration file."""
@@ -50,9 +52,7 @@ def add_state_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline", type=seconds, metavar="S", help="first take S seconds of the person's rest"
     )
-    parser.add_argument(
-        "--backend", metavar="NAME", help="litert, onnx, openvino, tensorrt; no fallback"
-    )
+    parser.add_argument("--backend", metavar="NAME", help=BACKEND_HELP)
     parser.add_argument("--states", type=count, metavar="N", help="stop after N states")
     parser.add_argument("--seconds", type=seconds, metavar="S", help="stop after S seconds")
 
