@@ -13,11 +13,11 @@ HELP = "record a session folder"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
-    parser.add_argument("folder", help="a folder that does not exist yet")
+    parser.add_argument("folder", help="a folder that does not exist yet, or is empty")
     parser.add_argument(
         "--raw",
         action="store_true",
-        help="also keep pictures, sound and signals; ask the people recorded first",
+        help="also keep pictures, sound, signals and words; ask the people recorded first",
     )
     session.add_stream_arguments(parser)
     session.add_state_arguments(parser)
