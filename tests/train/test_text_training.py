@@ -112,7 +112,7 @@ def test_teachers_answer_for_every_view_and_a_pupil_learns_from_them(
     tools: SimpleNamespace, table: Any
 ) -> None:
     teachers = tools.distil.Teachers([network(tools), network(tools, recurrent=True)], [])
-    views = teachers.views(table, 2, seed=1)
+    views = teachers.views(table, 2, seed=1, context_drop=0.3)
     assert sum(view.share for view in views) == pytest.approx(1.0)
     for view in views:
         np.testing.assert_allclose(view.answers.logits.sum(-1), 1.0, atol=1e-5)
@@ -163,3 +163,11 @@ def test_rare_categories_are_lifted_where_they_are_missed(tools: SimpleNamespace
     assert lift[0] > lift[3] > lift[4] > 0.0
     bold = seen.astype(np.float32)
     assert (tools.score.lift_of(bold, truth, corpora) < lift).all()
+
+
+def test_without_teachers_nothing_is_answered(tools: SimpleNamespace, table: Any) -> None:
+    told, alone = tools.distil.Teachers([], []).views(table, 1, 0, 0.25)
+    assert (told.share, alone.share) == (0.75, 0.25)
+    assert told.answers is alone.answers is None
+    np.testing.assert_array_equal(told.before, table.before)
+    assert not alone.before.any()

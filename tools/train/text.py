@@ -121,11 +121,8 @@ def train(given: argparse.Namespace) -> None:
     teachers, figures = _teachers(given)
     options = Options(epochs=given.epochs, seed=given.seed, quiet=0.5)
     net = _new_net(Size(SPEC.rows, drop=given.drop), given.seed)
-    if teachers.every:
-        theirs, _ = _parts(given, TEACHER_SPEC)
-        views = teachers.views(theirs.part(kept), given.changed, given.seed)
-    else:
-        views = plain_views(training, options.context_drop)
+    theirs, _ = _parts(given, TEACHER_SPEC)
+    views = teachers.views(theirs.part(kept), given.changed, given.seed, options.context_drop)
     log = _fit(net, training, views, validation, options)
     content = {
         "options": {**asdict(options), "teachers": given.teachers, "changed": given.changed},
@@ -144,9 +141,8 @@ def finish(given: argparse.Namespace) -> None:
     sentences = _sentences(given)
     table = table_of(sentences, SPEC)
     kept = _kept(table, given.seed)
-    views = teachers.views(
-        table_of(sentences, TEACHER_SPEC).part(kept), given.changed, given.seed + 1
-    )
+    theirs = table_of(sentences, TEACHER_SPEC).part(kept)
+    views = teachers.views(theirs, given.changed, given.seed + 1, LAST.context_drop)
     net = _net(_read(given.checkpoint))
     for loss in fit(net, table.part(kept), views, LAST):
         print(json.dumps({"loss": round(loss, 4)}), flush=True)

@@ -45,11 +45,20 @@ class Teachers:
             return said
         return _replaced(said, some, _mean(self.spoken, table.part(some)))
 
-    def views(self, table: Table, changed: int, seed: int) -> list[View]:
+    def views(self, table: Table, changed: int, seed: int, context_drop: float) -> list[View]:
         """Return sentences with and without context, and changed copies, each with answers.
 
         Tokens have the same numbers in every table of the same sentences, whatever its rows.
+
+        Args:
+            table: The sentences, with the rows of the teachers.
+            changed: Copies of each sentence.
+            seed: Of the copies.
+            context_drop: Share that goes without context where nobody teaches; then there are
+                neither answers nor copies.
         """
+        if not self.every:
+            return plain_views(table, context_drop)
         rng = np.random.default_rng(seed)
         said = self.answer(table)
         views = [
