@@ -35,6 +35,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write("xed/AnnotatedData/en-annotated.tsv", "I dread the cellar .\t4, 2\nTrust me .\t8\n")
     write("xed/AnnotatedData/neu_en.txt", "9\tThe door is green.\n")
     rows = "a_0_5,train,3.0,2.0,5.0,It was a quiet day.\nb_0_5,dev,1.0,4.0,3.0,The roof fell in.\n"
+    rows += "c_0_5,test,2.0,2.0,2.0,Nobody asks for this here.\n"
     write("emobank/corpus/emobank.csv", f"id,split,V,A,D,text\n{rows}")
     head = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n"
     moods = ["neutral", "neutral", "surprise", "sadness", "sadness"]

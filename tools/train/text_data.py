@@ -1,8 +1,8 @@
 """Sentences of seven corpora, each in the layout in which it is published, with split and labels.
 
 Validation is cut from the training part, whole dialogues, comments or people at a time; ``dev``
-is what the corpus publishes as such. XED and ISEAR publish none: a tenth is cut, by text and by
-person.
+is what the corpus publishes as such, and a test part is not read. XED and ISEAR publish none: a
+tenth is cut, by text and by person.
 A training or validation sentence whose words are those of a dev sentence is left out.
 """
 
@@ -206,10 +206,11 @@ def _emobank(folder: Path) -> Iterator[Sentence]:
         for row in csv.DictReader(file):
             v, a, d = ((float(row[axis]) - 3.0) / 2.0 for axis in "VAD")
             document = row["id"].rsplit("_", 2)[0]
-            split = _part(document, row["split"])
-            yield Sentence(
-                "emobank", f"{document}/{row['id']}", split, row["text"], affect=(v, a, d)
-            )
+            if row["split"] != "test":
+                split = _part(document, row["split"])
+                yield Sentence(
+                    "emobank", f"{document}/{row['id']}", split, row["text"], affect=(v, a, d)
+                )
 
 
 def _meld(folder: Path) -> Iterator[Sentence]:
