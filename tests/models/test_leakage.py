@@ -48,6 +48,19 @@ def test_the_same_sound_under_another_name_is_found(leakage: ModuleType, tmp_pat
         leakage.refuse_overlap(seen, [voice("x/2", "x/b", "two.wav")], root=tmp_path)
 
 
+def test_cuts_of_one_file_may_touch_and_not_overlap(leakage: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "long.wav").write_bytes(b"long")
+
+    def cut(name: str, start_s: float | None, end_s: float | None) -> Clip:
+        return Clip(name, "voice", path="long.wav", start_s=start_s, end_s=end_s)
+
+    seen = [cut("x/1", 10.0, 20.0), cut("x/2", 30.0, 40.0)]
+    leakage.refuse_overlap(seen, [cut("x/3", 20.0, 30.0), cut("x/4", 40.0, None)], root=tmp_path)
+    for start_s, end_s in ((12.0, 18.0), (39.0, None), (None, None)):
+        with pytest.raises(leakage.LeakageError, match="files"):
+            leakage.refuse_overlap(seen, [cut("x/5", start_s, end_s)], root=tmp_path)
+
+
 def test_a_text_that_differs_in_case_and_space_only_is_found(leakage: ModuleType) -> None:
     with pytest.raises(leakage.LeakageError, match="texts"):
         leakage.refuse_overlap(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -27,7 +28,8 @@ def refuse_overlap(
     """Return in silence when nothing that is evaluated was trained on.
 
     Compared are clip names, speakers, dialogues, texts without case and spacing, and, below
-    ``root``, the content of files to the byte. What a clip does not tell is not compared.
+    ``root``, the content of files to the byte: cuts of one file may touch and not overlap. What a
+    clip does not tell is not compared.
 
     Args:
         training: What a run sees, its validation part included.
@@ -45,10 +47,10 @@ def refuse_overlap(
     if dialogue is not None:
         kinds["dialogues"] = dialogue
     kinds["texts"] = _text
-    if root is not None:
-        kinds["files"] = lambda clip: _content(root, clip)
     before, after = list(training), list(evaluation)
     found = {name: _shared(before, after, key) for name, key in kinds.items()}
+    if root is not None:
+        found["files"] = _overlapping(before, after, root)
     if any(found.values()):
         raise LeakageError("; ".join(_words(name, both) for name, both in found.items() if both))
 
@@ -74,8 +76,33 @@ def _text(clip: Clip) -> str | None:
     return " ".join(unicodedata.normalize("NFKC", clip.text).casefold().split())
 
 
-def _content(root: Path, clip: Clip) -> str | None:
-    if clip.path is None:
-        return None
-    content = hashlib.sha256((root / clip.path).read_bytes()).hexdigest()
-    return f"{content} {clip.start_s} {clip.end_s}"
+def _overlapping(before: list[Clip], after: list[Clip], root: Path) -> list[tuple[str, str]]:
+    """Return pairs of clip names, training and evaluation, that hold the same part of a file."""
+    contents = {clip.path: _content(root, clip.path) for clip in (*before, *after) if clip.path}
+    seen: dict[bytes, list[Clip]] = {}
+    for clip in before:
+        if clip.path:
+            seen.setdefault(contents[clip.path], []).append(clip)
+    return [
+        (met[0].clip, clip.clip)
+        for clip in after
+        if clip.path
+        and (met := [one for one in seen.get(contents[clip.path], ()) if _overlap(one, clip)])
+    ]
+
+
+def _content(root: Path, path: str) -> bytes:
+    return hashlib.sha256((root / path).read_bytes()).digest()
+
+
+def _overlap(one: Clip, other: Clip) -> bool:
+    """Tell whether two cuts of one file share more than an edge."""
+    return _start_s(one) < _end_s(other) and _start_s(other) < _end_s(one)
+
+
+def _start_s(clip: Clip) -> float:
+    return 0.0 if clip.start_s is None else clip.start_s
+
+
+def _end_s(clip: Clip) -> float:
+    return math.inf if clip.end_s is None else clip.end_s
