@@ -11,10 +11,11 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tools.vm import image, wheels
-from tools.vm.machine import RASPI3B, VIRT, run_job
+from tools.vm.machine import RASPI3B, VIRT, Step, run_job
 
 BOARDS = {"virt": VIRT, "raspi3b": RASPI3B}
 
@@ -51,7 +52,13 @@ def _run(built: image.Image, arguments: argparse.Namespace) -> int:
     for step in done.values():
         print(step.out)
         print(step.err, file=sys.stderr)
-    return (done["command"].code or 0) if "command" in done else 1
+    return exit_status(done)
+
+
+def exit_status(done: Mapping[str, Step]) -> int:
+    """Return that of the command; 1 when the machine stopped before the command ended."""
+    code = done["command"].code if "command" in done else None
+    return 1 if code is None else code
 
 
 if __name__ == "__main__":

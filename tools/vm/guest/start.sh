@@ -16,8 +16,8 @@ while IFS=$'\t' read -r name command; do
   echo "@@begin $name"
   bash -c "$command" > /tmp/out 2> /tmp/err < /dev/null
   code=$?
-  sed 's/^/@@out /' /tmp/out
-  tail -n 60 /tmp/err | sed 's/^/@@err /'
+  sed -e 's/^/@@out /' -e '$a\' /tmp/out # the last line may lack its end
+  tail -n 60 /tmp/err | sed -e 's/^/@@err /' -e '$a\'
   echo "@@end $code"
 done < /mnt/steps
 echo "@@done"
