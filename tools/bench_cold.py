@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +38,18 @@ def main() -> None:
     roots = [ROOT] if given.beside is None else [given.beside.resolve(), ROOT]
     for root in roots:
         subprocess.run([sys.executable, "-m", "compileall", "-q", root / "edge_emo"], check=True)
-    with tempfile.TemporaryDirectory() as cache:
+    with tempfile.TemporaryDirectory() as name:
+        pairs = list(zip(roots, caches(roots, Path(name)), strict=True))
         turns = range(given.runs + 1)
-        rows = [[_start(given.backend, root, cache) for root in roots] for _ in turns]
+        rows = [[_start(given.backend, root, place) for root, place in pairs] for _ in turns]
     for root, found in zip(roots, zip(*rows, strict=True), strict=True):
-        print(f"\n{given.backend}, {root.name}")
+        print(f"\n{given.backend}, {root}")
         _print(found[0], found[1:])
+
+
+def caches(roots: Sequence[Path], folder: Path) -> list[Path]:
+    """Return a folder of caches for each checkout, whatever their names."""
+    return [folder / str(number) for number in range(len(roots))]
 
 
 def _print(first: dict[str, Any], rest: tuple[dict[str, Any], ...]) -> None:
@@ -59,12 +65,11 @@ def _line(name: str, values: Iterable[float]) -> None:
     print(f"  {name:<24} {statistics.median(times):8.1f} ms, least {min(times):6.1f} ms")
 
 
-def _start(backend: str, root: Path, cache: str) -> dict[str, Any]:
-    """Return what one fresh process found; each checkout has caches of its own."""
-    place = Path(cache) / root.name
+def _start(backend: str, root: Path, cache: Path) -> dict[str, Any]:
+    """Return what one fresh process found."""
     run = subprocess.run(
         [sys.executable, ROOT / "tools/cold_once.py", backend, str(time.monotonic())],
-        env={**os.environ, "XDG_CACHE_HOME": str(place), "PYTHONPATH": str(root)},
+        env={**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(root)},
         stdout=subprocess.PIPE,
         check=True,
     )
