@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -235,6 +235,20 @@ def parts(votes: Votes, seed: int, have: Path | None) -> Mapping[str, Callable[[
     }
 
 
+def chosen_parts(only: Sequence[str] | None, known: Iterable[str]) -> list[str]:
+    """Return the parts to measure: all of them unless some are named.
+
+    Raises:
+        SystemExit: A named one cannot be measured.
+    """
+    every = ["heads", *known]
+    wrong = [name for name in only or () if name not in every]
+    if wrong:
+        needs = "; body needs --have" if "body" in wrong else ""
+        raise SystemExit(f"no part {', '.join(wrong)}: name some of {', '.join(every)}{needs}")
+    return every if only is None else list(only)
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description="Measure methods of fusion on CREMA-D votes.")
@@ -247,7 +261,7 @@ def main() -> None:
     torch.set_num_threads(1)
     votes = read_votes(options.data)
     known = parts(votes, options.seed, options.have)
-    chosen = options.only if options.only is not None else ["heads", *known]
+    chosen = chosen_parts(options.only, known)
     if options.write and "heads" in chosen:
         HEADS.write_text(json.dumps(packaged(votes)) + "\n", encoding="utf-8")
     results = json.loads(RESULTS.read_text(encoding="utf-8"))

@@ -82,7 +82,8 @@ def study(votes: Votes, runs: int = 40) -> dict[str, Any]:
     """Return, by set of modalities and fault, how it was noticed; and false blame on healthy ones.
 
     ``noticed`` is the share of runs in which the broken modality was in doubt within 30 s,
-    ``median_s`` the median of when, ``others`` the share in which a healthy one was within 60 s.
+    ``median_s`` the median of when, None where in half of them it never was; ``others`` the share
+    in which a healthy one was within 60 s.
     """
     result: dict[str, Any] = {}
     for modalities in (("voice", "face"), ("voice", "face", "text")):
@@ -96,11 +97,12 @@ def study(votes: Votes, runs: int = 40) -> dict[str, Any]:
     return result
 
 
-def _summary(found: list[dict[Modality, float]], broken: Modality) -> dict[str, float]:
+def _summary(found: list[dict[Modality, float]], broken: Modality) -> dict[str, float | None]:
     times = [one.get(broken, np.inf) for one in found]
     others = [any(name != broken for name in one) for one in found]
+    median_s = float(np.median(times))
     return {
         "noticed": float(np.mean([t <= 30.0 for t in times])),
-        "median_s": float(np.median(times)),
+        "median_s": median_s if np.isfinite(median_s) else None,
         "others": float(np.mean(others)),
     }

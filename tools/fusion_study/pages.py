@@ -99,7 +99,7 @@ def broken(results: Results) -> str:
     for key, rows in results["broken"].items():
         for fault, row in rows.items():
             noticed = f"{100 * row['noticed']:.0f}" if "noticed" in row else "–"
-            median = f"{row['median_s']:.0f}" if "median_s" in row else "–"
+            median = "–" if row.get("median_s") is None else f"{row['median_s']:.0f}"
             others = f"{100 * row['others']:.0f}"
             lines.append(f"| {key} | {fault} | {noticed} | {median} | {others} |")
     return "\n".join(lines)
