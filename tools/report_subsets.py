@@ -60,9 +60,15 @@ class Cast:
     outcomes: Mapping[str, Sequence[Outcome]]
 
     def draw(self, category: str, used: set[str | None], random: np.random.Generator) -> Outcome:
-        """Return an answer about ``category`` by somebody who is not used yet."""
+        """Return an answer about ``category`` by somebody who is not used yet.
+
+        Raises:
+            SystemExit: Nobody is left.
+        """
         label = category if category in self.outcomes else _stand_in(category)
-        free = [one for one in self.outcomes[label] if one.clip.speaker not in used]
+        free = [one for one in self.outcomes.get(label, ()) if one.clip.speaker not in used]
+        if not free:
+            raise SystemExit(f"no clip of {label} by anybody but {used or 'nobody'}: add some")
         chosen = free[int(random.integers(len(free)))]
         if chosen.clip.speaker is not None:
             used.add(chosen.clip.speaker)
@@ -103,10 +109,16 @@ def subsets(modalities: Iterable[Modality]) -> list[tuple[Modality, ...]]:
 def draws(
     casts: Mapping[Modality, Cast], count: int, seed: int
 ) -> list[tuple[str, dict[Modality, Prediction]]]:
-    """Return ``count`` simulated people: a category, and what each model said of it."""
+    """Return ``count`` simulated people: a category, and what each model said of it.
+
+    Raises:
+        SystemExit: The clips are too few.
+    """
     random = np.random.default_rng(seed)
     answered = [casts[m].outcomes for m in casts if m in EXPRESSED]
     categories = [c for c in CATEGORIES if all(c in outcomes for outcomes in answered)]
+    if not categories:
+        raise SystemExit("no category has clips of every modality: add some")
     result = []
     for number in range(count):
         category = categories[number % len(categories)]

@@ -60,6 +60,16 @@ def test_a_draw_takes_different_people() -> None:
         assert len(used) == 2
 
 
+def test_too_few_clips_are_told() -> None:
+    one = {"anger": [outcome("voice", "anger", 1, sharp("anger", 0.8))]}
+    same = {"anger": [outcome("face", "anger", 1, sharp("anger", 0.8))]}
+    none = {"fear": [outcome("face", "fear", 2, sharp("fear", 0.8))]}
+    with pytest.raises(SystemExit, match=r"no clip of anger by anybody but {'p/1'}"):
+        tool.draws({"voice": tool.Cast(0.3, one), "face": tool.Cast(0.3, same)}, 7, seed=0)
+    with pytest.raises(SystemExit, match="no category"):
+        tool.draws({"voice": tool.Cast(0.3, one), "face": tool.Cast(0.3, none)}, 7, seed=0)
+
+
 def test_eeg_stands_in_by_arousal() -> None:
     names = ("rest", "load")
     eeg = {
