@@ -19,7 +19,7 @@ PARTS = (
 )
 LIMITS: Mapping[str, str] = {
     "eeg-load-small": """A longer window tells more, a baseline more still. With a baseline the
-calibration error is twice and more what luck gives, most at 30 s and with 4 channels. What was
+calibration error is about twice what luck gives, and most at 30 s and with 4 channels. What was
 chosen on these same people is named in the card.""",
     "physio-stress-small": """A baseline adds less than the intervals are wide. What was chosen on
 these same people, and how much the folds alone move a figure, is named in the card.""",

@@ -4,11 +4,12 @@
     python tools/train/compile_models.py eeg --data eegmat_128hz.npz
     python tools/train/compile_models.py physio --data stress_predict_e4.npz
 
-The package below ``--models`` is replaced by one with the candidates that passed. What they are
-judged on is never what figures are of. It is what the package was not trained on, where such data
-is left: a part of the corpora for face, detector and voice. EEG, body signals and text are trained
-on all the rest, so there the candidates are compared on data that the float model knows too; that
-tells what int8 loses, and not how good the model is. Sign afterwards:
+The package below ``--models`` is replaced by one with the candidates that passed. They are judged
+on what the package was not trained on, where such data is left: a part of the corpora for face,
+detector and voice. Figures are of other data, but for two parts that cards have figures of too:
+DiffusionFER's held-out runs, and the speakers that a voice's temperature was fitted on. EEG, body
+signals and text are trained on all the rest, so there the candidates are compared on data that the
+float model knows too; that tells what int8 loses, and not how good the model is. Sign afterwards:
 ``python tools/sign_models.py --key FILE``. The detector's thresholds are then chosen again by
 ``python tools/train/detector.py threshold``.
 """

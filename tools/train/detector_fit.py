@@ -33,7 +33,7 @@ class Options:
     """How to train.
 
     Attributes:
-        steps: Batches; 0 lets ``seconds`` decide, after the first ones were timed.
+        steps: Batches; 0 lets ``seconds`` decide.
         seconds: Wall-clock budget when ``steps`` is 0.
         labelled_at: Share of the run after which the synthetic faces, which the network then
             labels itself, are pasted too.

@@ -3,8 +3,8 @@
 The small network sees the picture as a poor camera would give it, and learns the mean answer of
 the teachers to the same crop before it was made worse (Hinton et al. 2015), mixed with the
 labels. A run is a seed, a number of steps and one set of options. With a budget in seconds
-instead of steps, the first steps are timed and the number is chosen then; it is kept with the
-weights, so that the run can be had again.
+instead of steps, learning rate and end follow the clock; how many steps that was is kept with the
+weights, and a run of so many steps comes near it.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def fit(
             log.append(row | judge(learner.mean, parts))
             print(f"{options.net} {plan.elapsed_s():.0f} s {log[-1]}", flush=True)
             losses.clear()
-    return learner.mean, replace(options, steps=plan.step, device=options.device), log
+    return learner.mean, replace(options, steps=plan.step), log
 
 
 class Learner:
