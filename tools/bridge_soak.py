@@ -58,16 +58,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     began_s = time.monotonic()
-    CAMPAIGNS[options.campaign](options)
+    with tempfile.TemporaryDirectory() as folder:
+        CAMPAIGNS[options.campaign](options, Path(folder))
     print(f"{time.monotonic() - began_s:.0f} s on {platform.machine()}, {platform.system()}")
 
 
-def noise(options: argparse.Namespace) -> None:
+def noise(options: argparse.Namespace, folder: Path) -> None:
     """Send frames through a line that flips, loses, inserts and swaps bytes, to both parsers.
 
     Every batch ends with clean frames, by which recovery is counted.
     """
-    library = Library(build(Path(tempfile.mkdtemp())))
+    library = Library(build(folder))
     garble, parser = Noise(options.share, options.seed), FrameParser()
     chance = random.Random(options.seed)
     pool = [payload(number, chance) for number in range(PAYLOADS)]
@@ -105,7 +106,7 @@ def c_good(library: Library, data: bytes) -> list[tuple[int, str]]:
     return [(int(row[1]), row[2]) for row in rows]
 
 
-def fuzz(options: argparse.Namespace) -> None:
+def fuzz(options: argparse.Namespace, folder: Path) -> None:
     """Give the host's side random, mutated and well-framed nonsense; only named errors may come."""
     chance = random.Random(options.seed)
     seeds = [payload(number, chance) for number in range(300)]
@@ -160,9 +161,9 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
     return bytes(out)
 
 
-def latency(options: argparse.Namespace) -> None:
+def latency(options: argparse.Namespace, folder: Path) -> None:
     """Time states from the host to the emulated Cortex-M3 and back, over TCP serial."""
-    firmware = build_firmware(Path(tempfile.mkdtemp()))
+    firmware = build_firmware(folder)
     with QemuBoard(firmware) as board:
         clock = MonotonicClock()
         link = acquire(board.target, clock, LinkSettings(rate_hz=1000.0))
@@ -188,9 +189,9 @@ def next_ack(heard: queue.Queue[Event]) -> Acknowledged:
             return event
 
 
-def line(options: argparse.Namespace) -> None:
+def line(options: argparse.Namespace, folder: Path) -> None:
     """Pace the line to 115,200 baud; 20 full states a second, and 100 Hz of two channels back."""
-    firmware = build_firmware(Path(tempfile.mkdtemp()))
+    firmware = build_firmware(folder)
     taken_ms: list[float] = []
     with QemuBoard(firmware) as board:
         port = int(board.target.rpartition(":")[2])
@@ -231,7 +232,7 @@ def send_states(link: Link, driver: BridgePhysio, clock: MonotonicClock, seconds
     return samples
 
 
-CAMPAIGNS: dict[str, Callable[[argparse.Namespace], None]] = {
+CAMPAIGNS: dict[str, Callable[[argparse.Namespace, Path], None]] = {
     "noise": noise,
     "fuzz": fuzz,
     "latency": latency,

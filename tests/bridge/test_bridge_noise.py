@@ -6,6 +6,9 @@ The long campaign is ``tools/bridge_soak.py``; here is a short part of it.
 from __future__ import annotations
 
 import random
+import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from bridge.c_library import Library
@@ -16,6 +19,8 @@ from edge_emo.bridge.framing import FrameParser, pack
 from edge_emo.bridge.host import Phase
 from edge_emo.bridge.messages import SampleBlock, state_to_wire
 from edge_emo.bridge.schema import message
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
 
 FRAMES = 3000
 
@@ -97,3 +102,14 @@ def test_a_session_on_a_noisy_line_goes_on_and_believes_nothing_wrong(
     world.offer(a_state(301))
     world.run(0.1)
     assert counters.states_acknowledged == before + 1
+
+
+def test_a_campaign_leaves_nothing_behind(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import bridge_soak
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["bridge_soak.py", "noise", "--frames", "200"])
+    bridge_soak.main()
+    assert list(tmp_path.iterdir()) == []
