@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edge_emo.features.text import TextSpec, context_rows, sentence_rows, tokens
+from edge_emo.manifest import find_package
 from tests.train_tools import need_torch, training
 
 SPEC = TextSpec(words=10, context=8, ids=8, word_rows=300, gram_rows=300, least=3, most=5)
@@ -171,3 +172,12 @@ def test_without_teachers_nothing_is_answered(tools: SimpleNamespace, table: Any
     assert told.answers is alone.answers is None
     np.testing.assert_array_equal(told.before, table.before)
     assert not alone.before.any()
+
+
+def test_an_uncalibrated_package_has_no_temperature_of_a_file() -> None:
+    need_torch()
+    package = find_package("face-expression-small")
+    assert any(file.temperature for file in package.files)
+    with training("text_measure") as modules:
+        plain = modules.text_measure.uncalibrated(package)
+    assert {plain.as_run_by(file).temperature for file in plain.files} == {1.0}

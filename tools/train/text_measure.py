@@ -21,7 +21,7 @@ from edge_emo.datasets.decode import decode_clip
 from edge_emo.estimators.create import build_estimator
 from edge_emo.evaluation.evaluate import evaluate_package
 from edge_emo.evaluation.report import Report
-from edge_emo.manifest import read_package
+from edge_emo.manifest import ModelPackage, read_package
 from edge_emo.runtime.choose import load_model
 
 BACKENDS = ("litert", "onnx", "openvino")
@@ -206,8 +206,14 @@ def _percentile(values: list[float], share: int) -> float:
     return round(float(np.percentile(values, share)), 3)
 
 
+def uncalibrated(package: ModelPackage) -> ModelPackage:
+    """Return a package whose posteriors no temperature changes, that of a file neither."""
+    files = tuple(dataclasses.replace(file, temperature=None) for file in package.files)
+    return dataclasses.replace(package, temperature=1.0, files=files)
+
+
 def _uncalibrated(folder: Path, dev: Sequence[Sentence]) -> dict[str, float]:
-    package = dataclasses.replace(read_package(folder), temperature=1.0)
+    package = uncalibrated(read_package(folder))
     found = {}
     for name in ("goemotions", "meld"):
         chosen = clips(_of(dev, name), "label")
