@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from fusion_study.votes import LABELS, Floats, Votes, smoothed
+from fusion_study.votes import LABELS, Floats, Votes, some_raters
 
 from edge_emo.fusion.base import Vote
 from edge_emo.fusion.doubt import Watch
@@ -18,7 +18,6 @@ from edge_emo.types import CATEGORIES, Modality, Posterior, Prediction
 
 FAULTS = ("random", "stuck on one label", "always sad")
 HOP_S = {"face": 0.1, "voice": 0.5, "text": 1.0}
-_RATERS = 3
 _SOURCE = {"face": "face", "voice": "voice", "text": "both"}
 
 
@@ -44,7 +43,7 @@ def watched(
             until = t_s + random.uniform(2.0, 8.0)
         for modality in modalities:
             if step % round(HOP_S[modality] * 10) == 0:
-                healthy = _some(getattr(votes, _SOURCE[modality])[clip], random)
+                healthy = some_raters(getattr(votes, _SOURCE[modality])[clip], random)
                 shares = _faulty(fault, held, random) if modality == broken else healthy
                 cast[modality] = _vote(modality, shares, round(t_s * 1e9))
         watch.look(list(cast.values()), round(t_s * 1e9))
@@ -64,11 +63,6 @@ def _faulty(fault: str, held: Floats, random: np.random.Generator) -> Floats:
         noisy = 8.0 * _fixed("sadness") + 0.5
         return np.asarray(random.dirichlet(4.0 * noisy))
     return held
-
-
-def _some(counts: Floats, random: np.random.Generator) -> Floats:
-    n = min(_RATERS, int(counts.sum()))
-    return smoothed(random.multivariate_hypergeometric(counts.astype(np.int64), n).astype(float))
 
 
 def _vote(modality: Modality, shares: Floats, t_ns: int) -> Vote:

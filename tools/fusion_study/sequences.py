@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from fusion_study.votes import LABELS, Floats, Votes, above_chance, smoothed
+from fusion_study.votes import LABELS, Floats, Votes, above_chance, some_raters
 
 from edge_emo.fusion.base import Vote
 from edge_emo.fusion.channel import ChannelPool
@@ -24,7 +24,6 @@ from edge_emo.types import Modality, Posterior, Prediction
 RATE_HZ = 10.0
 SEGMENT_S = (2.0, 8.0)
 SECONDS = 60.0
-RATERS = 3
 REDRAW = 0.3
 BUDGET_PER_MIN = (10.0, 5.0, 2.0)
 """False switches per minute that a setting may make, when the fastest is chosen."""
@@ -75,16 +74,12 @@ def _look(
     random: np.random.Generator,
 ) -> Posterior:
     cast = [
-        to_vote(modality, _some(getattr(votes, modality)[clip], random), reliability[modality])
+        to_vote(
+            modality, some_raters(getattr(votes, modality)[clip], random), reliability[modality]
+        )
         for modality in ("voice", "face")
     ]
     return pool.pool(cast)
-
-
-def _some(counts: Floats, random: np.random.Generator) -> Floats:
-    n = min(RATERS, int(counts.sum()))
-    drawn = random.multivariate_hypergeometric(counts.astype(np.int64), n)
-    return smoothed(drawn.astype(np.float64))
 
 
 def to_vote(modality: Modality, shares: Floats, weight: float) -> Vote:

@@ -18,6 +18,8 @@ _INTENDED = {"ANG": 0, "DIS": 1, "FEA": 2, "HAP": 3, "NEU": 4, "SAD": 5}
 _SENSES = {"1": "voice", "2": "face", "3": "both"}
 PRIOR = 0.5
 """Added to every count before it becomes a share."""
+RATERS = 3
+"""How many a look at a clip draws."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,17 @@ def smoothed(counts: Floats) -> Floats:
     """Return shares of votes, each count raised by :data:`PRIOR`."""
     raised = counts + PRIOR
     return np.asarray(raised / raised.sum(axis=-1, keepdims=True))
+
+
+def some_raters(counts: Floats, random: np.random.Generator) -> Floats:
+    """Return the smoothed votes of :data:`RATERS` raters of a clip, of all where there are fewer.
+
+    Args:
+        counts: Votes of one clip, shape (6,).
+        random: Draws them.
+    """
+    n = min(RATERS, int(counts.sum()))
+    return smoothed(random.multivariate_hypergeometric(counts.astype(np.int64), n).astype(float))
 
 
 def folds(votes: Votes, count: int = 5, seed: int = 0) -> list[Flags]:
