@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from processor import processor
 
 from edge_emo.clock import ManualClock
 from edge_emo.drivers.virtual_signals import body_signals, brain_waves
@@ -122,10 +123,7 @@ def take(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _machine() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, Python {platform.python_version()}"
+    return f"{processor()}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

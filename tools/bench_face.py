@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from processor import processor
 
 from edge_emo import imaging
 from edge_emo.clock import ManualClock
@@ -182,11 +183,7 @@ def _loaded(package: ModelPackage) -> Iterator[tuple[str, str, LoadedModel]]:
 
 
 def _machine() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    rows = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    names = [row.partition(":")[2].strip() for row in rows if row.startswith("model name")]
-    name = names[0] if names else platform.machine()
-    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from processor import processor
 
 from edge_emo.config import FusionMethod
 from edge_emo.fusion.base import Vote
@@ -52,13 +52,7 @@ def measure() -> dict[str, Any]:
     modalities over the categories, EEG and pulse over the labels of their packages.
     """
     rows = {name: {"pool": _pool(name), "update": _update(name)} for name in METHODS}
-    return {"machine": platform.machine(), "processor": _processor(), "methods": rows}
-
-
-def _processor() -> str:
-    with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
-        names = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    return {"machine": platform.machine(), "processor": processor(), "methods": rows}
 
 
 def _pool(method: FusionMethod) -> dict[str, float]:
