@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.train_tools import need_torch
+from edge_emo.types import CATEGORIES, Posterior, Prediction
+from tests.train_tools import need_torch, training
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
 
@@ -38,3 +39,25 @@ def test_a_part_that_cannot_be_measured_is_refused() -> None:
     for name, words in (("method", "no part method: name"), ("body", "body needs --have")):
         with pytest.raises(SystemExit, match=words):
             bench_fusion.chosen_parts([name], ["methods"])
+
+
+@pytest.mark.parametrize("rests", [1, 4])
+def test_a_persons_clips_are_scored_once_and_never_by_themselves(rests: int) -> None:
+    with training("pad"):
+        from fusion_study import baselines
+    labels = ["neutral"] * rests + ["anger", "fear", "sadness"] * 3
+    said = [
+        baselines.Answer("ann", label, 40.0, [_said(0.2 + 0.01 * n)])
+        for n, label in enumerate(labels)
+    ]
+    judged = baselines.of_people(said, 0.5)
+    scored = [one for one in said if rests > 1 or one.label != "neutral"]
+    assert [len(judged[when]) for when in ("before", "after")] == [len(scored)] * 2
+    own = sorted(round(one.windows[0].posterior.confidence, 6) for one in scored)
+    assert sorted(round(one.confidence, 6) for one in judged["before"]) == own
+
+
+def _said(share: float) -> Prediction:
+    rest = (1 - share) / (len(CATEGORIES) - 1)
+    posterior = Posterior(CATEGORIES, (share, *(rest for _ in CATEGORIES[1:])))
+    return Prediction("voice", 0, 1, posterior, None, None, None, 1.0, "v", 0)

@@ -93,15 +93,21 @@ def judge(answer: Answer, baseline: Baseline | None, strength: float) -> Judged:
 def of_people(answers: Sequence[Answer], strength: float) -> dict[str, list[Judged]]:
     """Judge each person by a baseline of that person, before and after.
 
-    One half of the person's resting clips is the baseline, at most half a minute of it; all other
-    clips are scored. Then the halves change places.
+    One half of the person's resting clips is the baseline, at most half a minute of it; the other
+    half and half of all other clips are scored. Then the halves change places, so that each clip
+    is scored once.
     """
     judged: dict[str, list[Judged]] = {"before": [], "after": []}
     for speaker in sorted({answer.speaker for answer in answers}):
         own = [answer for answer in answers if answer.speaker == speaker]
-        for resting in _halves([n for n, one in enumerate(own) if one.label == REST]):
+        halves = _halves([n for n, one in enumerate(own) if one.label == REST])
+        for turn, resting in enumerate(halves):
             baseline = _of([own[n] for n in resting])
-            scored = [one for n, one in enumerate(own) if n not in resting]
+            scored = [
+                one
+                for n, one in enumerate(own)
+                if n not in resting and (one.label == REST or n % len(halves) == turn)
+            ]
             judged["before"] += [judge(one, None, strength) for one in scored]
             judged["after"] += [judge(one, baseline, strength) for one in scored]
     return judged

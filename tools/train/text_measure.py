@@ -97,7 +97,7 @@ def _context(folder: Path, dev: Sequence[Sentence]) -> dict[str, Any]:
 
 
 def _with(one: Sentence, said: int) -> Sentence:
-    return dataclasses.replace(one, before=one.before[len(one.before) - said :] if said else ())
+    return dataclasses.replace(one, before=one.before[-said:] if said else ())
 
 
 def _faults(folder: Path, dev: Sequence[Sentence]) -> dict[str, Any]:
@@ -109,8 +109,11 @@ def _faults(folder: Path, dev: Sequence[Sentence]) -> dict[str, Any]:
         ("capitals", str.upper),
         ("no punctuation", lambda text: re.sub(r"[^\w\s'\[\]]", "", text)),
         ("as a recogniser writes", lambda text: re.sub(r"[^\w\s'\[\]]", "", text).lower()),
-        ("a letter wrong in one word of five", lambda text: _typos(text, rng, 0.2)),
-        ("a letter wrong in every second word", lambda text: _typos(text, rng, 0.5)),
+        (
+            "a letter wrong in one longer word of five",
+            lambda text: _typos(text, rng, 0.2),
+        ),
+        ("a letter wrong in every second longer word", lambda text: _typos(text, rng, 0.5)),
         ("one word of five lost", lambda text: _lost(text, rng)),
     ]
     rows = [_fault(folder, name, fault, sentences) for name, fault in faults]
@@ -120,7 +123,7 @@ def _faults(folder: Path, dev: Sequence[Sentence]) -> dict[str, Any]:
     return {
         "title": "Robustness",
         "what": "The first 2000 dev comments of goemotions with one category, made worse on "
-        "purpose, and by length; litert.",
+        "purpose, and by length; longer words have four letters or more; litert.",
         "head": ["text", "n", "accuracy", "macro F1", "calibration error", "abstained"],
         "rows": rows,
     }
