@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_emo.datasets.clips import Clip
 from edge_emo.estimators.calibration import expected_calibration_error
 from tests.train_tools import need_torch, training
 
@@ -77,3 +78,32 @@ def test_a_part_is_told_by_the_mean_of_its_windows(personal: Any) -> None:
     score[:15] = 3.0
     assert personal.area(score, one.label) < 1.0
     assert personal.part_area(one, np.where(one.label == 1, 1.0, -1.0)) == 1.0
+
+
+def test_luck_is_not_mistaken_for_skill_where_clips_of_a_recording_are_alike(personal: Any) -> None:
+    random = np.random.default_rng(5)
+    recording = np.repeat(np.arange(40), 10)
+    subject, label = recording // 4, np.tile(np.repeat([0, 1, 0, 1], 10), 10)
+    found: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(60):
+        score = random.normal(size=40)[recording] + 0.1 * random.normal(size=400)
+        for told in found:
+            own = recording if told else None
+            found[told].append(personal.by_luck(personal.area, score, label, subject, own, 99))
+    assert np.mean(np.array(found[True]) <= 0.1) < 0.2
+    assert np.mean(np.array(found[False]) <= 0.1) > 0.2
+
+
+def test_a_recording_is_a_stretch_of_one_file_with_one_label() -> None:
+    need_torch()
+    with training("personal_score") as tools:
+        told = [
+            ("a", 60.0, "x"),
+            ("a", 0.0, "x"),
+            ("b", 0.0, "x"),
+            ("a", 120.0, "y"),
+            ("a", 180.0, "x"),
+        ]
+        clips = [Clip("c", "physio", path=path, start_s=s, label=label) for path, s, label in told]
+        numbers = tools.personal_score._recordings(clips)
+    assert numbers == [0, 0, 3, 1, 2]

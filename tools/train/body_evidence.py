@@ -29,9 +29,9 @@ WORDS = """# Evidence: EEG, pulse and skin
 Written by `tools/train/body_evidence.py` from the packages' `metrics.json`; no figure is typed in.
 Subjects are left out: each fold's net was exported and run by the code of `edge-emo evaluate` over
 clips of people that it never saw. Intervals are 95 %, over bootstrapped subjects; p is a
-permutation test of the area, labels shuffled within subjects. Beside each calibration error is
-what a model with perfect posteriors would show on as many clips, by luck. Limits are in the cards
-of [EEG](../../models/eeg-load-small/card.md) and of
+permutation test of the area: the labels of whole recordings and periods are exchanged within
+subjects. Beside each calibration error is what a model with perfect posteriors would show on as
+many clips, by luck. Limits are in the cards of [EEG](../../models/eeg-load-small/card.md) and of
 [pulse and skin](../../models/physio-stress-small/card.md).
 """
 

@@ -21,8 +21,8 @@ WORDS = {
         "temperatures were chosen on 7-fold answers of the same people, so the figures are a "
         "little too good for that reason; the area of 19 channels without baseline is at its floor "
         "of 0.80 by less than that.",
-        "Intervals are bootstrapped over subjects; the permutation test shuffles labels within "
-        "subjects.",
+        "Intervals are bootstrapped over subjects; the permutation test exchanges the labels of "
+        "whole recordings and periods within subjects.",
         "Smaller montages are taken from the same 19 electrodes: 14 near those of an EPOC, 8 of "
         "an OpenBCI, T3 Fp1 Fp2 T4 near those of a headband. 32 channels were not measured: no "
         "data here has them; a test feeds a made signal of 32.",

@@ -372,17 +372,31 @@ def by_luck(
     score: Array,
     label: npt.NDArray[np.int64],
     subject: npt.NDArray[np.int64],
+    recording: npt.NDArray[np.int64] | None = None,
     draws: int = 2000,
 ) -> float:
-    """Return the share of permutations of labels within subjects that score as well."""
+    """Return the share of permutations within subjects that score as well.
+
+    Args:
+        figure: What is tested, of scores and labels.
+        score: (n,).
+        label: (n,), the same in all rows of a recording.
+        subject: (n,).
+        recording: (n,): rows of one are alike, so that their labels go together. None where each
+            row is a recording of its own.
+        draws: How many permutations.
+    """
     random = np.random.default_rng(0)
-    rows = [np.flatnonzero(subject == one) for one in np.unique(subject)]
+    rows_of = np.arange(len(label)) if recording is None else recording
+    _, first, place = np.unique(rows_of, return_index=True, return_inverse=True)
+    told, owner = label[first], subject[first]
+    rows = [np.flatnonzero(owner == one) for one in np.unique(owner)]
     reached, better = figure(score, label), 0
     for _ in range(draws):
-        shuffled = label.copy()
+        shuffled = told.copy()
         for own in rows:
-            shuffled[own] = label[random.permutation(own)]
-        better += figure(score, shuffled) >= reached
+            shuffled[own] = told[random.permutation(own)]
+        better += figure(score, shuffled[place]) >= reached
     return (better + 1) / (draws + 1)
 
 

@@ -6,6 +6,7 @@ subjects by the same code as ``edge-emo evaluate``; what was said of all clips i
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import personal
 
 from edge_emo.clock import MonotonicClock
-from edge_emo.datasets.clips import read_clips
+from edge_emo.datasets.clips import Clip, read_clips
 from edge_emo.estimators.calibration import expected_calibration_error
 from edge_emo.estimators.create import build_estimator
 from edge_emo.evaluation.evaluate import Outcome, Run, TimedModel, run_clips, summarise
@@ -85,17 +86,32 @@ def _run(
 
 
 def _intervals(outcomes: Sequence[Outcome], labels: Sequence[str]) -> Mapping[str, Any]:
-    """Return the area's 95 % interval over bootstrapped subjects, and a permutation test within."""
+    """Return the area's 95 % interval over bootstrapped subjects, and a permutation test within.
+
+    The permutation exchanges the labels of whole recordings and periods.
+    """
     answered = [one for one in outcomes if one.prediction.posterior is not None]
     chance = np.array([one.prediction.posterior[labels[1]] for one in answered])
     score = np.log(np.clip(chance, 1e-9, 1.0)) - np.log(np.clip(1.0 - chance, 1e-9, 1.0))
     label = np.array([labels.index(one.clip.label or "") for one in answered])
     _, subject = np.unique([one.clip.speaker or "" for one in answered], return_inverse=True)
+    recording = np.array(_recordings([one.clip for one in answered]))
+    luck = personal.by_luck(personal.area, score, label, subject, recording, 1000)
     return {
         "roc_auc_interval": personal.interval(personal.area, score, label, subject),
         "calibration_error_by_luck": round(_calibration_by_luck(chance), 3),
-        "permutation_p": round(personal.by_luck(personal.area, score, label, subject, 1000), 4),
+        "permutation_p": round(luck, 4),
     }
+
+
+def _recordings(clips: Sequence[Clip]) -> list[int]:
+    """Number the stretches of clips of one file with one label, in the order of their time."""
+    order = sorted(range(len(clips)), key=lambda n: (clips[n].path or "", clips[n].start_s or 0.0))
+    numbers = [0] * len(clips)
+    for before, now in itertools.pairwise(order):
+        same = (clips[before].path, clips[before].label) == (clips[now].path, clips[now].label)
+        numbers[now] = numbers[before] + (not same)
+    return numbers
 
 
 def _calibration_by_luck(chance: personal.Array, draws: int = 1000) -> float:

@@ -23,8 +23,8 @@ WORDS = {
         "good for that reason; the folds alone move a balanced recall by 0.02 to 0.03.",
         '161 whole periods are few: "calibration error by luck" is what a model with perfect '
         "posteriors would show on as many.",
-        "Intervals are bootstrapped over subjects; the permutation test shuffles labels within "
-        "subjects.",
+        "Intervals are bootstrapped over subjects; the permutation test exchanges the labels of "
+        "whole recordings and periods within subjects.",
     ],
     "intended_use": "A hint at bodily arousal under a task against rest, over minutes, for one "
     "person who sits. The arousal value is a mapping from stress: an assumption, not a "
