@@ -124,7 +124,7 @@ class Table:
 def _plugin(point: EntryPoint) -> Any:
     try:
         return point.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever its code raises, the other plug-ins go on
         raise UnavailableError(
             f"plug-in {point.name!r} ({point.value}) does not load: {error}",
             hint="install what it needs, or uninstall the package that it belongs to",

@@ -103,7 +103,7 @@ def load(module: str) -> ModuleType:
     vendor = VENDORS.get(root) or Vendor(root, "", "this plug-in")
     try:
         return importlib.import_module(module)
-    except (ImportError, OSError) as error:
+    except Exception as error:  # also ValueError: it was built for another NumPy
         hint = f"{vendor.note}; then: {vendor.install}" if vendor.note else vendor.install
         raise UnavailableError(f"{vendor.purpose} needs {module}: {error}", hint=hint) from error
 

@@ -59,3 +59,21 @@ def test_a_missing_vendor_says_how_to_install_it() -> None:
         load("no_such_sdk.device")
     assert caught.value.hint == "pip install no_such_sdk"
     assert "portaudio19-dev" in VENDORS["pyaudio"].note
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        'ValueError("numpy.dtype size changed, may indicate binary incompatibility")',
+        'TypeError("Descriptors cannot be created directly")',
+        'AttributeError("_ARRAY_API not found")',
+    ],
+)
+def test_a_vendor_built_for_another_release_of_what_it_needs_is_missing(
+    raised: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sdk_of_another_abi.py").write_text(f"raise {raised}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UnavailableError, match="sdk_of_another_abi") as caught:
+        load("sdk_of_another_abi")
+    assert caught.value.hint == "pip install sdk_of_another_abi"

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
-from edge_emo.errors import ConfigError
+from edge_emo import registry
+from edge_emo.errors import ConfigError, UnavailableError
 from edge_emo.registry import BACKENDS, DRIVERS, SINKS, Address, Table, construct
 
 
@@ -101,3 +103,17 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"'eeg\.toaster'") as caught:
         DRIVERS.load("eeg.toaster")
     assert "eeg.cyton" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "raised", ["OSError('libtoaster.so.2')", "ValueError('dtype size')", "no_name", "("]
+)
+def test_a_plugin_that_does_not_load_says_so_whatever_it_raises(
+    raised: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "toaster_lib.py").write_text(f"raise {raised}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    point = EntryPoint("eeg.toaster", "toaster_lib:Eeg", "edge_emo.drivers")
+    monkeypatch.setattr(registry, "_entry_points", lambda group: (point,))
+    with pytest.raises(UnavailableError, match=r"'eeg\.toaster' \(toaster_lib:Eeg\)"):
+        DRIVERS.load("eeg.toaster")
