@@ -36,6 +36,8 @@ ARCHIVE_DAMAGE = (
 )
 """What NumPy raises of archives whose bytes are wrong."""
 _WIDEST_BYTES = 4
+_NO_PCM = ("unknown format", "unknown extended format")
+"""What the standard library says of float samples, the second from Python 3.12 on."""
 
 KIND_OF: Mapping[Modality, Kind] = {
     "face": "camera",
@@ -161,7 +163,7 @@ def _read_wave(clip: Clip, path: Path) -> _Signal:
             layout = file.getparams()
             raw = file.readframes(layout.nframes)
     except (OSError, wave.Error, EOFError) as error:
-        if "unknown format" in str(error):  # float or extensible, which the standard library lacks
+        if str(error).startswith(_NO_PCM):
             return _read_sound(clip, path)
         why = str(error) or "it ends early"
         raise _unusable(clip, path, f"is no WAV file: {why}") from error

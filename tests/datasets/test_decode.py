@@ -73,6 +73,24 @@ def test_other_sound_through_soundfile(tmp_path: Path, suffix: str) -> None:
     soundfile.write(tmp_path / f"a.{suffix}", RAMP, 16000, subtype=subtype)
     chunk = load_clip(Clip("a", "voice", path=f"a.{suffix}"), tmp_path)
     np.testing.assert_allclose(chunk.samples, RAMP, atol=2**-15)
+
+
+def test_extensible_float_sound_is_read_whatever_python_says_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        soundfile = load("soundfile")
+    except UnavailableError as error:
+        pytest.skip(f"needs soundfile: {error.hint}")
+    soundfile.write(tmp_path / "a.wav", RAMP, 16000, subtype="FLOAT", format="WAVEX")
+
+    def from_python_3_12_on(*_: object) -> object:
+        raise wave.Error("unknown extended format: 00000003-0000-0010-8000-00aa00389b71")
+
+    for _ in range(2):
+        chunk = load_clip(Clip("a", "voice", path="a.wav"), tmp_path)
+        np.testing.assert_array_equal(chunk.samples, RAMP.astype(np.float32))
+        monkeypatch.setattr(wave, "open", from_python_3_12_on)
     assert chunk.rate_hz == 16000.0
 
 
