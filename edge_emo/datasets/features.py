@@ -168,7 +168,10 @@ def _film(clip: Clip, path: Path, parameters: Parameters) -> Made:
         crops, frame = list[npt.NDArray[np.uint8]](), 0
         while frame < last_s * rate_hz and capture.grab():
             if frame % step == 0:
-                picture = vision.cvtColor(capture.retrieve()[1], vision.COLOR_BGR2RGB)
+                whole, picture = capture.retrieve()
+                if not whole:  # it was found, and cannot be decoded
+                    raise DatasetError(f"clip {clip.clip}: {path} is damaged at frame {frame}")
+                picture = vision.cvtColor(picture, vision.COLOR_BGR2RGB)
                 crops += _largest_face(picture, parameters.face_px)
             frame += 1
     finally:

@@ -93,6 +93,43 @@ def test_a_film_is_followed_and_told_when_no_face_is_in_it(tmp_path: Path) -> No
     assert "no face is found" in made[0].failed[0]
 
 
+class Damaged:
+    """A film whose frames are found and cannot be decoded, as OpenCV tells of one."""
+
+    def __init__(self, path: str) -> None:
+        pass
+
+    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
+        return True
+
+    def get(self, key: int) -> float:
+        return 25.0
+
+    def set(self, key: int, value: float) -> bool:
+        return True
+
+    def grab(self) -> bool:
+        return True
+
+    def retrieve(self) -> tuple[bool, None]:
+        return False, None
+
+    def release(self) -> None:
+        pass
+
+
+def test_a_film_that_cannot_be_decoded_leaves_the_other_clips(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "v.mp4").write_bytes(b"moov")
+    clips = [Clip("v", "face", path="v.mp4"), Clip("f", "face", path="f.png")]
+    write_clips(manifest, clips)
+    monkeypatch.setattr(cv2, "VideoCapture", Damaged)
+    (made,) = make_shards(manifest, tmp_path / "s", engine="here")
+    assert made.clips == 1
+    assert "is damaged at frame 0" in made.failed[0]
+
+
 def test_faces_of_a_real_film_are_cropped(shared_data: Path, tmp_path: Path) -> None:
     film = next(iter(sorted((shared_data / "video").glob("*.mp4"))))
     clip = Clip("v", "face", path=film.name, start_s=0.0, end_s=1.0)
