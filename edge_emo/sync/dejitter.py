@@ -26,6 +26,7 @@ JUMP_NS = 250_000_000
 _CONFIRM_NS = 1_000_000_000
 _CONFIRM_CHUNKS = 4
 _SLEW_NS = 500_000_000
+_FASTEST = -0.5  # of a device's clock at twice its nominal rate; one of −1 takes no time at all
 
 
 def needs_dejitter(info: StreamInfo) -> bool:
@@ -200,7 +201,7 @@ class _Envelope:
         mean_ns = sum(x for x, _ in self._minima) / len(self._minima)
         right = next(i for i in range(1, len(hull)) if hull[i][0] >= mean_ns)
         (x0, y0), (x1, y1) = hull[right - 1], hull[right]
-        self.slope = (y1 - y0) / (x1 - x0)
+        self.slope = max((y1 - y0) / (x1 - x0), _FASTEST)
         self._height_ns = y0 - self.slope * x0
 
 

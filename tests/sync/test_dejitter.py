@@ -242,3 +242,11 @@ def test_irregular_streams_have_no_clock() -> None:
 def test_which_streams_need_it(kind: str, rate_hz: float, live: bool, expected: bool) -> None:
     info = StreamInfo(kind, rate_hz, (), "", "a device", live)  # type: ignore[arg-type]
     assert needs_dejitter(info) is expected
+
+
+def test_a_backlog_that_comes_at_one_instant_has_a_drift_that_can_be_told() -> None:
+    dejitter, arrival_ns = Dejitter(250.0), 10**9
+    for seq in range(0, 5000, 10):
+        t_ns = arrival_ns - round(10 * 1e9 / 250.0)
+        dejitter.stamp(Chunk("eeg", seq, t_ns, 250.0, np.zeros((10, 1), np.float32)))
+    assert 0 < dejitter.drift_ppm <= 1e6
