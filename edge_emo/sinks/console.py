@@ -12,6 +12,8 @@ from edge_emo.sinks.base import Sink
 from edge_emo.types import Affect, EmotionState, Prediction, StreamHealth, StreamInfo
 
 _BAR = 20
+_UNKNOWN_WIDTH = 200
+"""No terminal, or one behind a serial line, which says 0."""
 _POOR = 0.75
 """A channel of lower quality is shown by its name."""
 
@@ -115,6 +117,7 @@ def _bar(name: str, probability: float) -> str:
 
 def _width() -> int:
     try:
-        return os.get_terminal_size().columns
+        columns = os.get_terminal_size().columns
     except OSError:
-        return 200
+        columns = 0
+    return columns or _UNKNOWN_WIDTH

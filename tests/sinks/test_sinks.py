@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -131,6 +132,15 @@ def test_the_table_names_every_category(capsys: pytest.CaptureFixture[str]) -> N
     out = capsys.readouterr().out
     assert all(out.count(name) >= 2 for name in CATEGORIES)
     assert "3 dropped" in out
+
+
+def test_the_table_is_whole_on_a_serial_line_that_tells_no_width(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "get_terminal_size", lambda: os.terminal_size((0, 0)))
+    ConsoleSink(table=True).state(a_state())
+    out = capsys.readouterr().out
+    assert all(name in out for name in CATEGORIES)
 
 
 class Broken(Sink):
