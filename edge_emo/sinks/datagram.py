@@ -46,7 +46,7 @@ class DatagramSink(Sink):
         try:
             family, self._address = self._resolve()
             self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # such as a part of a name of 64 letters
             raise ConfigError(f"{self._target} is no address to send to: {error}") from error
         self._socket.setblocking(False)
 

@@ -76,6 +76,12 @@ def test_an_address_without_host_and_port_is_refused(target: str) -> None:
         UdpSink(target)
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 64, "\udce4.local"])
+def test_a_name_that_no_host_can_have_is_named(host: str) -> None:
+    with pytest.raises(ConfigError, match="no address"):
+        opened(UdpSink(f"{host}:5005"))
+
+
 def test_a_host_that_there_is_not_is_named() -> None:
     with pytest.raises(ConfigError, match="no address"):
         opened(UdpSink("no.such.host.invalid:5005"))
