@@ -15,7 +15,7 @@ from edge_emo.datasets.clips import Clip
 from edge_emo.datasets.findings import Findings
 from edge_emo.datasets.root import find_root
 from edge_emo.datasets.tree import Tree
-from edge_emo.datasets.writer import ManifestWriter
+from edge_emo.datasets.writer import ManifestWriter, settled_path
 from edge_emo.errors import DatasetError
 
 _COUNTED = ("modality", "label", "language", "gender", "split")
@@ -119,13 +119,14 @@ def prepare(
     summary = Summary(adapter.name, root, manifest, tree.findings)
     manifest.parent.mkdir(parents=True, exist_ok=True)
     part, about = (path.with_suffix(".part") for path in (manifest, about_path(manifest)))
+    settled = settled_path(part)
     try:
         _write(adapter, tree, summary, options, (part, about), told)
         _check_whole(summary, tree, options)
         about.replace(about_path(manifest))
         part.replace(manifest)
     finally:
-        for path in (part, about):
+        for path in (part, about, settled):
             with suppress(FileNotFoundError):
                 path.unlink()
     report = json.dumps(summary.to_json(), ensure_ascii=False, indent=1)

@@ -180,9 +180,14 @@ def write_made(target: Path, made: Made) -> None:
     part.replace(target)
 
 
+def settled_path(part: Path) -> Path:
+    """Return where a manifest that is being written gets its parts."""
+    return part.with_suffix(".settled")
+
+
 def _settle(path: Path, pending: array[int], parts: Mapping[int, str]) -> Counter[str]:
     counts: Counter[str] = Counter()
-    settled = path.with_suffix(".settled")
+    settled = settled_path(path)
     with (
         path.open(encoding="utf-8", newline="\n") as old,
         settled.open("w", encoding="utf-8", newline="\n") as new,

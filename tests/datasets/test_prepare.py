@@ -11,6 +11,7 @@ import pytest
 from datasets.trees import CASES
 
 from edge_emo.cli.app import main
+from edge_emo.datasets import writer
 from edge_emo.datasets.adapter import Adapter, make_adapter
 from edge_emo.datasets.catalogue import Corpus, corpora, corpus_of
 from edge_emo.datasets.clips import read_clips
@@ -48,6 +49,25 @@ def test_strict_refuses_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="findings") as raised:
         prepare(make_adapter("ravdess"), root, out, Options(strict=True))
     assert "notes.wav" in raised.value.hint
+    assert list(out.parent.iterdir()) == []
+
+
+class Full:
+    """A part that the disk has no room for."""
+
+    def __format__(self, spec: str) -> str:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_disk_that_is_full_as_parts_are_settled_keeps_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = CASES["ravdess"].plant(tmp_path / "in")
+    out = tmp_path / "out" / "r.jsonl"
+    full = Full()
+    monkeypatch.setattr(writer, "assign_parts", lambda sizes, seed: dict.fromkeys(sizes, full))
+    with pytest.raises(OSError, match="No space left"):
+        prepare(make_adapter("ravdess"), root, out)
     assert list(out.parent.iterdir()) == []
 
 
