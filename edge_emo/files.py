@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write beside and rename: nobody reads half a file, and a full disk leaves the former one.
+    """Write beside and rename: a full disk or a power cut leaves the former file, never half a one.
 
     Args:
         path: Where; an existing file is replaced.
@@ -29,6 +29,8 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
         undo.callback(part.unlink, missing_ok=True)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+            file.flush()
+            os.fsync(handle)  # else a power cut leaves the new name with nothing behind it
         part.chmod(mode)
         part.replace(path)
         undo.pop_all()

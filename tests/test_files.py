@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import resource
 import stat
 from collections.abc import Iterator
@@ -38,6 +39,21 @@ def test_a_full_disk_leaves_the_former_file_and_no_other(tmp_path: Path) -> None
         write_whole(path, bytes(1000))
     assert path.read_bytes() == b"former"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_content_is_on_the_disk_before_the_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced = tmp_path / "kept", list[bytes]()
+    path.write_bytes(b"former")
+
+    def sync(handle: int) -> None:
+        assert path.read_bytes() == b"former"
+        synced.append(os.pread(handle, 100, 0))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    write_whole(path, b"new")
+    assert (synced, path.read_bytes()) == ([b"new"], b"new")
 
 
 def test_a_regular_file_is_read_through_a_link_too(tmp_path: Path) -> None:
