@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterable, Iterator
 
 from edge_emo.drivers.capture import Capture, Delivery, Status
@@ -63,6 +64,7 @@ class Lane:
         self._inference_stage = f"{self.modality} inference"
         self._refusal = ""
         self._info: StreamInfo | None = None
+        self._asking = threading.RLock()  # a signal handler may ask inside a call
         self._rest_asked: Rest | None = None
         self._rest: Rest | None = None
         self._generation = -1
@@ -160,18 +162,23 @@ class Lane:
         """
         if self._estimator is None:
             raise ConfigError(f"no model package estimates {self.modality}")
-        replaced, rest = self._rest_asked, Rest(self._estimator, seconds, valid_s)
-        self._rest_asked = rest
+        rest = Rest(self._estimator, seconds, valid_s)
+        with self._asking:
+            replaced, self._rest_asked = self._rest_asked, rest
         if replaced is not None:
             replaced.fail(_taken_anew(self.modality))
         return rest
 
     def adopt(self, baseline: Baseline | None) -> None:
-        """Use a baseline; None forgets the one in use.
+        """Use a baseline; None forgets the one in use, and gives up one that is being taken.
+
+        Any thread may call.
 
         Raises:
             ConfigError: It does not fit the model.
         """
+        if baseline is None:
+            self._give_up_rest(ClosedError(f"the baseline of {self.modality} was erased"))
         if self._estimator is not None:
             self._estimator.adopt(baseline)
         elif baseline is not None:
@@ -230,22 +237,24 @@ class Lane:
 
     def _begin_rest(self) -> Rest | None:
         """Return the baseline that is being taken; its first window begins after it was asked."""
-        asked, self._rest_asked = self._rest_asked, None
+        with self._asking:
+            rest, asked, self._rest_asked = self._rest, self._rest_asked, None
+            self._rest = asked or (None if rest is None or rest.done else rest)
+            begun = self._rest
         if asked is not None and self._estimator is not None and self._info is not None:
-            if self._rest is not None:
-                self._rest.fail(_taken_anew(self.modality))
-            self._rest = asked
+            if rest is not None:
+                rest.fail(_taken_anew(self.modality))
             self._estimator.adopt(None)
             self._estimator.start(self._info)
-        if self._rest is not None and self._rest.done:
-            self._rest = None
-        return self._rest
+        return begun
 
     def _give_up_rest(self, error: EdgeEmoError) -> None:
-        for rest in (self._rest_asked, self._rest):
+        with self._asking:
+            given_up = (self._rest_asked, self._rest)
+            self._rest_asked = self._rest = None
+        for rest in given_up:
             if rest is not None:
                 rest.fail(error)
-        self._rest_asked = self._rest = None
 
     def _refused(self, info: StreamInfo) -> str:
         """Why the stream as it was opened now cannot feed the model; the others go on."""

@@ -312,7 +312,8 @@ class Pipeline:
         Raises:
             ConfigError: A model knows no baseline, or no window of a modality that was named, or
                 of any, could be used; the message says why, such as electrodes that are off.
-            ClosedError: The stream ended before that, or another calibration took its place.
+            ClosedError: The stream ended before that, another calibration took its place, or it
+                was erased.
         """
         session = self._live()
         chosen = modalities or tuple(session.personal())
@@ -346,7 +347,7 @@ class Pipeline:
         self._live().lane(known.modality).adopt(known)
 
     def erase_baseline(self, *modalities: Modality, path: str | Path | None = None) -> None:
-        """Forget baselines, and remove the file that one was saved to.
+        """Forget baselines, also those being taken, and remove the file that one was saved to.
 
         Args:
             modalities: Which; all when none is named.

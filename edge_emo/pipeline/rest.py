@@ -31,6 +31,7 @@ class Rest:
         self._valid_s = valid_s
         self._windows: list[Features] = []
         self._done = threading.Event()
+        self._ending = threading.RLock()  # a signal handler may give up inside a call
         self._error: EdgeEmoError | None = None
         self._baseline: Baseline | None = None
 
@@ -49,10 +50,11 @@ class Rest:
             self._finish()
 
     def fail(self, error: EdgeEmoError) -> None:
-        """Give up, unless it is taken; whoever waits is told."""
-        if not self.done:
-            self._error = error
-            self._done.set()
+        """Give up, unless it is taken; whoever waits is told. Any thread may call."""
+        with self._ending:
+            if not self.done:
+                self._error = error
+                self._done.set()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait; True when it is done."""
@@ -71,12 +73,17 @@ class Rest:
         return self._baseline
 
     def _finish(self) -> None:
+        with self._ending:
+            if not self.done:
+                self._take()
+                self._done.set()
+
+    def _take(self) -> None:
         try:
             self._baseline = self._estimator.rest(self._windows, self._valid_s)
             self._estimator.adopt(self._baseline)
         except ConfigError as error:
             self._error = error
-        self._done.set()
 
 
 def results(rests: Mapping[Modality, Rest]) -> dict[Modality, Baseline]:

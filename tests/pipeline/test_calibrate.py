@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from edge_emo.drivers.capture import Capture, Delivery
 from edge_emo.drivers.eeg.npz import NpzEeg
 from edge_emo.drivers.virtual_signals import body_signals
 from edge_emo.errors import ClosedError, ConfigError, StaleError
-from edge_emo.estimators.baseline import Baseline
+from edge_emo.estimators.base import Features
+from edge_emo.estimators.baseline import Baseline, expiry
 from edge_emo.features.eeg import FEATURES
 from edge_emo.pipeline.lane import Lane
+from edge_emo.pipeline.rest import Rest
 from edge_emo.pipeline.trace import Trace
 from edge_emo.types import Posterior, StreamInfo
 from tests.pipeline.world import EchoEstimator, ListedDriver, chunks
@@ -102,6 +105,43 @@ def test_one_who_asks_for_a_baseline_is_told_when_another_one_does() -> None:
         with pytest.raises(ClosedError, match="another baseline of eeg"):
             rest.result()
     assert not third.done
+
+
+class Keeping(EchoEstimator):
+    """Keeps the baseline that it is given."""
+
+    kept: Baseline | None = None
+
+    def rest(self, windows: Sequence[Features], valid_s: float = 1.0) -> Baseline:
+        return Baseline("eeg", self.model_id, (0.0,), (1.0,), len(windows), expiry(valid_s))
+
+    def adopt(self, baseline: Baseline | None) -> None:
+        self.kept = baseline
+
+
+def test_a_baseline_that_is_erased_while_it_is_taken_is_never_used() -> None:
+    capture = Capture(ListedDriver("eeg", []), ManualClock(), lambda _: True, lambda: None)
+    keeping = Keeping("eeg", "eeg")
+    one = Lane(capture, keeping, Trace())
+    serve(one)
+    begun = one.take_rest(0.5, 60.0)
+    serve(one)
+    asked = one.take_rest(0.5, 60.0)
+    one.adopt(None)
+    serve(one)
+    serve(one)
+    assert keeping.kept is None
+    for rest in (begun, asked):
+        with pytest.raises(ClosedError, match="baseline of eeg was erased"):
+            rest.result()
+
+
+def test_a_baseline_that_was_given_up_is_not_used_by_its_last_window() -> None:
+    keeping = Keeping("eeg", "eeg")
+    rest = Rest(keeping, 0.5, 60.0)
+    rest.fail(ClosedError("erased"))
+    rest.add([Features(0, 10**9, 1.0, {})])
+    assert keeping.kept is None
 
 
 def test_a_stream_that_no_longer_fits_its_model_leaves_no_baseline() -> None:
