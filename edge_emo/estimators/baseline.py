@@ -46,9 +46,14 @@ class Baseline:
     expires: str
 
     @property
+    def left_s(self) -> float:
+        """Seconds until it ends by the calendar, 0 or less when its time is over."""
+        return (datetime.fromisoformat(self.expires) - datetime.now(timezone.utc)).total_seconds()
+
+    @property
     def expired(self) -> bool:
         """True when its time is over."""
-        return datetime.now(timezone.utc) >= datetime.fromisoformat(self.expires)
+        return self.left_s <= 0
 
     def save(self, path: str | Path, *, consent: bool) -> None:
         """Store it in a file that only this user can read.

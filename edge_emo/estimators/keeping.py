@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from edge_emo.clock import Clock
 from edge_emo.errors import ConfigError
@@ -15,6 +16,10 @@ from edge_emo.runtime.base import LoadedModel
 class KeepingEstimator(PackagedEstimator):
     """Runs the model of one package and keeps one baseline.
 
+    The calendar says how long a baseline has left when it is adopted. From then on the time counts
+    that passes, also while the machine sleeps: a calendar that is set right at last, as without a
+    battery some time after the start, neither ends a baseline nor prolongs it.
+
     Args:
         package: The package.
         model: Its model, loaded.
@@ -26,17 +31,20 @@ class KeepingEstimator(PackagedEstimator):
         super().__init__(package, model, clock)
         self._size = size
         self._changing = threading.Lock()
-        self._baseline: Baseline | None = None
+        self._held: tuple[Baseline, int] | None = None
 
     @property
     def baseline(self) -> Baseline | None:
         """The baseline in use; None without one, and when its time is over."""
-        held = self._baseline
-        if held is None or not held.expired:
-            return held
+        held = self._held
+        if held is None:
+            return None
+        baseline, ends_ns = held
+        if since_boot_ns() < ends_ns:
+            return baseline
         with self._changing:
-            if self._baseline is held:
-                self._baseline = None
+            if self._held is held:
+                self._held = None
         return None
 
     def adopt(self, baseline: Baseline | None) -> None:
@@ -54,5 +62,15 @@ class KeepingEstimator(PackagedEstimator):
                 f"the baseline was taken for {baseline.model_id}, not for {self.model_id}",
                 hint="take a new one with this model",
             )
+        held = None if baseline is None else (baseline, _ends_ns(baseline))
         with self._changing:
-            self._baseline = baseline
+            self._held = held
+
+
+def _ends_ns(baseline: Baseline) -> int:
+    return since_boot_ns() + round(baseline.left_s * 1e9)
+
+
+def since_boot_ns() -> int:
+    """Return for how long the machine has been on, in nanoseconds, asleep or awake."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from edge_emo.clock import ManualClock
 from edge_emo.errors import ConfigError
+from edge_emo.estimators import baseline, keeping
 from edge_emo.estimators.base import Features
 from edge_emo.estimators.baseline import Baseline
 from edge_emo.estimators.resting import RestingEstimator
@@ -186,18 +189,41 @@ def test_a_long_rest_is_estimated_in_part(estimator: Told) -> None:
 
 
 @pytest.mark.parametrize("ended", [True, False])
-def test_a_baseline_adopted_while_another_is_looked_at_stays(estimator: Told, ended: bool) -> None:
-    new = estimator.rest([window(PLAIN)])
+def test_a_baseline_adopted_while_another_is_looked_at_stays(
+    estimator: Told, ended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = (estimator.rest([window(PLAIN)]) for _ in range(2))
+    estimator.adopt(old)
 
-    class Looked(Baseline):
-        @property
-        def expired(self) -> bool:
-            estimator.adopt(new)
-            return ended
+    def looked() -> int:
+        monkeypatch.undo()
+        estimator.adopt(new)
+        return sys.maxsize if ended else 0
 
-    estimator.adopt(Looked(**dataclasses.asdict(new)))
+    monkeypatch.setattr(keeping, "since_boot_ns", looked)
     told(estimator, PLAIN)
     assert estimator.baseline is new
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_a_calendar_that_is_set_right_moves_no_end(
+    estimator: Told, days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_s = 5.0
+    monkeypatch.setattr(keeping, "since_boot_ns", lambda: round(on_s * 1e9))
+    rest = estimator.rest([window(PLAIN)], valid_s=60.0)
+    estimator.adopt(rest)
+
+    class Corrected(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(days=days)
+
+    monkeypatch.setattr(baseline, "datetime", Corrected)
+    on_s += 59.0
+    assert estimator.baseline is rest
+    on_s += 2.0
+    assert estimator.baseline is None
 
 
 def test_a_baseline_may_be_erased_while_it_is_looked_at(estimator: Told) -> None:
@@ -208,13 +234,13 @@ def test_a_baseline_may_be_erased_while_it_is_looked_at(estimator: Told) -> None
         """Another thread erases the baseline once it was found to be there."""
 
         @property
-        def _baseline(self) -> Baseline | None:
+        def _held(self) -> tuple[Baseline, int] | None:
             held, self.held = self.held, None
             return held
 
-        @_baseline.setter
-        def _baseline(self, baseline: Baseline | None) -> None:
-            self.held = baseline
+        @_held.setter
+        def _held(self, held: tuple[Baseline, int] | None) -> None:
+            self.held = held
 
     other = Erasing(package(), Echo(), ManualClock())
     other.adopt(rest)
