@@ -101,7 +101,8 @@ class Lane:
         """
         if finished:
             return str(self.capture.error or "the source has ended")
-        return str(self.capture.error) if self.capture.status is Status.LOST else None
+        error = self.capture.error  # it may come back meanwhile
+        return str(error) if error and self.capture.status is Status.LOST else None
 
     def stamp(self, delivery: Delivery, now_ns: int) -> Chunk:
         """Return the delivered chunk with its time corrected, and note its health."""

@@ -10,7 +10,7 @@ import pytest
 
 from edge_emo.clock import Clock, ManualClock, ReplayClock
 from edge_emo.drivers.base import Driver
-from edge_emo.drivers.capture import Capture
+from edge_emo.drivers.capture import Capture, Status
 from edge_emo.errors import ConfigError, DeviceLostError, RecordingError
 from edge_emo.estimators.base import Estimator, Features
 from edge_emo.fusion.pooling import PooledFusion
@@ -430,3 +430,9 @@ def test_a_replay_with_a_speed_gives_the_same_states_when_they_are_due() -> None
     assert [state.t_ns for state in states] == passed_ns
     assert states == Bench({"eeg": eeg, "microphone": late}, estimators, ReplayClock()).states()
     assert passed_ns[-1] == SECOND
+
+
+def test_a_device_that_comes_back_as_it_is_asked_for_is_not_gone_for_no_reason() -> None:
+    capture = Capture(ListedDriver("eeg", []), ManualClock(), lambda _: True, lambda: None)
+    capture.status, capture.error = Status.LOST, None
+    assert Lane(capture, None, Trace()).gone(finished=False) is None
