@@ -27,7 +27,10 @@ from edge_emo.types import Chunk, StreamInfo
 _log = logging.getLogger(__name__)
 
 BACK_OFF_S = (0.5, 1.0, 2.0, 5.0, 10.0)
-"""Default waits between attempts to reconnect, seconds; the last one repeats."""
+"""Default waits between attempts to reconnect, seconds; the last one repeats.
+
+A device that opens and is lost within the last one is tried no more often than one that is away.
+"""
 
 
 class Status(enum.Enum):
@@ -161,19 +164,26 @@ class Capture:
     def _serve(self) -> None:
         attempt = 0
         while not self._stop.is_set():
+            opened_ns: int | None = None
             try:
                 self.info = self._open()
-                attempt = 0
+                opened_ns = self._clock.now_ns()
                 self._read_all(self.info)
             except Exception as error:  # whatever a driver raises, its stream says so
                 self.error = self._explained(error)
                 if not self._may_retry(self.error):
                     self.status = Status.FAILED
                     return
+                attempt = 0 if self._lasted(opened_ns) else attempt
                 self._back_off(attempt)
                 attempt += 1
             else:
                 return
+
+    def _lasted(self, opened_ns: int | None) -> bool:
+        """Tell whether the device stayed for longer than the longest wait for it."""
+        longest_ns = round(self._back_off_s[-1] * 1e9)
+        return opened_ns is not None and self._clock.now_ns() - opened_ns > longest_ns
 
     def _open(self) -> StreamInfo:
         info = self.driver.open(self._clock)

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from edge_emo.clock import Clock, MonotonicClock
+from edge_emo.clock import Clock, ManualClock, MonotonicClock
 from edge_emo.drivers.base import Driver
 from edge_emo.drivers.capture import Capture, Delivery, Status
 from edge_emo.errors import (
@@ -85,6 +85,41 @@ def test_a_lost_device_is_opened_again_and_counted() -> None:
     assert capture.reconnects == 1
     assert capture.status is Status.ENDED
     assert driver.closed >= 2
+
+
+class Brief(ScriptedEeg):
+    """A device that is lost some seconds after each time it is opened."""
+
+    def __init__(self, clock: ManualClock, *lasts_s: float) -> None:
+        lost: Script = [DeviceLostError("unplugged")]
+        super().__init__(*[[*lost] for _ in lasts_s], [None])
+        self.clock, self.lasts_s = clock, [*lasts_s, 0.0]
+
+    def read(self, timeout_s: float) -> Chunk | None:
+        self.clock.advance(self.lasts_s.pop(0))
+        return super().read(timeout_s)
+
+
+class Waits(threading.Event):
+    """Keeps for how long somebody would have waited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited_s: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited_s.append(timeout)
+        return False
+
+
+def test_a_device_that_is_lost_right_after_it_came_back_is_tried_ever_less_often() -> None:
+    clock, done, waits = ManualClock(), threading.Event(), Waits()
+    driver = Brief(clock, 0.0, 0.1, 1.0, 11.0, 0.0)
+    capture = Capture(driver, clock, lambda _: True, done.set)
+    capture._stop = waits
+    capture.start()
+    assert done.wait(10)
+    assert waits.waited_s == [0.5, 1.0, 2.0, 0.5, 1.0]
 
 
 def test_a_missing_device_is_an_error_at_once() -> None:
