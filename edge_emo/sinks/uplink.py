@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import logging
+import math
 import secrets
 import select
 import socket
@@ -293,13 +294,16 @@ class Uplink:
         if opened is None:  # lost while it was written to
             return
         unread = isinstance(opened, ssl.SSLSocket) and opened.pending() > 0  # select misses it
-        writing = [opened] if client.want_write() else []
-        ready = select.select([opened, self._woken], writing, [], 0.0 if unread else timeout_s)
-        if self._woken in ready[0]:
+        poll = select.poll()  # select takes no file beyond the 1024th of a process
+        poll.register(self._woken, select.POLLIN)
+        poll.register(opened, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
+        ready = dict(poll.poll(0 if unread else math.ceil(timeout_s * 1000)))
+        events = ready.get(opened.fileno(), 0)
+        if self._woken.fileno() in ready:
             self._woken.recv(4096)
-        if unread or opened in ready[0]:
+        if unread or events & ~select.POLLOUT:  # also what has hung up
             client.loop_read()
-        if opened in ready[1]:
+        if events & select.POLLOUT:
             client.loop_write()
         client.loop_misc()
 

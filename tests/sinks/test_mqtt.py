@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import json
 import logging
+import os
+import resource
 import socket
 import subprocess
 import sys
@@ -54,6 +56,18 @@ def test_every_state_arrives_whole_between_online_and_offline(
         assert write(at(broker), [a_state(seq) for seq in range(3)]).error is None
         heard = [hub.next() for _ in range(5)]
     assert heard == [ONLINE, *map(as_heard, range(3)), OFFLINE]
+
+
+def test_states_arrive_from_a_process_that_holds_many_files(begin: Callable[..., Broker]) -> None:
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most < 1300:
+        pytest.skip(f"this user may open {most} files; ulimit -n 2048")
+    broker = begin("virtual")
+    with Hub(broker) as hub, contextlib.ExitStack() as held:
+        for _ in range(1100):
+            held.enter_context(Path(os.devnull).open("rb"))
+        assert write(at(broker), [a_state(0)]).error is None
+        assert [hub.next() for _ in range(3)] == [ONLINE, as_heard(0), OFFLINE]
 
 
 @both
