@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge_emo.config import Streams
 from edge_emo.errors import UnavailableError
+from edge_emo.files import is_file
 from edge_emo.vendor import VENDORS
 
 ASSETS = Path(__file__).resolve().parent / "assets"
@@ -26,15 +27,17 @@ def portrait() -> Path:
     """Return the path of the portrait, without importing the package that carries it.
 
     Raises:
-        UnavailableError: matplotlib is not installed.
+        UnavailableError: matplotlib is not installed, or without its sample data.
     """
+    words = "the demonstration needs the portrait in matplotlib's sample data"
     spec = importlib.util.find_spec("matplotlib")
     if spec is None or spec.origin is None:
-        raise UnavailableError(
-            "the demonstration needs the portrait in matplotlib's sample data",
-            hint=VENDORS["matplotlib"].install,
-        )
-    return Path(spec.origin).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
+        raise UnavailableError(words, hint=VENDORS["matplotlib"].install)
+    path = Path(spec.origin).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
+    if not is_file(path):  # as a distribution of Linux packs it
+        hint = "pip install --ignore-installed matplotlib"
+        raise UnavailableError(f"{words}: no {path}", hint=hint)
+    return path
 
 
 def demo_streams(seed: int = 7) -> Streams:
