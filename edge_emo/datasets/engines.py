@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
-from edge_emo.errors import ConfigError
+from edge_emo.errors import ConfigError, EdgeEmoError
 from edge_emo.vendor import load
 
 Piece = TypeVar("Piece")
@@ -28,6 +29,7 @@ def run_pieces(
 
     Raises:
         ConfigError: No such engine.
+        EdgeEmoError: The system ended a process.
         UnavailableError: Ray is not installed.
     """
     name, _, rest = engine.partition(":")
@@ -51,6 +53,11 @@ def _in_processes(
         try:
             for future in as_completed(futures):
                 yield future.result()
+        except BrokenProcessPool as error:
+            raise EdgeEmoError(
+                f"a worker of {workers} was ended by the system, most likely for want of memory",
+                hint=f"take fewer: processes:{max(1, workers // 2)}; what is done is kept",
+            ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import wave
 from pathlib import Path
@@ -17,7 +18,7 @@ from edge_emo.cli.app import main
 from edge_emo.datasets.clips import Clip, write_clips
 from edge_emo.datasets.engines import run_pieces
 from edge_emo.datasets.features import Parameters
-from edge_emo.errors import ConfigError, DatasetError
+from edge_emo.errors import ConfigError, DatasetError, EdgeEmoError
 
 if importlib.util.find_spec("pyarrow") is None:
     pytest.skip("pip install 'edge-emo[datasets]'", allow_module_level=True)
@@ -176,6 +177,12 @@ def test_sound_of_an_odd_rate_is_left_out(tmp_path: Path) -> None:
     assert [(shard.clips, shard.failed) for shard in made] == [
         (1, ("clip b: sound at 900 Hz cannot be converted to 16000 Hz",))
     ]
+
+
+def test_a_worker_that_the_system_ends_is_told_of() -> None:
+    with pytest.raises(EdgeEmoError, match="for want of memory") as raised:
+        list(run_pieces(os._exit, [9], "processes:2"))
+    assert "processes:1" in raised.value.hint
 
 
 def test_unknown_engines_are_refused() -> None:
