@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,18 +61,24 @@ def create_estimator(
     check_license_policy(package, license_policy)
     (signatures or Signatures()).check(package)
     refuse_detector(package)
-    finder = None
-    if package.modality == "face":
-        finder = load_face_detector(
-            face_detector,
-            backend=backend,
-            threads=threads,
-            extra_dirs=extra_dirs,
-            license_policy=license_policy,
-            signatures=signatures,
-        )
-    model = load_model(package, backend=backend, threads=threads)
-    return build_estimator(package, model, clock, finder, faces)
+    with contextlib.ExitStack() as undo:
+        finder = None
+        if package.modality == "face":
+            finder = load_face_detector(
+                face_detector,
+                backend=backend,
+                threads=threads,
+                extra_dirs=extra_dirs,
+                license_policy=license_policy,
+                signatures=signatures,
+            )
+        if finder is not None:
+            undo.callback(finder.close)
+        model = load_model(package, backend=backend, threads=threads)
+        undo.callback(model.close)
+        estimator = build_estimator(package, model, clock, finder, faces)
+        undo.pop_all()
+    return estimator
 
 
 def build_estimator(

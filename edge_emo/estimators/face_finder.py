@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -146,9 +147,15 @@ def load_face_detector(
     check_license_policy(package, license_policy)
     trusted = signatures or Signatures()
     trusted.check(package)
-    landmarks = _load_landmarks(package, backend, threads, license_policy, trusted)
-    model = load_model(package, backend=backend, threads=threads)
-    return PackagedDetector(package, model, landmarks)
+    with contextlib.ExitStack() as undo:
+        landmarks = _load_landmarks(package, backend, threads, license_policy, trusted)
+        if landmarks is not None:
+            undo.callback(landmarks.close)
+        model = load_model(package, backend=backend, threads=threads)
+        undo.callback(model.close)
+        detector = PackagedDetector(package, model, landmarks)
+        undo.pop_all()
+    return detector
 
 
 def _load_landmarks(

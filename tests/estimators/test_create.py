@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 
 from edge_emo.clock import ManualClock
 from edge_emo.errors import ModelError, ModelNotFoundError
+from edge_emo.estimators import create, face_finder
 from edge_emo.estimators.create import ESTIMATORS, create_estimator
+from edge_emo.estimators.face_finder import load_face_detector
 from edge_emo.manifest import ModelPackage, list_packages
 from edge_emo.runtime.choose import load_model
 from edge_emo.runtime.probe import probe_backend
@@ -50,6 +53,44 @@ def test_the_licence_is_checked_before_anything_is_loaded(folder: Path) -> None:
 def test_an_unknown_package_is_not_found(folder: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="'nope'"):
         create_estimator("nope", ManualClock(), extra_dirs=[folder])
+
+
+class Kept:
+    """A model, or what finds faces, that knows how often it was closed."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def refuse(*_: object, **__: object) -> NoReturn:
+    raise ModelError("it does not run here")
+
+
+def test_what_was_loaded_is_closed_when_the_model_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    finder, model = Kept(), Kept()
+    monkeypatch.setattr(create, "load_face_detector", lambda *_, **__: finder)
+    monkeypatch.setattr(create, "load_model", lambda *_, **__: model)
+    monkeypatch.setattr(create, "build_estimator", refuse)
+    with pytest.raises(ModelError, match="does not run"):
+        create_estimator("face", ManualClock())
+    assert (finder.closed, model.closed) == (1, 1)
+
+
+def test_what_was_loaded_is_closed_when_the_detector_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    landmarks, detector = Kept(), Kept()
+    models = iter([landmarks, detector])
+    monkeypatch.setattr(face_finder, "load_model", lambda *_, **__: next(models))
+    monkeypatch.setattr(face_finder, "PackagedDetector", refuse)
+    with pytest.raises(ModelError, match="does not run"):
+        load_face_detector()
+    assert (landmarks.closed, detector.closed) == (1, 1)
 
 
 @pytest.mark.parametrize("package", SHIPPED, ids=lambda package: package.id)
