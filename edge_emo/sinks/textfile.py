@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TextIO
 
 from edge_emo.clock import Clock
@@ -53,13 +53,18 @@ def open_text(target: str) -> TextIO:
     if target == "-":
         return sys.stdout
     try:
-        return Path(target).open("x", encoding="utf-8", newline="")
+        return open(target, "x", encoding="utf-8", newline="", opener=_at_the_end)
     except FileExistsError:
         raise ConfigError(
             f"{target} exists already", hint="choose another name; nothing is overwritten"
         ) from None
     except OSError as error:
         raise ConfigError(f"cannot write {target}: {error}") from error
+
+
+def _at_the_end(path: str, flags: int) -> int:
+    """Open to append: a file that is emptied to make room goes on at its beginning."""
+    return os.open(path, flags | os.O_APPEND, 0o666)
 
 
 def close_text(file: TextIO | None) -> None:

@@ -69,6 +69,21 @@ def test_json_lines_hold_every_field(tmp_path: Path) -> None:
     assert [state_from_json(json.loads(line)) for line in lines] == [a_state(0), a_state(1)]
 
 
+@pytest.mark.parametrize("name", ["jsonl", "csv"])
+def test_a_file_that_is_emptied_while_it_is_written_goes_on_at_its_beginning(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "states"
+    sink = construct(SINKS.load(name), Address.parse(f"{name}:{path}"))
+    sink.open(STREAMS, ManualClock())
+    sink.state(a_state(0))
+    os.truncate(path, 0)  # as logrotate does with copytruncate
+    sink.state(a_state(1))
+    sink.close()
+    (line,) = path.read_bytes().splitlines()
+    assert b"\0" not in line
+
+
 def test_csv_has_the_same_columns_always(tmp_path: Path) -> None:
     path = tmp_path / "states.csv"
     nothing = EmotionState(0, 1, 0, None, None, None, reason="no face")
