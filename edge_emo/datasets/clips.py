@@ -96,7 +96,7 @@ def iter_clips(manifest: str | Path) -> Iterator[Clip]:
 def write_clips(manifest: str | Path, clips: Iterable[Clip]) -> None:
     """Write a manifest of clips, every key on every line in the documented order.
 
-    ``context`` is written where there is one.
+    ``context`` is written where there is one. A full disk leaves the former file.
 
     Raises:
         DatasetError: A value cannot be; nothing is written.
@@ -104,7 +104,12 @@ def write_clips(manifest: str | Path, clips: Iterable[Clip]) -> None:
     lines = []
     for number, clip in enumerate(clips, start=1):
         lines.append(clip_line(clip, f"{manifest}:{number}"))
-    Path(manifest).write_text("".join(lines), encoding="utf-8")
+    part = Path(manifest).with_suffix(".part")
+    try:
+        part.write_text("".join(lines), encoding="utf-8")
+        part.replace(manifest)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def clip_line(clip: Clip, where: str) -> str:

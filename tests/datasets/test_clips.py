@@ -8,6 +8,7 @@ import pytest
 
 from edge_emo.datasets.clips import Clip, read_clips, write_clips
 from edge_emo.errors import DatasetError
+from tests.test_files import full_disk
 
 ROW: dict[str, Any] = {
     "clip": "c/1", "corpus": "c", "modality": "voice", "path": "c/1.wav",
@@ -28,6 +29,15 @@ def manifest(folder: Path, *rows: dict[str, Any] | str) -> Path:
 def test_every_key_arrives(tmp_path: Path) -> None:
     (clip,) = read_clips(manifest(tmp_path, ROW))
     assert {key: getattr(clip, key) for key in ROW} == ROW
+
+
+def test_a_full_disk_leaves_the_former_manifest(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text("former")
+    with full_disk(), pytest.raises(OSError, match="too large"):
+        write_clips(path, [Clip("a", "text", text="x" * 1000)])
+    assert path.read_text() == "former"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
