@@ -291,9 +291,10 @@ class Pipeline:
     ) -> dict[Modality, Baseline]:
         """Take the baseline of a person who rests now, and use it from then on.
 
-        Blocks for about ``seconds`` of the streams' time; states go on meanwhile, without any
-        baseline. It stays in memory until the pipeline closes, :meth:`erase_baseline` is called
-        or its time is over. To keep it: ``baseline.save(path, consent=True)``.
+        Blocks for about ``seconds`` of the streams' time, of which what is muted or lost is no
+        part; states go on meanwhile, without any baseline. It stays in memory until the pipeline
+        closes, :meth:`erase_baseline` is called or its time is over. To keep it:
+        ``baseline.save(path, consent=True)``.
 
         Models of body signals read the baseline. What a model says of a voice or a face is moved
         by half of what it says at rest, in which the person speaks evenly. It counts for

@@ -13,6 +13,9 @@ from edge_emo.types import Modality
 
 _log = logging.getLogger(__name__)
 
+_APART_NS = 3_000_000_000
+"""Frames that are further apart leave a hole, as long as a device may be silent."""
+
 
 class Rest:
     """Gathers the windows of some seconds, and has the estimator use their mean.
@@ -21,7 +24,7 @@ class Rest:
 
     Args:
         estimator: Of the stream.
-        seconds: How much originating time the windows must span.
+        seconds: How much originating time the windows must cover.
         valid_s: Seconds until the baseline ends.
     """
 
@@ -30,6 +33,8 @@ class Rest:
         self._span_ns = round(seconds * 1e9)
         self._valid_s = valid_s
         self._windows: list[Features] = []
+        self._covered_ns = 0
+        self._end_ns: int | None = None
         self._done = threading.Event()
         self._ending = threading.RLock()  # a signal handler may give up inside a call
         self._error: EdgeEmoError | None = None
@@ -42,11 +47,10 @@ class Rest:
 
     def add(self, windows: Sequence[Features]) -> None:
         """Take windows in their order; the last one that is needed ends it."""
-        self._windows += windows
-        if not self._windows:
-            return
-        newest = self._windows[-1]
-        if newest.t_ns + newest.duration_ns - self._windows[0].t_ns >= self._span_ns:
+        for window in windows:
+            self._windows.append(window)
+            self._cover(window)
+        if self._covered_ns >= self._span_ns:
             self._finish()
 
     def fail(self, error: EdgeEmoError) -> None:
@@ -71,6 +75,15 @@ class Rest:
             raise self._error
         assert self._baseline is not None, "wait for it first"
         return self._baseline
+
+    def _cover(self, window: Features) -> None:
+        """Count the time that a window adds; what was muted or lost before it is none."""
+        end_ns = window.t_ns + window.duration_ns
+        begin_ns = window.t_ns
+        if self._end_ns is not None:
+            begin_ns = max(self._end_ns, end_ns - max(window.duration_ns, _APART_NS))
+        self._covered_ns += max(0, end_ns - begin_ns)
+        self._end_ns = max(end_ns, begin_ns)
 
     def _finish(self) -> None:
         with self._ending:

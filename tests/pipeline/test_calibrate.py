@@ -144,6 +144,22 @@ def test_a_baseline_that_was_given_up_is_not_used_by_its_last_window() -> None:
     assert keeping.kept is None
 
 
+@pytest.mark.parametrize("duration_s", [0.0, 0.5, 2.0])
+def test_what_was_lost_or_muted_is_no_part_of_a_rest(duration_s: float) -> None:
+    rest = Rest(Keeping("eeg", "eeg"), 10.0, 60.0)
+
+    def add(begin_s: int, end_s: int) -> None:
+        duration_ns = round(duration_s * 1e9)
+        for t_s in range(begin_s, end_s):
+            rest.add([Features(t_s * 10**9, duration_ns, 1.0, {})])
+
+    add(0, 4)
+    add(600, 602)
+    assert not rest.done
+    add(602, 610)
+    assert rest.done
+
+
 def test_a_stream_that_no_longer_fits_its_model_leaves_no_baseline() -> None:
     one = lane()
     serve(one)
