@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import socket
@@ -56,11 +57,9 @@ class DatagramSink(Sink):
             return
         data = json.dumps(state_to_json(state)).encode()
         try:
-            self._socket.sendto(data, self._address)
+            self._heard = self._send(self._socket, data)
         except OSError as error:  # nobody listens, or the listener is slow
             self._miss(error)
-        else:
-            self._heard = True
 
     def close(self) -> None:
         """Close the socket."""
@@ -71,6 +70,11 @@ class DatagramSink(Sink):
     @abstractmethod
     def _resolve(self) -> tuple[int, Any]:
         """Return the family of the socket and the address in its form."""
+
+    def _send(self, opened: socket.socket, data: bytes) -> bool:
+        """Send a datagram; tell whether nothing is known against its arrival."""
+        opened.sendto(data, self._address)
+        return True
 
     def _miss(self, error: OSError) -> None:
         self.lost += 1
@@ -96,10 +100,47 @@ class UdpSink(DatagramSink):
             raise ConfigError(f"udp:{target} names no port", hint="udp:127.0.0.1:5005")
         self._host, self._port = host.strip("[]"), int(port)
 
+    def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
+        """Make the socket, and have the system tell when nobody took a datagram.
+
+        Raises:
+            ConfigError: There is no such address.
+        """
+        super().open(streams, clock)
+        if self._socket is not None:
+            self._socket.setsockopt(*_TELL[self._socket.family], 1)
+
+    def _send(self, opened: socket.socket, data: bytes) -> bool:
+        """Send a datagram; an error that came back for one before it is counted first."""
+        try:
+            return super()._send(opened, data)
+        except OSError as error:
+            if not _came_back(opened):
+                raise
+            self._miss(error)
+            super()._send(opened, data)
+            return False
+
     def _resolve(self) -> tuple[int, Any]:
         found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
         family, _, _, _, address = found[0]
         return family, address
+
+
+_TELL = {  # IP_RECVERR and IPV6_RECVERR, which Python names from 3.14 on
+    socket.AF_INET: (socket.IPPROTO_IP, 11),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 25),
+}
+
+
+def _came_back(opened: socket.socket) -> bool:
+    """Forget what the network answered to datagrams; tell whether it answered at all."""
+    answered = False
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            opened.recvmsg(1, 512, socket.MSG_ERRQUEUE)
+            answered = True
+    return answered
 
 
 class UnixSink(DatagramSink):

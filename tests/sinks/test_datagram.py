@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import socket
@@ -56,6 +57,41 @@ def test_a_listener_may_come_and_go(tmp_path: Path, caplog: pytest.LogCaptureFix
     sink.state(a_state(3))
     sink.close()
     assert sink.lost == 3
+
+
+@pytest.mark.parametrize(
+    ("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+)
+def test_what_nobody_takes_over_udp_is_counted_and_told_of_once(
+    family: socket.AddressFamily, host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as bound:
+            bound.bind((host, 0))
+            port = bound.getsockname()[1]
+    except OSError as error:
+        pytest.skip(f"this machine has no {host}: {error}")
+    sink = opened(UdpSink(f"[{host}]:{port}"))
+    with caplog.at_level(logging.WARNING):
+        for seq in range(4):
+            sink.state(a_state(seq))
+    assert sink.lost == 3  # what became of the last one is known when the next is sent
+    assert caplog.text.count("takes no states") == 1
+    with socket.socket(family, socket.SOCK_DGRAM) as bound:
+        bound.bind((host, port))
+        bound.settimeout(10)
+        for seq in (4, 5):
+            sink.state(a_state(seq))
+            assert json.loads(bound.recv(65536))["seq"] == seq
+    assert sink.lost == 4
+    sink.close()
+
+
+def test_a_datagram_that_is_too_long_is_counted_once() -> None:
+    sink = opened(UdpSink("127.0.0.1:9"))
+    sink.state(dataclasses.replace(a_state(0), reason="x" * 70_000))
+    sink.close()
+    assert sink.lost == 1
 
 
 def test_a_listener_that_reads_nothing_holds_nobody_up(tmp_path: Path) -> None:
