@@ -4,15 +4,17 @@
     python tools/train/face.py --data DIR --checkpoint build/train/face.pt
 
 ``--data`` is the folder that holds ``fer2013plus/``, ``diffusionfer/`` and ``detection/``.
-Without a step, ``export`` and ``measure`` run:
+Without a step, the first three run:
 
 - ``export``: the checkpoint → ``face-expression-small`` and ``face-fer2013-small`` below
   ``--out``, int8 files included
 - ``measure``: figures of PublicTest and of held-out synthetic faces into the packages
+- ``far``: figures of those pictures of PublicTest of which Training has no near copy
 - ``latency``: time on this machine's backends into the packages
 - ``manifest``: the test pictures and manifests of clips into ``--out``
 
-PublicTest is read for the last three only. Validation data are a part of Training.
+PublicTest is read by ``measure``, ``far`` and ``manifest`` only. Validation data are a part of
+Training.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ from edge_emo.types import CATEGORIES
 
 TEST = "FER2013 PublicTest, FER+ majority"
 TEST_FER2013 = "FER2013 PublicTest, FER2013 labels"
+FAR = ", less near copies of training pictures"
 TEST_SYNTHETIC = "DiffusionFER, held-out runs"
 VOTED, PUBLISHED = "face-expression-small", "face-fer2013-small"
 MOST_LOST = 0.005
@@ -57,7 +60,7 @@ JUDGED = 20000
 CALIBRATION_PICTURES = 400
 MAIN = ("tflite", "onnx")
 """Formats of the files whose figures are taken on every test part."""
-STEPS = ("export", "measure", "latency", "manifest")
+STEPS = ("export", "measure", "far", "latency", "manifest")
 LIFTS = tuple(round(0.02 * k, 2) for k in range(16))
 MOST_PAID = 0.001
 """Accuracy that lifting rare categories may cost on validation data."""
@@ -93,10 +96,11 @@ def main() -> None:
     """Run one step."""
     given = _parser().parse_args()
     torch.set_num_threads(given.threads)
-    for step in STEPS[:2] if given.step == "all" else [given.step]:
+    for step in STEPS[:3] if given.step == "all" else [given.step]:
         {
             "export": lambda: export_packages(given.data, given.checkpoint, given.out),
             "measure": lambda: measure(given.data, given.out),
+            "far": lambda: measure_far(given.data, given.out),
             "latency": lambda: add_latency(given.out),
             "manifest": lambda: write_manifests(given.data, given.out),
         }[step]()
@@ -218,6 +222,16 @@ def measure(data: Path, models: Path) -> None:
     export.add_metrics(folder, {"robustness": {"what": face_words.FAULTS, "rows": rows}})
 
 
+def measure_far(data: Path, models: Path) -> None:
+    """Take the figures of those pictures of PublicTest of which Training has no near copy."""
+    with tempfile.TemporaryDirectory() as place:
+        write_manifests(data, Path(place))
+        _measure(models / VOTED, TEST + FAR, Path(place) / "voted" / "far.jsonl", MAIN)
+        _measure(
+            models / PUBLISHED, TEST_FER2013 + FAR, Path(place) / "published" / "far.jsonl", MAIN
+        )
+
+
 def _measure(
     folder: Path, split: str, manifest: Path, formats: Sequence[str] = tuple(latency.RUNS)
 ) -> None:
@@ -246,15 +260,19 @@ def add_latency(models: Path) -> None:
 def write_manifests(data: Path, folder: Path) -> None:
     """Write test pictures and manifests of clips below ``voted published synthetic``.
 
+    ``far.jsonl`` of the first two leaves out near copies of training pictures.
+
     Args:
         data: Holds the corpora.
         folder: Made when absent.
     """
-    for name, faces in (
-        ("voted", face_data.read(data, "PublicTest")),
-        ("published", face_data.read_published(data, "PublicTest")),
-    ):
-        _write(folder / name, faces.images, [_clip(faces, i) for i in range(len(faces.names))])
+    for name, read in (("voted", face_data.read), ("published", face_data.read_published)):
+        faces = read(data, "PublicTest")
+        clips = [_clip(faces, i) for i in range(len(faces.names))]
+        _write(folder / name, faces.images, clips)
+        copies = face_data.are_copies(faces, face_data.read_published(data, "Training"))
+        far = (clip for clip, copy in zip(clips, copies, strict=True) if not copy)
+        write_clips(folder / name / "far.jsonl", far)
     rows = face_pool.load(data).valid_synthetic
     _write(folder / "synthetic", rows.images, [_synthetic(rows, i) for i in range(len(rows.mouth))])
 
