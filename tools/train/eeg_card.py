@@ -41,8 +41,8 @@ WORDS = {
         "Rest came before arithmetic in every recording, so drowsiness and time are confounded "
         "with load.",
         "The bands weigh alpha, which closed eyes raise: rest with open eyes may look like load.",
-        "One laboratory, one amplifier, young adults. Other references and montages were only "
-        "simulated from the same recordings; no other headset was tested.",
+        "One laboratory, one amplifier, young adults. Other montages were only "
+        "taken from the same recordings; no other reference and no other headset was tested.",
         "Felt arousal is not mental load: on DASPS (anxious situations, 14 channels) nets trained "
         "on it tell nothing, and this package little; see Felt arousal and valence.",
         "With 4 channels, and with a baseline over 30 s, probabilities are less well calibrated.",

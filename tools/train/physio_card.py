@@ -41,7 +41,8 @@ WORDS = {
         "Rest came first in every recording, so drift of the electrodes is confounded with stress "
         "in part; rest after the tasks counts as baseline for that reason.",
         "One wrist band, one laboratory, 23 people: the intervals are wide.",
-        "A third of the minutes of a wrist pulse has too few plausible beats for variability.",
+        "In half of the minutes a wrist pulse is not steady, and heart rate is rougher there; "
+        "training, below, has the shares and the errors.",
     ],
 }
 LICENCE = {
