@@ -247,6 +247,8 @@ class Link:
         while not self._stop.is_set() and session.phase is not Phase.FAILED:
             self._step(session, port)
             was_up = was_up or session.phase is Phase.UP
+        for event in session.poll(self.clock.now_ns()):  # a loss that a writer met after the step
+            self._tell(event)
         if session.failure is not None:
             self._lost(session.failure)
         return was_up

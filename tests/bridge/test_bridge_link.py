@@ -196,6 +196,33 @@ def test_a_link_that_fails_in_any_way_is_lost_for_its_readers(board: Board) -> N
     release(link)
 
 
+def test_a_loss_that_a_writer_meets_is_told_to_the_readers(board: Board) -> None:
+    """It is met between two steps of the link's thread: here, by a listener."""
+    link = Link(board.path, MonotonicClock(), LinkSettings())
+    changes: queue.Queue[LinkChange] = queue.Queue()
+    once = iter([True])
+
+    def fail(data: bytes) -> None:
+        raise OSError("unplugged")
+
+    def lose(event: Event) -> None:
+        if isinstance(event, LinkChange):
+            changes.put(event)
+            if event.up and next(once, False):
+                link._port.write = fail  # type: ignore[method-assign,union-attr]
+                link.configure(brightness=1)
+
+    link.listen(lose)
+    link.start()
+    try:
+        first, second, third = (changes.get(timeout=10) for _ in range(3))
+    finally:
+        link.stop()
+    assert (first.up, second.up, third.up) == (True, False, True)
+    assert "unplugged" in second.reason
+    assert link.status.reconnects == 1
+
+
 def test_samples_are_the_boards_counts_in_its_units(physio: BridgePhysio) -> None:
     info = physio.open(MonotonicClock())
     assert (info.channels, info.rate_hz, info.unit) == (("bvp", "eda"), 100.0, "physical")
