@@ -27,6 +27,8 @@ from edge_emo.types import EmotionState
 BACK_OFF_S = (0.1, 0.2, 0.5)
 """Waits between attempts to reach a lost board, seconds; the last one repeats."""
 
+_LONGEST_S = 3600.0
+_FASTEST_HZ = 1000.0
 _OPEN_S = 10.0  # importing pyserial and protobuf, and opening a port, on the slowest of boards
 _log = logging.getLogger(__name__)
 _LEVELS = {"debug": logging.DEBUG, "warning": logging.WARNING, "error": logging.ERROR}
@@ -42,11 +44,23 @@ class LinkSettings:
         baud: Bits per second; USB ports ignore it.
         timeout_s: How long a board may take to answer the greeting.
         rate_hz: Most states a second.
+
+    Raises:
+        ConfigError: One of them is out of range.
     """
 
     baud: int = 115_200
     timeout_s: float = 3.0
     rate_hz: float = 20.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no port can do; a board greeted for no time never answers."""
+        if self.baud < 1:
+            raise ConfigError(f"baud = {self.baud} is not above 0")
+        if not 0 < self.timeout_s <= _LONGEST_S:
+            raise ConfigError(f"timeout_s = {self.timeout_s} is not in 0 … {_LONGEST_S:g}")
+        if not 0 < self.rate_hz <= _FASTEST_HZ:
+            raise ConfigError(f"rate_hz = {self.rate_hz} is not in 0 … {_FASTEST_HZ:g}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,6 @@ class BridgeSink(Sink):
         baud: int = 115_200,
         timeout_s: float = 3.0,
     ) -> None:
-        if not 0 < rate_hz <= 1000:
-            raise ConfigError(f"rate_hz = {rate_hz} is not in 0 … 1000")
         if brightness is not None and not 0 <= brightness <= 1:
             raise ConfigError(f"brightness = {brightness} is not in 0 … 1")
         self._target = check_target(target)

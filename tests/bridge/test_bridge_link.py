@@ -101,6 +101,17 @@ def test_wrong_options_are_refused(address: str) -> None:
         construct(SINKS.load("bridge"), Address.parse(address))
 
 
+@pytest.mark.parametrize(
+    "option", ["timeout_s=0", "timeout_s=-1", "timeout_s=1e300", "baud=0", "baud=-9600"]
+)
+@pytest.mark.parametrize("made", [BridgeSink, BridgePhysio])
+def test_a_port_that_could_never_answer_is_refused(
+    made: type[BridgeSink | BridgePhysio], option: str
+) -> None:
+    with pytest.raises(ConfigError, match=option.partition("=")[0]):
+        construct(made, Address.parse(f"bridge:x?{option}"))
+
+
 def test_a_link_whose_listener_fails_greets_the_board_again(
     board: Board, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -42,7 +42,7 @@ class BridgePhysio(Driver):
         timeout_s: How long the board may take to answer.
 
     Raises:
-        ConfigError: The target names no port.
+        ConfigError: The target names no port, or an option is out of range.
     """
 
     kind = "physio"
