@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from edge_emo.cli.say import leave, say
 from edge_emo.errors import (
     ConfigError,
     DeviceError,
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         leave_stdout()
     except OSError as error:
-        print(f"edge-emo: {error}", file=sys.stderr)
+        say(f"edge-emo: {error}")
         leave_stdout()
         return code or FAILED
     return code
@@ -77,7 +78,7 @@ def leave_stdout() -> None:
     try:
         sys.stdout.flush()
     except OSError:  # told already
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave(sys.stdout)
 
 
 def _fill_streams() -> None:
@@ -127,7 +128,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _report(error: EdgeEmoError) -> int:
     kind = "missing: " if isinstance(error, UnavailableError) else ""
-    print(f"edge-emo: {kind}{error.message}", file=sys.stderr)
+    say(f"edge-emo: {kind}{error.message}")
     if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+        say(f"hint: {error.hint}")
     return exit_code(error)

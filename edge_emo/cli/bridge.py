@@ -25,7 +25,7 @@ from edge_emo.bridge.messages import (
 from edge_emo.bridge.schema import WireMessage, parse
 from edge_emo.bridge.simulator import Simulator, light
 from edge_emo.cli.numbers import count, parts_per_million, seconds
-from edge_emo.cli.session import say
+from edge_emo.cli.say import say
 from edge_emo.clock import MonotonicClock
 from edge_emo.errors import DeviceTimeoutError, FrameError
 

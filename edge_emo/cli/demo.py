@@ -7,6 +7,7 @@ import dataclasses
 
 from edge_emo.cli import session
 from edge_emo.cli.numbers import seed
+from edge_emo.cli.say import say
 from edge_emo.demo import NOTICE, demo_streams
 from edge_emo.pipeline import Pipeline
 
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the verb."""
-    session.say(NOTICE)
+    say(NOTICE)
     config = dataclasses.replace(
         session.configuration(arguments), streams=demo_streams(arguments.seed)
     )

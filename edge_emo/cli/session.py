@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 import signal
 import sys
 import threading
@@ -12,6 +11,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from edge_emo.cli.numbers import count, seconds
+from edge_emo.cli.say import leave, say
 from edge_emo.config import Config, read_config
 from edge_emo.errors import ClosedError, ConfigError, EdgeEmoError
 from edge_emo.imaging import use_one_thread
@@ -124,7 +124,7 @@ def _reader_left(failures: Sequence[EdgeEmoError]) -> bool:
 
 def _leave_stdout() -> int:
     """Keep the interpreter from flushing into the closed pipe when it exits."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    leave(sys.stdout)
     return 0
 
 
@@ -139,8 +139,3 @@ def _stop_on_signals(pipeline: Pipeline) -> threading.Event:
         signal.signal(signal.SIGINT, finish)
         signal.signal(signal.SIGTERM, finish)
     return stop
-
-
-def say(text: str) -> None:
-    """Print a line for people on stderr."""
-    print(text, file=sys.stderr)

@@ -56,6 +56,26 @@ def test_an_error_never_goes_to_stdout_where_stderr_is_closed() -> None:
     assert (done.returncode, done.stdout) == (4, b"")
 
 
+@pytest.mark.parametrize("gone", ["full", "left"])
+def test_a_failure_keeps_its_code_where_stderr_cannot_be_written(gone: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe, Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "bridge", "info", "/dev/absent"],
+            stdout=subprocess.PIPE, stderr=full if gone == "full" else pipe, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stdout) == (3, b"")
+
+
+def test_a_verb_does_its_work_where_stderr_cannot_be_written() -> None:
+    words = [*COMMAND, "bridge", "simulate", "--seconds", "0"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=full, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"/dev/")
+
+
 def test_no_file_takes_the_place_of_a_closed_stdout(tmp_path: Path) -> None:
     path = tmp_path / "states.jsonl"
     run = ["run", "--eeg", "virtual:?seed=3", "--states", "2", "--sink", f"jsonl:{path}"]
