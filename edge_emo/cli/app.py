@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from edge_emo.cli.say import leave, say
 from edge_emo.errors import (
     ConfigError,
     DeviceError,
@@ -17,6 +16,7 @@ from edge_emo.errors import (
     ModelError,
     UnavailableError,
 )
+from edge_emo.say import leave, say
 from edge_emo.version import __version__
 
 VERBS = (

@@ -25,9 +25,9 @@ from edge_emo.bridge.messages import (
 from edge_emo.bridge.schema import WireMessage, parse
 from edge_emo.bridge.simulator import Simulator, light
 from edge_emo.cli.numbers import count, parts_per_million, seconds
-from edge_emo.cli.say import say
 from edge_emo.clock import MonotonicClock
 from edge_emo.errors import DeviceTimeoutError, FrameError
+from edge_emo.say import say
 
 HELP = "talk to a microcontroller, or simulate one"
 

@@ -7,9 +7,9 @@ import dataclasses
 
 from edge_emo.cli import session
 from edge_emo.cli.numbers import seed
-from edge_emo.cli.say import say
 from edge_emo.demo import NOTICE, demo_streams
 from edge_emo.pipeline import Pipeline
+from edge_emo.say import say
 
 HELP = "run without any device"
 

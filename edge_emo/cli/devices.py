@@ -7,10 +7,10 @@ import dataclasses
 import json
 
 from edge_emo.cli.app import DEVICE, OK
-from edge_emo.cli.say import say
 from edge_emo.drivers.base import DeviceEntry
 from edge_emo.errors import DeviceError, UnavailableError
 from edge_emo.registry import DRIVERS
+from edge_emo.say import say
 
 HELP = "list attached devices and their addresses"
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from types import FrameType
 
 from edge_emo.cli.numbers import count, seconds
-from edge_emo.cli.say import leave, say
 from edge_emo.config import Config, read_config
 from edge_emo.errors import ClosedError, ConfigError, EdgeEmoError
 from edge_emo.imaging import use_one_thread
 from edge_emo.pipeline import Pipeline
+from edge_emo.say import leave, say
 from edge_emo.types import KINDS
 
 BACKEND_HELP = "litert, onnx, openvino, openvino-gpu, openvino-npu, tensorrt; no fallback"

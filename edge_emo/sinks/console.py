@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from edge_emo.clock import Clock
+from edge_emo.say import say
 from edge_emo.sinks.base import Sink
 from edge_emo.types import Affect, EmotionState, Prediction, StreamHealth, StreamInfo
 
@@ -36,7 +37,7 @@ class ConsoleSink(Sink):
         """Say on stderr what the session reads."""
         for name, info in streams.items():
             rate = f", {info.rate_hz:g} Hz" if info.rate_hz else ""
-            print(f"{name}: {info.device}{rate}", file=sys.stderr)  # noqa: T201 - this sink prints
+            say(f"{name}: {info.device}{rate}")
 
     def state(self, state: EmotionState) -> None:
         """Print one state."""
@@ -53,7 +54,7 @@ class ConsoleSink(Sink):
         reason = f": {event['reason']}" if event.get("reason") else ""
         self._height = 0
         what = event.get("stream") or event["modality"]
-        print(f"{what} is {event['event']}{reason}", file=sys.stderr)  # noqa: T201 - this sink prints
+        say(f"{what} is {event['event']}{reason}")
 
     def close(self) -> None:
         """Flush."""

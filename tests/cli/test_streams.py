@@ -76,6 +76,19 @@ def test_a_verb_does_its_work_where_stderr_cannot_be_written() -> None:
     assert done.stdout.startswith(b"/dev/")
 
 
+@pytest.mark.parametrize("gone", ["full", "left"])
+def test_a_session_goes_on_where_stderr_cannot_be_written(gone: str) -> None:
+    """As behind a pipe whose reader was started anew: that of a service's journal."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [*COMMAND, "run", "--eeg", "virtual:?seed=3", "--states", "3"]
+    with os.fdopen(writing, "wb") as pipe, Path("/dev/full").open("wb") as full:
+        stderr = full if gone == "full" else pipe
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=stderr, check=False)
+    assert done.returncode == 0
+    assert done.stdout.count(b"\n") >= 3
+
+
 def test_no_file_takes_the_place_of_a_closed_stdout(tmp_path: Path) -> None:
     path = tmp_path / "states.jsonl"
     run = ["run", "--eeg", "virtual:?seed=3", "--states", "2", "--sink", f"jsonl:{path}"]

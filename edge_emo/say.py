@@ -10,7 +10,7 @@ from typing import TextIO
 def say(text: str) -> None:
     """Print a line on stderr; where nobody can read it, the exit status is what still tells."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is for people
     except OSError:  # its reader left, or its disk is full
         leave(sys.stderr)
 
