@@ -96,6 +96,24 @@ def test_the_light_shows_what_the_state_says(board: QemuBoard) -> None:
     release(link)
 
 
+def test_a_state_of_long_ago_moves_nothing(board: QemuBoard) -> None:
+    clock = MonotonicClock()
+    link = acquire(board.target, clock)
+    link.wait_up()
+    heard: queue.Queue[Event] = queue.Queue()
+    link.listen(heard.put)
+    new = a_state(2, clock.now_ns())
+    assert new.expressed is not None
+    sad = dataclasses.replace(new.expressed, valence=-1.0)
+    link.offer(dataclasses.replace(new, t_ns=new.t_ns - 3_000_000_000, expressed=sad))
+    link.offer(new)  # goes out 50 ms later, once the other was acknowledged
+    texts = [next_of(heard, BoardText).text]
+    while texts[-1] != "hue 90 brightness 180 speed 675":
+        texts.append(next_of(heard, BoardText).text)
+    release(link)
+    assert "hue 0 brightness 180 speed 675" not in texts
+
+
 @pytest.mark.parametrize(
     ("number", "shown"),
     [

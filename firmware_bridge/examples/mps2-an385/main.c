@@ -12,6 +12,7 @@
 #define FULL_SPEED_MM_S 800
 #define CAUTIOUS_MM_S 300
 #define OLDEST_US 500000U
+#define OLDEST_MS 2000U /* a state that came later than this is no longer true */
 #define BEAT 84U
 
 static ee_bridge bridge;
@@ -49,7 +50,8 @@ static void on_state(void *context, const edge_emo_State *state) {
     const edge_emo_Affect *affect = state->has_expressed ? &state->expressed : &state->felt;
     (void)context;
     state_us = board_micros();
-    if ((state->has_expressed || state->has_felt) && affect->has_valence && affect->has_arousal) {
+    if (state->age_ms <= OLDEST_MS && (state->has_expressed || state->has_felt) &&
+        affect->has_valence && affect->has_arousal) {
         show(affect);
     } else {
         show_unknown();

@@ -10,6 +10,7 @@
 static const uint8_t RING_PIN = 6;
 static const uint16_t RING_PIXELS = 16;
 static const uint32_t OLDEST_US = 500000;
+static const uint32_t OLDEST_MS = 2000;      // a state that came later than this is no longer true
 static const uint16_t RED_TO_GREEN = 21845;  // a third of the 65536 hues
 
 static Adafruit_NeoPixel ring(RING_PIXELS, RING_PIN, NEO_GRB + NEO_KHZ800);
@@ -46,7 +47,8 @@ static void show_unknown() { light(ring.Color(10, 10, 10)); }
 static void on_state(void *, const edge_emo_State *state) {
     const edge_emo_Affect &affect = state->has_expressed ? state->expressed : state->felt;
     state_us = micros();
-    if (!(state->has_expressed || state->has_felt) || !affect.has_valence || !affect.has_arousal) {
+    if (state->age_ms > OLDEST_MS || !(state->has_expressed || state->has_felt) ||
+        !affect.has_valence || !affect.has_arousal) {
         show_unknown();
         return;
     }

@@ -1,0 +1,105 @@
+"""The Arduino sketches on this machine: what they show and send when something fails."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from bridge.c_library import ROOT, SOURCE
+
+from edge_emo.bridge.framing import FrameParser, pack
+from edge_emo.bridge.schema import WireMessage, message, parse
+
+HERE = Path(__file__).parent
+SKETCHES = ROOT / "firmware_bridge" / "examples" / "arduino"
+UNKNOWN = 10
+"""The red of the dim white that shows that nothing is known."""
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("g++") is None, reason="needs g++: sudo apt-get install g++"
+)
+
+
+class Sketch:
+    """One sketch, built for this machine; time passes by a millisecond at a time."""
+
+    def __init__(self, name: str, objects: list[Path], folder: Path) -> None:
+        include = [f"-I{path}" for path in (SOURCE, HERE / "arduino", HERE / "arduino/core")]
+        sketch = f'-DSKETCH="{SKETCHES / name / name}.ino"'
+        shared = folder / f"{name}.so"
+        compile_by("g++", "-shared", *include, sketch, HERE / "sketch.cpp", *objects, "-o", shared)
+        self.lib = ctypes.CDLL(str(shared))
+        self.lib.sketch_take.restype = ctypes.c_size_t
+        self.sequence = 0
+        self._parser = FrameParser()
+        self._buffer = ctypes.create_string_buffer(1 << 20)
+        self.lib.sketch_setup()
+        self.say("host_hello", session=7)
+
+    def say(self, body: str, **fields: object) -> None:
+        """Send a message, and let the board read it."""
+        self.sequence += 1
+        data = pack(message(body, **fields).SerializeToString(), self.sequence)
+        self.lib.sketch_feed(data, ctypes.c_size_t(len(data)))
+        self.run(5)
+
+    def run(self, milliseconds: int) -> None:
+        for _ in range(milliseconds):
+            self.lib.sketch_loop(1000)
+
+    def heard(self, body: str) -> list[WireMessage]:
+        """Return the messages of a kind that the board sent since it was last asked."""
+        length = self.lib.sketch_take(self._buffer)
+        wires = [parse(frame.payload) for frame in self._parser.feed(self._buffer.raw[:length])]
+        return [getattr(wire, body) for wire in wires if wire.WhichOneof("body") == body]
+
+
+def compile_by(*words: str | Path) -> None:
+    program, *rest = (str(word) for word in words)
+    subprocess.run([program, "-fPIC", "-O0", f"-I{SOURCE}", *rest], check=True, timeout=100)
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return the C library, built for this machine."""
+    made = []
+    for source in sorted(SOURCE.glob("*.c")):
+        made.append(tmp_path_factory.getbasetemp() / f"{source.stem}.o")
+        compile_by("gcc", "-c", source, "-o", made[-1])
+    return made
+
+
+@pytest.fixture
+def ring(objects: list[Path], tmp_path: Path) -> Sketch:
+    return Sketch("EmotionRing", objects, tmp_path)
+
+
+def show(ring: Sketch, **fields: object) -> bool:
+    """Send a state; tell whether the ring takes it for known."""
+    affect = message("state").state.expressed
+    affect.valence, affect.arousal = 500, 200
+    ring.say("state", expressed=affect, **fields)
+    return bool(ring.lib.sketch_colour() != UNKNOWN)
+
+
+def test_the_ring_shows_a_state_for_half_a_second(ring: Sketch) -> None:
+    assert show(ring)
+    ring.run(450)
+    assert ring.lib.sketch_colour() != UNKNOWN
+    ring.run(100)
+    assert ring.lib.sketch_colour() == UNKNOWN
+
+
+def test_the_ring_does_not_show_a_state_of_long_ago(ring: Sketch) -> None:
+    assert show(ring, age_ms=2000)
+    assert not show(ring, age_ms=2001)
+    assert not show(ring, age_ms=2**32 - 1)
+
+
+def test_the_ring_shows_nothing_once_the_host_is_gone(ring: Sketch) -> None:
+    assert show(ring)
+    ring.say("goodbye")
+    assert ring.lib.sketch_colour() == UNKNOWN
