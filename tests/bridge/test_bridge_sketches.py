@@ -77,6 +77,13 @@ def ring(objects: list[Path], tmp_path: Path) -> Sketch:
     return Sketch("EmotionRing", objects, tmp_path)
 
 
+@pytest.fixture
+def pulse(objects: list[Path], tmp_path: Path) -> Sketch:
+    sketch = Sketch("PulseAndSkin", objects, tmp_path)
+    sketch.say("config", active_streams=1)
+    return sketch
+
+
 def show(ring: Sketch, **fields: object) -> bool:
     """Send a state; tell whether the ring takes it for known."""
     affect = message("state").state.expressed
@@ -103,3 +110,38 @@ def test_the_ring_shows_nothing_once_the_host_is_gone(ring: Sketch) -> None:
     assert show(ring)
     ring.say("goodbye")
     assert ring.lib.sketch_colour() == UNKNOWN
+
+
+def test_a_sensor_that_fails_once_comes_back(pulse: Sketch) -> None:
+    pulse.run(100)
+    assert pulse.heard("samples")
+    assert not pulse.heard("error")
+    pulse.lib.sketch_sensor(0)
+    pulse.run(50)
+    (error,) = pulse.heard("error")
+    assert (error.code, error.text) == (5, "MAX30102 does not answer")
+    pulse.lib.sketch_sensor(1)
+    pulse.run(1100)
+    pulse.lib.sketch_sensor(0)
+    pulse.run(50)
+    assert len(pulse.heard("error")) == 1
+
+
+def test_a_sensor_that_fails_while_the_line_is_full_is_told(pulse: Sketch) -> None:
+    pulse.lib.sketch_room(0)
+    pulse.run(150)
+    pulse.lib.sketch_sensor(0)
+    pulse.run(50)
+    pulse.lib.sketch_room(1 << 20)
+    pulse.run(50)
+    assert len(pulse.heard("error")) == 1
+
+
+def test_a_sensor_that_never_answered_is_told_to_every_host(pulse: Sketch) -> None:
+    pulse.lib.sketch_sensor(0)
+    pulse.run(50)
+    assert len(pulse.heard("error")) == 1
+    pulse.say("goodbye")
+    pulse.say("host_hello", session=8)
+    pulse.run(50)
+    assert len(pulse.heard("error")) == 1

@@ -11,13 +11,15 @@ static const uint8_t INTERRUPTS = 0x00, FIFO_WRITE = 0x04, FIFO_READ = 0x06, FIF
 static const uint8_t FIFO_CONFIG = 0x08, MODE = 0x09, SPO2 = 0x0A, RED = 0x0C, INFRARED = 0x0D;
 static const uint8_t PART_ID = 0xFF, PART = 0x15;
 static const uint32_t PERIOD_US = 10000;
+static const uint32_t RETRY_US = 1000000;
 static const uint8_t CHUNK = 10, CHANNELS = 2;
 static const uint8_t SKIN_PIN = A0;
 static const int32_t FULL_SCALE = 1023;          // of the converter; 4095 on an ESP32
 static const int32_t DIVIDER_US_1000 = 10000;    // 1 / 100 kOhm, in thousandths of a microsiemens
 
 static ee_bridge bridge;
-static bool has_pulse;
+static bool has_pulse, is_told;
+static uint32_t tried_us;
 static uint32_t taken, next_us, first_us;
 static int32_t counts[CHUNK * CHANNELS];
 
@@ -106,10 +108,7 @@ static void measure() {
     if (at == 0) {
         first_us = next_us;
     }
-    if (has_pulse && !read_pulse(&pulse)) {
-        has_pulse = false;
-        ee_bridge_error(&bridge, edge_emo_ErrorCode_SENSOR, "MAX30102 does not answer");
-    }
+    has_pulse = has_pulse && read_pulse(&pulse);
     counts[at * CHANNELS] = pulse;
     counts[at * CHANNELS + 1] = read_skin();
     next_us += PERIOD_US;
@@ -119,11 +118,17 @@ static void measure() {
     }
 }
 
-static void on_link(void *, bool up) {
-    if (up && !has_pulse) {
+// Tells of a sensor that fails as soon as the line has room, and tries it again once a second.
+static void mend() {
+    is_told = !has_pulse && (is_told || ee_bridge_error(&bridge, edge_emo_ErrorCode_SENSOR,
+                                                        "MAX30102 does not answer"));
+    if (!has_pulse && micros() - tried_us >= RETRY_US) {
         has_pulse = begin_pulse();
+        tried_us = micros();
     }
 }
+
+static void on_link(void *, bool) { is_told = false; }
 
 void setup() {
     static edge_emo_SensorStream stream;
@@ -139,6 +144,9 @@ void setup() {
     stream.channels[1].scale = 0.001F;
     Serial.begin(115200);
     Wire.begin();
+#ifdef WIRE_HAS_TIMEOUT
+    Wire.setWireTimeout(3000, true);  // a wire that is held low must not hold the board
+#endif
     has_pulse = begin_pulse();
     next_us = micros();
     ee_bridge_init(&bridge, &transport, &handlers, &identity);
@@ -147,4 +155,5 @@ void setup() {
 void loop() {
     ee_bridge_poll(&bridge, micros());
     measure();
+    mend();
 }
