@@ -19,6 +19,7 @@ _BLOCK_NS = 2_000_000_000
 _BLOCKS = 32
 _SETTLE_NS = 10_000_000_000
 _FLOOR_NS = 100_000.0
+_STEP_NS = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class ClockFit:
     It is known after :data:`ENOUGH` pings, so that the first one may be held up.
 
     Until the pings span ten seconds the drift is taken as 0 and the newest shortest round trip
-    gives the offset.
+    gives the offset. It begins anew with a ping that contradicts those before, by more than round
+    trips explain: one of the clocks stood still, as a virtual machine's does while it is moved.
     """
 
     def __init__(self) -> None:
@@ -69,6 +71,9 @@ class ClockFit:
             return  # the board's times are wrong
         self._count += 1
         point = _Point(board_ns, (sent_ns + arrived_ns) / 2 - board_ns, round_trip_ns)
+        if self._best is not None and self._is_step(point):
+            self._kept.clear()
+            self._best = None
         if self._best is None or board_ns >= self._block_end_ns:
             self._close_block(point)
         elif round_trip_ns <= self._best.round_trip_ns:
@@ -79,6 +84,10 @@ class ClockFit:
         """Return the session time of a board time."""
         board_ns = board_us * 1000
         return round(board_ns + self._offset_ns + self._slope * (board_ns - self._base_ns))
+
+    def _is_step(self, point: _Point) -> bool:
+        apart_ns = point.offset_ns + point.board_ns - self.session_ns(point.board_ns // 1000)
+        return abs(apart_ns) > (point.round_trip_ns + self.round_trip_ns) / 2 + _STEP_NS
 
     def _close_block(self, point: _Point) -> None:
         if self._best is not None:

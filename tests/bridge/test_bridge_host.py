@@ -341,3 +341,19 @@ def test_sample_times_hold_for_half_an_hour_of_drift_and_jitter(
     tell(f"30 min at 200 ppm with jitter: worst {worst_ms:.2f} ms, drift {drift_ppm:.1f} ppm")
     assert max(errors_ns) <= 2_000_000
     assert world.host.clock.drift_ppm == pytest.approx(200.0, abs=10.0)
+
+
+@pytest.mark.parametrize("after_s", [3.0, 100.0])
+def test_sample_times_are_right_at_once_after_the_session_s_clock_stood_still(
+    after_s: float,
+) -> None:
+    world = World(PythonDevice(), ppm=200.0)
+    world.run(0.5)
+    world.host.configure({"active_streams": 1}, world.now_ns)
+    world.run(after_s)
+    stood_ns, passed_us = 1_500_000_000, world.device_us
+    world.device_us = lambda now_ns: passed_us(now_ns + stood_ns)  # type: ignore[method-assign]
+    world.run(0.6)  # a ping
+    world.measure(0, world.now_ns, [1, 2])
+    (block,) = [event for event in world.run(0.1) if isinstance(event, SampleBlock)]
+    assert abs(block.t_ns - (world.now_ns - 100_000_000)) < 2_000_000
