@@ -45,14 +45,16 @@ def conflict(votes: Sequence[Vote]) -> float | None:
     if len(votes) < 2 or first is None:
         return None
     names, total, said = first.names, 0.0, []
+    shift = -math.frexp(max(vote.weight for vote in votes))[1]  # the square of 1e-200 would be 0
     for vote in votes:
         posterior = vote.prediction.posterior
         if posterior is None or posterior.names != names:
             if posterior is None or set(posterior.names) != set(names):
                 return None
             posterior = Posterior(names, tuple(posterior[name] for name in names))
-        total += vote.weight
-        said.append((vote.weight, posterior.probabilities))
+        weight = math.ldexp(vote.weight, shift)
+        total += weight
+        said.append((weight, posterior.probabilities))
     mixed = [0.0] * len(names)
     for weight, shares in said:
         mixed = [held + weight * share for held, share in zip(mixed, shares, strict=True)]

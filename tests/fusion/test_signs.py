@@ -48,6 +48,13 @@ def test_equal_votes_without_a_common_label_are_in_full_conflict(count: int) -> 
     assert conflict(votes) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("weight", [5e-324, 1e-200, 1.0, 1e300])
+def test_conflict_is_the_same_whatever_all_weigh(weight: float) -> None:
+    face, voice = sharp("happiness", 1.0), sharp("anger", 1.0)
+    votes = [to_vote(face, weight, "face"), to_vote(voice, weight, "voice")]
+    assert conflict(votes) == 1.0
+
+
 def test_a_vote_of_little_weight_causes_little_conflict() -> None:
     face = to_vote(sharp("happiness", 0.9), 0.6, "face")
     other = sharp("anger", 0.9)
