@@ -24,6 +24,7 @@ from edge_emo.errors import ConfigError
 from edge_emo.manifest import open_package, read_private_key
 from edge_emo.runtime.choose import candidates
 from edge_emo.runtime.probe import make_backend
+from edge_emo.say import say
 
 _CANDIDATE = {
     "target": "target",
@@ -159,4 +160,4 @@ def table(figures: Sequence[Mapping[str, Any]], indent: str = "") -> str:
 
 
 def _progress(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+    say(words)

@@ -17,6 +17,7 @@ from edge_emo.datasets.check import check_manifests, table
 from edge_emo.datasets.index import read_index
 from edge_emo.datasets.prepare import Options, Summary, prepare
 from edge_emo.errors import ConfigError, DatasetError
+from edge_emo.say import say
 from edge_emo.types import CATEGORIES, MODALITIES
 
 HELP = "find, prepare, check and export corpora"
@@ -148,7 +149,7 @@ def _check(arguments: argparse.Namespace) -> int:
         if not any(word in overlap.what for word in arguments.allow)
     ]
     for overlap in checked.overlaps:
-        print(overlap.words(), file=sys.stderr)
+        say(overlap.words())
     if refused:
         raise DatasetError(
             f"parts overlap: {', '.join(sorted({overlap.what for overlap in refused}))}",
@@ -168,9 +169,9 @@ def _relabelled(text: str) -> tuple[str, str]:
 
 def _tell(summary: Summary, given: Path) -> None:
     if summary.root.resolve() != given.resolve():
-        print(f"the corpus begins at {summary.root}", file=sys.stderr)
+        say(f"the corpus begins at {summary.root}")
     for line in summary.findings.lines():
-        print(line, file=sys.stderr)
+        say(line)
 
 
 def _counted(summary: Summary) -> str:

@@ -11,6 +11,7 @@ from edge_emo.datasets.chat import TASKS, export_chat
 from edge_emo.datasets.features import Parameters
 from edge_emo.datasets.mix import MOST, mix, recipe_of, recipes, representative, write_parts
 from edge_emo.datasets.shards import make_shards
+from edge_emo.say import say
 
 
 def add_shards(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,7 @@ def shards(arguments: argparse.Namespace) -> int:
     )
     for shard in made:
         for reason in shard.failed:
-            print(reason, file=sys.stderr)
+            say(reason)
     facts = {
         "shards": len(made),
         "kept": sum(shard.kept for shard in made),
@@ -65,7 +66,7 @@ def run_mix(arguments: argparse.Namespace) -> int:
     """Mix corpora by a recipe."""
     mixed = mix(recipe_of(arguments.recipe), arguments.have, arguments.out)
     for name, cost in mixed.missing.items():
-        print(f"missing: {name}: {cost}", file=sys.stderr)
+        say(f"missing: {name}: {cost}")
     if arguments.json:
         print(json.dumps(asdict(mixed)))
         return 0

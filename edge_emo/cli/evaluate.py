@@ -13,6 +13,7 @@ from edge_emo.datasets.clips import read_clips
 from edge_emo.evaluation.evaluate import evaluate_package
 from edge_emo.evaluation.report import Report
 from edge_emo.manifest import open_package
+from edge_emo.say import say
 
 HELP = "measure a model package on labelled clips"
 
@@ -62,11 +63,11 @@ def _tell_unread(report: Report) -> None:
     if not report.n_unread:
         return
     total = report.n + report.n_unread
-    print(f"edge-emo: {report.n_unread} of {total} clips could not be read:", file=sys.stderr)
+    say(f"edge-emo: {report.n_unread} of {total} clips could not be read:")
     for why in report.unread:
-        print(f"  {why}", file=sys.stderr)
+        say(f"  {why}")
     if report.n_unread > len(report.unread):
-        print(f"  and {report.n_unread - len(report.unread)} more", file=sys.stderr)
+        say(f"  and {report.n_unread - len(report.unread)} more")
 
 
 def _progress(done: int, total: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_emo.cli.app import main
+from edge_emo.datasets.clips import Clip, write_clips
 from edge_emo.manifest import find_package
 
 COMMAND = [sys.executable, "-m", "edge_emo"]
@@ -66,6 +67,20 @@ def test_a_failure_keeps_its_code_where_stderr_cannot_be_written(gone: str) -> N
             stdout=subprocess.PIPE, stderr=full if gone == "full" else pipe, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stdout) == (3, b"")
+
+
+def test_overlap_is_refused_where_stderr_cannot_be_written(tmp_path: Path) -> None:
+    manifests = [tmp_path / f"{part}.jsonl" for part in ("train", "test")]
+    for path in manifests:
+        write_clips(path, [Clip(f"{path.stem}1", "text", text="x", speaker="own/1")])
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        done = subprocess.run(
+            [*COMMAND, "datasets", "check", *map(str, manifests)],
+            stdout=subprocess.DEVNULL, stderr=pipe, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
 
 
 def test_a_verb_does_its_work_where_stderr_cannot_be_written() -> None:
