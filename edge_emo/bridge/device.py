@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from edge_emo.bridge import framing
-from edge_emo.bridge.messages import SensorStream, stream_to_wire
+from edge_emo.bridge.messages import SensorStream, cut, stream_to_wire
 from edge_emo.bridge.schema import WireMessage, message, parse
 from edge_emo.errors import FrameError
 
@@ -17,6 +17,7 @@ HELLO_US = 1_000_000
 HOST_TIMEOUT_US = 3_000_000
 _UNSUPPORTED, _BAD_VALUE, _VERSION = 1, 2, 6
 _ALL_CAPABILITIES = 7
+_LOG_BYTES = 79
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class SoftwareDevice:
     def log(self, text: str, level: int = 1) -> None:
         """Send a line of text."""
         if self.up:
-            self._send(message("log", level=level, text=text[:79]))
+            self._send(message("log", level=level, text=cut(text, _LOG_BYTES)))
 
     def _send(self, wire: WireMessage) -> None:
         self._out += framing.pack(wire.SerializeToString(), self._sequence, self._version)

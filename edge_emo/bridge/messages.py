@@ -186,6 +186,11 @@ def name_of(names: tuple[str, ...], number: int) -> str:
     return names[number] if 0 <= number < len(names) else f"number {number}"
 
 
+def cut(text: str, most_bytes: int) -> str:
+    """Return as many whole letters as fit the bytes that a board keeps of a text."""
+    return text.encode()[:most_bytes].decode(errors="ignore")
+
+
 def state_to_wire(state: EmotionState, now_ns: int) -> WireMessage:
     """Return the State message of a state.
 
@@ -214,7 +219,7 @@ def _affect(affect: Affect, waited_ns: int) -> WireMessage:
         for name in CATEGORIES:
             setattr(wire.categories, name, _share(affect.posterior[name]))
         wire.categories.SetInParent()
-    wire.label = _cut(affect.label)
+    wire.label = cut(affect.label, _LABEL_BYTES)
     wire.confidence = _share(affect.confidence)
     wire.intensity = _share(affect.intensity)
     wire.age_ms = _age_ms(affect.age_ns + waited_ns)
@@ -223,10 +228,6 @@ def _affect(affect: Affect, waited_ns: int) -> WireMessage:
         if value is not None:
             setattr(wire, name, _signed(value))
     return wire
-
-
-def _cut(label: str) -> str:
-    return label.encode()[:_LABEL_BYTES].decode(errors="ignore")
 
 
 def _share(value: float) -> int:

@@ -297,6 +297,15 @@ def test_text_and_errors_of_the_board_are_told(up: World) -> None:
     assert told == [BoardText("warning", "hot"), BoardText("error", "sensor: no finger")]
 
 
+@pytest.mark.parametrize(("letter", "kept"), [("x", 79), ("é", 39), ("🙂", 19)])
+def test_a_long_line_of_the_software_device_is_cut_between_letters(letter: str, kept: int) -> None:
+    device = PythonDevice()
+    world = World(device)
+    world.run(0.5)
+    device.core.log(letter * 100)
+    assert BoardText("info", letter * kept) in world.run(0.1)
+
+
 def test_a_number_of_newer_firmware_is_named_by_itself(up: World) -> None:
     wire = message("error", code=99, text="?")
     (told,) = up.host.receive(pack(wire.SerializeToString(), 1000), up.now_ns)
