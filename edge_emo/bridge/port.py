@@ -79,7 +79,7 @@ def open_port(target: str, baud: int) -> Port:
         DeviceBusyError: Another program holds it.
         DeviceError: It may not be opened, or cannot be.
     """
-    if target.startswith(_SOCKET):
+    if is_socket(target):
         return _SocketPort(target)
     path = find_by_serial(target.removeprefix(_BY_SERIAL)) if _by_serial(target) else target
     return _SerialPort(path, baud)
@@ -107,13 +107,18 @@ def open_serial(path: str, baud: int, slice_s: float) -> Any:
         raise ConfigError(f"{path}: {error}") from error
 
 
+def is_socket(target: str) -> bool:
+    """Tell whether a target is ``socket://host:port``, which has no baud rate."""
+    return target.startswith(_SOCKET)
+
+
 def check_target(target: str) -> str:
     """Return the target as it is.
 
     Raises:
         ConfigError: It names no port.
     """
-    if target in ("", _BY_SERIAL) or (target.startswith(_SOCKET) and _address(target) is None):
+    if target in ("", _BY_SERIAL) or (is_socket(target) and _address(target) is None):
         raise ConfigError(
             f"{target!r} names no port",
             hint="bridge:/dev/ttyACM0, bridge:usb:SERIALNUMBER or bridge:socket://127.0.0.1:7777",

@@ -22,9 +22,11 @@ from edge_emo.bridge.messages import (
     Pinged,
     SampleBlock,
 )
+from edge_emo.bridge.port import is_socket
 from edge_emo.bridge.schema import WireMessage, parse
 from edge_emo.bridge.simulator import Simulator, light
 from edge_emo.cli.numbers import count, parts_per_million, seconds
+from edge_emo.cli.refuse import refuse
 from edge_emo.clock import MonotonicClock
 from edge_emo.errors import DeviceTimeoutError, FrameError
 from edge_emo.say import say
@@ -73,15 +75,21 @@ def _on_port(
     parser.add_argument(
         "port", metavar="PORT", help="/dev/ttyACM0, usb:SERIALNUMBER or socket://host:port"
     )
-    parser.add_argument("--baud", type=count, default=115_200, help="bits per second")
+    parser.add_argument("--baud", type=count, help=f"bits per second: {LinkSettings().baud}")
     parser.set_defaults(act=act)
     return parser
+
+
+def _settings(arguments: argparse.Namespace) -> LinkSettings:
+    if is_socket(arguments.port):
+        refuse(arguments, "--baud", "of a socket", "leave it out; the other end sets its line")
+    return LinkSettings() if arguments.baud is None else LinkSettings(baud=arguments.baud)
 
 
 @contextlib.contextmanager
 def _talking(arguments: argparse.Namespace) -> Iterator[tuple[Link, Board, queue.Queue[Event]]]:
     events: queue.Queue[Event] = queue.Queue()
-    link = acquire(arguments.port, MonotonicClock(), LinkSettings(baud=arguments.baud))
+    link = acquire(arguments.port, MonotonicClock(), _settings(arguments))
     forget = link.listen(events.put)
     try:
         yield link, link.wait_up(), events
@@ -161,7 +169,7 @@ def _trace(arguments: argparse.Namespace) -> None:
             arrow = "→" if is_sent else "←"
             printer.print(f"{clock.now_ns() / 1e9:9.4f} {arrow} {_described(frame)}")
 
-    link = Link(arguments.port, clock, LinkSettings(baud=arguments.baud), show)
+    link = Link(arguments.port, clock, _settings(arguments), show)
     link.start()
     try:
         link.wait_up()

@@ -60,6 +60,14 @@ def test_a_link_that_cannot_be_made_is_wrong_usage(
     assert "hint: " in err
 
 
+@pytest.mark.parametrize("what", ["ping", "info", "monitor", "trace"])
+def test_a_baud_rate_of_a_socket_is_wrong_usage(
+    what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bridge", what, "socket://127.0.0.1:1", "--baud", "9600"]) == 2
+    assert capsys.readouterr().err.startswith("edge-emo: --baud says nothing of a socket\nhint: ")
+
+
 @pytest.mark.parametrize(
     "port", ["usb:", "socket://a..b:7", "socket://[::1:7", f"socket://{'a' * 64}.b:7"]
 )
