@@ -6,6 +6,7 @@ Bytes go in, events and bytes come out, and time is given. PROTOCOL.md, section 
 from __future__ import annotations
 
 import enum
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -80,7 +81,7 @@ class Counters:
         sent: Frames sent.
         received: Good frames received.
         bad: Runs of bytes that were no frame, frames that held no message, and samples of a time
-            or streams of a number that cannot be.
+            or streams of a number or a scale that cannot be.
         lost: Frames that the board's sequence numbers say are missing.
         duplicates: Frames that came again and were ignored.
         states_sent: States sent.
@@ -373,10 +374,11 @@ class HostSession:
         return []
 
     def _announced(self, stream: WireMessage, now_ns: int) -> list[Event]:
-        if stream.id >= STREAMS:
+        found = stream_from(stream)
+        if found.id >= STREAMS or not all(map(math.isfinite, (*found.scales, *found.offsets))):
             self.counters.bad += 1
             return []
-        self._streams[stream.id] = stream_from(stream)
+        self._streams[found.id] = found
         return self._come_up(now_ns)
 
     def _come_up(self, now_ns: int) -> list[Event]:

@@ -287,6 +287,16 @@ def test_a_stream_that_no_setting_could_switch_on_is_not_believed() -> None:
     assert "nano on a port announced 0 of its 1 streams" in str(error)
 
 
+@pytest.mark.parametrize("units", [{"scale": float("nan")}, {"offset": float("inf")}])
+def test_a_stream_whose_units_are_no_numbers_is_not_believed(units: dict[str, float]) -> None:
+    hello = message("device_hello", protocol=1, board="nano", session=77, streams=1)
+    stream = message("sensor_stream", rate_mhz=1000)
+    stream.sensor_stream.channels.add(name="bvp", **units)
+    frames = [pack(wire.SerializeToString(), 5 + k) for k, wire in enumerate((hello, stream))]
+    error = failure_of(b"".join(frames), repeat=False)
+    assert "nano on a port announced 0 of its 1 streams" in str(error)
+
+
 def test_text_and_errors_of_the_board_are_told(up: World) -> None:
     frames = [message("log", level=2, text="hot"), message("error", code=5, text="no finger")]
     told = [
