@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import select
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 from types import FrameType
+from typing import TextIO
 
 from edge_emo.cli.numbers import count, seconds
 from edge_emo.config import Config, read_config
@@ -119,7 +121,15 @@ def _take_baseline(pipeline: Pipeline, rest_s: float, stop: threading.Event) -> 
 
 
 def _reader_left(failures: Sequence[EdgeEmoError]) -> bool:
-    return any(isinstance(error.__cause__, BrokenPipeError) for error in failures)
+    broken = any(isinstance(error.__cause__, BrokenPipeError) for error in failures)
+    return broken and _is_unread(sys.stdout)
+
+
+def _is_unread(stream: TextIO) -> bool:
+    """Tell whether nobody reads a pipe any more; what broke may be the pipe of another sink."""
+    poll = select.poll()
+    poll.register(stream, 0)  # errors alone
+    return bool(poll.poll(0))
 
 
 def _leave_stdout() -> int:

@@ -27,6 +27,39 @@ def test_a_reader_that_left_is_no_error(words: list[str]) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+PEER_LEFT = """
+import argparse, sys
+from edge_emo.cli.session import run_states
+from edge_emo.pipeline import Pipeline
+from edge_emo.sinks.base import Sink
+
+class Peer(Sink):
+    def open(self, streams, clock): ...
+    def close(self): ...
+    def state(self, state):
+        raise BrokenPipeError(32, "Broken pipe")
+
+pipeline = Pipeline(eeg="virtual:?seed=3", sinks=["jsonl:-", Peer()])
+sys.exit(run_states(pipeline, argparse.Namespace(states=5, seconds=None, baseline=None)))
+"""
+
+
+def test_a_session_goes_on_when_it_is_another_sink_whose_peer_left() -> None:
+    done = subprocess.run([sys.executable, "-c", PEER_LEFT], capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout.count(b"\n") >= 5
+    assert b"edge-emo: Peer cannot write: [Errno 32] Broken pipe" in done.stderr
+
+
+def test_a_session_ends_well_when_its_reader_leaves() -> None:
+    words = [*COMMAND, "run", "--json", "--eeg", "virtual:?seed=3"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline().startswith(b"{")
+        child.stdout.close()
+        assert child.wait(timeout=60) == 0
+
+
 def test_a_failure_is_told_also_where_the_reader_left(tmp_path: Path) -> None:
     altered = tmp_path / "physio-stress-small"
     shutil.copytree(find_package("physio").folder, altered)
