@@ -229,3 +229,18 @@ def test_a_signal_file_of_the_body_is_physio(tmp_path: Path) -> None:
 def test_jitter_makes_no_hole() -> None:
     stamps = np.arange(1000) / 250.0 + np.random.default_rng(0).uniform(0, 0.002, 1000)
     np.testing.assert_array_equal(places_of(stamps, 250.0), np.arange(1000))
+
+
+@pytest.mark.parametrize("drift", [2e-4, 0.0, -2e-4])
+def test_a_hole_after_an_hour_is_seen_however_the_clock_drifts(drift: float) -> None:
+    n, missing = 3600 * 250, 100
+    stamps = np.arange(n) / (250.0 * (1.0 + drift))
+    stamps[-1000:] += missing / 250.0
+    steps = np.diff(places_of(stamps, 250.0))
+    assert np.flatnonzero(steps != 1).tolist() == [n - 1001]
+    assert steps[n - 1001] == missing + 1
+
+
+def test_bursts_make_no_hole() -> None:
+    stamps = np.repeat(np.arange(100) * 12 / 256.0, 12)
+    np.testing.assert_array_equal(places_of(stamps, 256.0), np.arange(1200))

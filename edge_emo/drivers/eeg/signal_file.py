@@ -19,6 +19,7 @@ from edge_emo.errors import ClosedError, ConfigError, DeviceNotFoundError
 from edge_emo.types import Chunk, Kind, StreamInfo
 
 _HOLE_SAMPLES = 1.5
+_FASTEST = 1e-3  # of a device's clock: no crystal runs so much ahead of its nominal rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +158,14 @@ def places_of(times_s: npt.NDArray[np.float64], rate_hz: float) -> npt.NDArray[n
     """Return the place of each sample from its time stamp; a hole in time becomes a jump.
 
     Stamps that jitter by less than half a sample, or that come in bursts, make no hole: only a
-    step of more than one and a half samples beyond the nominal time does.
+    step of more than one and a half samples beyond the nominal time does. A device whose clock
+    runs up to a thousandth fast brings its samples ever earlier, which hides no hole after hours.
 
     Args:
         times_s: Shape (n,), in the order of recording.
         rate_hz: Samples per second.
     """
-    ahead = times_s * rate_hz - np.arange(len(times_s))
+    ahead = times_s * rate_hz - np.arange(len(times_s)) * (1.0 - _FASTEST)
     newest = np.maximum.accumulate(ahead - ahead[0])
     steps = np.diff(newest, prepend=0.0)
     holes = np.where(steps > _HOLE_SAMPLES, np.rint(steps), 0.0)
