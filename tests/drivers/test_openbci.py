@@ -63,6 +63,25 @@ def test_packets_missing_in_the_recording_become_a_gap(tmp_path: Path) -> None:
     assert [(c.seq, c.n_samples, c.t_ns) for c in chunks] == [(0, 3, 0), (5, 2, 20_000_000)]
 
 
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [number for number in range(1, 101) for _ in (1, 2)] * 2,  # a Ganglion that compresses
+        [*range(201), *range(201)],  # one that does not
+        [2 * number % 256 for number in range(300)],  # a Cyton with a Daisy
+    ],
+)
+def test_numbers_that_do_not_count_samples_tell_of_no_loss(
+    tmp_path: Path, numbers: list[int]
+) -> None:
+    with OpenBciEeg(str(save(tmp_path / "raw.txt", numbers, channels=4))) as driver:
+        driver.open(ReplayClock())
+        chunks = read_chunks(driver, 999)
+        assert driver.dropped == 0
+    assert sum(chunk.n_samples for chunk in chunks) == chunks[-1].seq + chunks[-1].n_samples
+    assert chunks[-1].seq + chunks[-1].n_samples == len(numbers)
+
+
 def test_other_boards_have_numbered_channels_unless_named(tmp_path: Path) -> None:
     file = str(save(tmp_path / "raw.txt", channels=4))
     with OpenBciEeg(file) as driver:

@@ -100,5 +100,18 @@ def _sample(path: Path, number: int, line: str, columns: int) -> list[float]:
 
 
 def _places(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return the place of each sample; without holes where the numbers do not tell of any."""
     steps = np.mod(np.diff(numbers.astype(np.int64)), _NUMBER_WRAPS)
+    if not _count_samples(numbers, steps):
+        return np.arange(len(numbers))
     return np.concatenate([[0], np.cumsum(np.where(steps == 0, _NUMBER_WRAPS, steps))])
+
+
+def _count_samples(numbers: npt.NDArray[np.float64], steps: npt.NDArray[np.int64]) -> bool:
+    """Tell whether each sample has a number of its own that wraps at 256, as of a Cyton.
+
+    A Ganglion numbers packets of two samples, or wraps at 101 or 201; a Daisy has every second
+    number.
+    """
+    wraps_early = numbers.max() < _NUMBER_WRAPS - 1 and bool((np.diff(numbers) < 0).any())
+    return not wraps_early and 2 * np.count_nonzero(steps == 1) >= len(steps)
