@@ -57,10 +57,9 @@ def notch(centre_hz: float, rate_hz: float, quality: float = _NOTCH_Q) -> Biquad
 class StreamFilter:
     """High-pass and mains notches over chunks, with the state carried from chunk to chunk.
 
-    Any way of cutting the samples into chunks gives the same output up to rounding. The first
-    sample is taken as the resting level, so that the offset of an electrode (tens of millivolts
-    on some boards) makes no step. A sample that is not finite is replaced by the last finite one
-    of its channel: one NaN would otherwise stay in the recursion for good.
+    Any way of cutting the samples into chunks gives the same output up to rounding. Each channel
+    is taken against its resting level, and samples that are not finite are held, as by
+    :class:`Levelled`.
 
     Args:
         rate_hz: Samples per second.
@@ -114,8 +113,7 @@ class StreamFilter:
         """Forget everything: the next sample is the first, and every notch is on."""
         self._use(tuple(self._notches))
         self._state = np.zeros((self._system.order, self.channels))
-        self._offset: Array | None = None
-        self._last = np.zeros(self.channels)
+        self._levelled = Levelled(self.channels)
 
     def process(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Filter the next samples.
@@ -126,7 +124,7 @@ class StreamFilter:
         Returns:
             Filtered samples, same shape, float32, in the unit of the input.
         """
-        held = self._centred(np.asarray(samples, dtype=np.float64))
+        held = self._levelled.push(samples)
         filtered = np.empty_like(held)
         for start in range(0, len(held), _BLOCK):
             block = held[start : start + _BLOCK]
@@ -143,21 +141,45 @@ class StreamFilter:
             self._systems[mains_hz] = _BlockSystem([_space(self._highpass), *sections])
         self._system = self._systems[mains_hz]
 
-    def _centred(self, samples: Array) -> Array:
-        held = hold_last(samples, self._last)
-        if len(held) == 0:
-            return held
-        self._last = held[-1].copy()
-        if self._offset is None:
-            self._offset = held[0].copy()
-        return held - self._offset
-
     def _gain(self, frequency_hz: float) -> complex:
         sections = [self._highpass, *(self._notches[mains] for mains in self._mains_hz)]
         return math.prod(
             (section.response(frequency_hz, self.rate_hz) for section in sections),
             start=complex(1.0),
         )
+
+
+class Levelled:
+    """Samples against the resting level of their channel, with those that are not finite held.
+
+    The first finite sample of a channel is its level, so that the offset of an electrode (tens of
+    millivolts on some boards) makes no step, also of one that is connected late. A sample that is
+    not finite is replaced by the last finite one: one NaN would stay in a recursion for good.
+
+    Args:
+        channels: Number of columns.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self._level = np.full(channels, np.nan)
+        self._last = np.full(channels, np.nan)
+
+    def push(self, samples: npt.NDArray[np.floating]) -> Array:
+        """Return the next samples less the level of each channel; 0 where there is none yet.
+
+        Args:
+            samples: Shape (n_samples, channels), any n, 0 included.
+        """
+        held = hold_last(np.asarray(samples, dtype=np.float64), self._last)
+        if len(held) == 0:
+            return held
+        self._last = held[-1].copy()
+        if np.isfinite(self._level).all():
+            return np.asarray(held - self._level)
+        first = np.isfinite(held).argmax(axis=0)
+        begun = held[first, np.arange(held.shape[1])]
+        self._level = np.where(np.isfinite(self._level), self._level, begun)
+        return np.asarray(np.nan_to_num(held - self._level), np.float64)
 
 
 def hold_last(samples: Array, before: Array) -> Array:

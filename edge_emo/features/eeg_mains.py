@@ -12,7 +12,7 @@ from collections import deque
 import numpy as np
 import numpy.typing as npt
 
-from edge_emo.features.eeg_filter import MAINS_HZ, StreamFilter, hold_last
+from edge_emo.features.eeg_filter import MAINS_HZ, Levelled, StreamFilter
 
 Array = npt.NDArray[np.float64]
 
@@ -67,7 +67,7 @@ class MainsFinder:
         """Forget everything: the next sample is the first."""
         self._found: tuple[float, ...] | None = None
         self._pending = 0
-        self._last = np.zeros(self._channels)
+        self._levelled = Levelled(self._channels)
         self._tail = np.zeros((0, self._channels))
         self._densities: deque[Array] = deque(maxlen=_SEGMENTS)
 
@@ -79,8 +79,7 @@ class MainsFinder:
         """
         if len(samples) == 0:
             return
-        held = hold_last(np.asarray(samples, dtype=np.float64), self._last)
-        self._last = held[-1].copy()
+        held = self._levelled.push(samples)
         self._tail = np.concatenate([self._tail, held])[-self._length :]
         self._pending += len(held)
         if self._pending >= self._hop:

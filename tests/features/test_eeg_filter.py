@@ -112,3 +112,14 @@ def test_held_values_come_from_the_chunk_before() -> None:
 def test_an_empty_chunk_changes_nothing() -> None:
     samples = noise(100, 2)
     np.testing.assert_array_equal(in_chunks(samples, [0, 50, 0]), in_chunks(samples, [50]))
+
+
+@pytest.mark.parametrize("late", [1, 63, 200])
+def test_an_electrode_that_is_connected_late_makes_no_step(late: int) -> None:
+    samples = noise(600, 2, offset_uv=40_000.0)
+    whole = in_chunks(samples, [])
+    samples[:late, 1] = np.nan
+    out = in_chunks(samples, [50] * 11)
+    np.testing.assert_allclose(out[:, 0], whole[:, 0], atol=1e-3)
+    assert not out[:late, 1].any()
+    np.testing.assert_allclose(out[late:, 1], in_chunks(samples[late:, 1:], [])[:, 0], atol=1e-3)

@@ -52,6 +52,12 @@ def test_finds_what_hums_after_four_seconds_and_stays(
     assert found == [None] * 3 + [hums] * 27
 
 
+def test_a_hum_is_found_also_where_electrodes_are_connected_late() -> None:
+    samples = recording(10.0, (50.0,))
+    samples[:625, -4:] = np.nan
+    assert found_each_second(samples)[3:] == [(50.0,)] * 7
+
+
 @pytest.mark.parametrize("hum_hz", [49.9, 50.1, 59.9, 60.1])
 def test_a_grid_that_is_a_tenth_of_a_hertz_off_is_found(hum_hz: float) -> None:
     assert found_each_second(recording(10.0, (hum_hz,)))[-1] == (float(round(hum_hz)),)
