@@ -220,6 +220,23 @@ def test_a_damaged_or_missing_empatica_recording_is_refused(tmp_path: Path) -> N
     refused(EmpaticaPhysio(str(folder)), DeviceError, "EDA.csv cannot be read")
 
 
+@pytest.mark.parametrize(
+    ("start", "reason"),
+    [
+        ("nan", "no time"),
+        ("inf", "no time"),
+        ("0", "not recorded at one"),
+        ("1.8e9", "not recorded at one"),
+    ],
+)
+def test_an_empatica_signal_of_another_time_is_refused(
+    tmp_path: Path, start: str, reason: str
+) -> None:
+    folder = e4(tmp_path / "rec")
+    (folder / "EDA.csv").write_text("\n".join([start, "4.0", *["0.5"] * 28]))
+    refused(EmpaticaPhysio(str(folder)), DeviceError, reason)
+
+
 def test_a_signal_file_of_the_body_is_physio(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", data=ramp(2), rate_hz=64.0, channels=np.array(["bvp", "eda"]))
     info, _, _ = play(NpzPhysio(str(tmp_path / "w.npz")))

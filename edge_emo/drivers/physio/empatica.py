@@ -7,6 +7,8 @@ in °C (4 Hz). https://support.empatica.com/hc/en-us/articles/201608896
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +30,11 @@ class _Track:
     samples: npt.NDArray[np.float64]
     rate_hz: float
     start_s: float
+
+    @property
+    def end_s(self) -> float:
+        """Unix time of the last sample."""
+        return self.start_s + (len(self.samples) - 1) / self.rate_hz
 
 
 class EmpaticaPhysio(SignalFileEeg):
@@ -57,13 +64,14 @@ class EmpaticaPhysio(SignalFileEeg):
         """Read the files and bring them to one rate.
 
         Raises:
-            DeviceError: A file is damaged.
+            DeviceError: A file is damaged, or two are not of one time.
         """
         files = {name: path / file for name, file in _FILES.items() if (path / file).is_file()}
         tracks = {name: _read(file) for name, file in files.items()}
         rate_hz = max(track.rate_hz for track in tracks.values())
         first_s = min(track.start_s for track in tracks.values())
-        last_s = max(t.start_s + (len(t.samples) - 1) / t.rate_hz for t in tracks.values())
+        last_s = max(track.end_s for track in tracks.values())
+        _check_times(path, tracks.values())
         grid_s = first_s + np.arange(int((last_s - first_s) * rate_hz + 1e-6) + 1) / rate_hz
         columns = [_on(grid_s, track) for track in tracks.values()]
         return Signal(
@@ -73,6 +81,20 @@ class EmpaticaPhysio(SignalFileEeg):
             places=np.arange(len(grid_s)),
             device=f"Empatica recording {path.name}",
         )
+
+
+def _check_times(path: Path, tracks: Iterable[_Track]) -> None:
+    """Refuse signals with nothing but time between them, which may be decades."""
+    ordered = sorted(tracks, key=lambda track: track.start_s)
+    end_s = ordered[0].end_s
+    for track in ordered[1:]:
+        if track.start_s > end_s:
+            raise DeviceError(
+                f"{path.name}: its signals were not recorded at one time: one begins "
+                f"{track.start_s - end_s:.0f} s after the others ended",
+                hint="unpack the archive of one session into a folder of its own",
+            )
+        end_s = max(end_s, track.end_s)
 
 
 def _on(grid_s: npt.NDArray[np.float64], track: _Track) -> npt.NDArray[np.float64]:
@@ -93,4 +115,6 @@ def _read(path: Path) -> _Track:
     start_s, rate_hz, *samples = rows
     if not _RATES_HZ[0] <= rate_hz <= _RATES_HZ[1]:
         raise DeviceError(f"{path.name}: {rate_hz:g} Hz is no rate", hint=_LAYOUT)
+    if not math.isfinite(start_s):
+        raise DeviceError(f"{path.name}: {start_s:g} is no time to start at", hint=_LAYOUT)
     return _Track(np.array(samples), rate_hz, start_s)
