@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from edge_emo.errors import RecordingError
 
@@ -120,6 +121,23 @@ def cut(path: Path, what: str) -> TruncatedError:
         f"{path} ends early: {what}",
         hint="everything before the end can be read with repair=True",
     )
+
+
+def part(path: Path, file: BinaryIO, offset: int, count: int, what: str) -> bytes:
+    """Return ``count`` bytes of an open file from ``offset``, neither below 0.
+
+    Numbers that a damaged index makes up are an error before they cost any memory.
+
+    Raises:
+        TruncatedError: It holds fewer, and ``what`` is missing.
+    """
+    if offset + count > os.fstat(file.fileno()).st_size:
+        raise cut(path, what)
+    file.seek(offset)
+    data = file.read(count)
+    if len(data) < count:
+        raise cut(path, what)
+    return data
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:

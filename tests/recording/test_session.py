@@ -369,6 +369,25 @@ def test_damage_names_file_and_line_and_spares_what_is_before(
     assert complaint in repaired.damage[0]
 
 
+@pytest.mark.parametrize("number", [10**10, 10**13, 10**19, 10**25])
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [
+        ("eeg", "0,0,{}"),
+        ("microphone", "0,0,{}"),
+        ("camera", "0,0,0,{}"),
+        ("camera", "0,0,{},4"),
+    ],
+)
+def test_an_index_that_names_more_than_there_is_costs_no_memory(
+    session: Path, kind: Kind, row: str, number: int
+) -> None:
+    rewrite_line(session / f"{kind}.times.csv", 2, row.format(number))
+    with pytest.raises(RecordingError, match="ends early"):
+        next(Recording(session).chunks(kind))
+    assert list(Recording(session, repair=True).chunks(kind)) == []
+
+
 @pytest.mark.parametrize("text", ["{", "[1]", '{"posterior": 3}'])
 def test_a_damaged_prediction_names_its_line(session: Path, text: str) -> None:
     rewrite_line(session / "predictions.jsonl", 2, text)

@@ -13,6 +13,7 @@ from edge_emo.recording.formats.times import TimesWriter, read_times
 from edge_emo.types import Chunk, StreamInfo
 
 _COLUMNS = ("t_ns", "seq", "samples")
+_MISSING = "samples that its index names are missing"
 
 
 class CsvWriter:
@@ -59,7 +60,7 @@ def read_csv(folder: Path, stream: str, info: StreamInfo) -> Iterator[Chunk]:
         TruncatedError: The samples or their index are cut.
         RecordingError: A file is missing or a line is damaged.
     """
-    path = folder / f"{info.kind}.csv"
+    path, width = folder / f"{info.kind}.csv", len(info.channels)
     rows = lines(path)
     number, heading = next(rows, (0, ""))
     if not number:
@@ -67,12 +68,14 @@ def read_csv(folder: Path, stream: str, info: StreamInfo) -> Iterator[Chunk]:
     if heading != _heading(info):
         raise damage(path, 1, "the columns do not fit session.json")
     for _, (t_ns, seq, count) in read_times(folder / f"{info.kind}.times.csv", _COLUMNS):
-        samples = np.empty((max(0, count), len(info.channels)), np.float32)
+        if count > path.stat().st_size // _row_bytes(width):
+            raise cut(path, _MISSING)
+        samples = np.empty((max(0, count), width), np.float32)
         for i in range(count):
             number, line = next(rows, (0, ""))
             if not number:
-                raise cut(path, "samples that its index names are missing")
-            samples[i] = _row(path, number, line, seq + i, len(info.channels))
+                raise cut(path, _MISSING)
+            samples[i] = _row(path, number, line, seq + i, width)
         yield Chunk(stream, seq, t_ns, info.rate_hz, samples)
 
 
@@ -80,6 +83,11 @@ def _heading(info: StreamInfo) -> str:
     """Channel names with the CSV separators taken out, since they are only for people."""
     names = (name.replace(",", " ").replace("\n", " ") for name in info.channels)
     return ",".join(("t_ns", "seq", *names))
+
+
+def _row_bytes(width: int) -> int:
+    """Return the bytes of the shortest line: two numbers and the values, of a digit each."""
+    return 2 * (2 + width)
 
 
 def _row(path: Path, number: int, line: str, seq: int, width: int) -> npt.NDArray[np.float32]:

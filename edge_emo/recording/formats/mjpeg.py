@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from edge_emo.errors import RecordingError
 from edge_emo.imaging import cv2
-from edge_emo.recording.files import ContentError, DurableFile, cut, damage, read_error
+from edge_emo.recording.files import ContentError, DurableFile, damage, part, read_error
 from edge_emo.recording.formats.times import TimesWriter, read_times
 from edge_emo.types import Chunk, StreamInfo
 
@@ -79,16 +79,14 @@ def read_mjpeg(folder: Path, stream: str, info: StreamInfo) -> Iterator[Chunk]:
             for number, (t_ns, seq, offset, size) in index:
                 if offset < 0 or size < 0:
                     raise damage(folder / f"{info.kind}.times.csv", number, "a negative place")
-                file.seek(offset)
-                image = _decode(path, seq, file.read(size), size)
+                jpeg = part(path, file, offset, size, f"frame {seq} is cut")
+                image = _decode(path, seq, jpeg)
                 yield Chunk(stream, seq, t_ns, info.rate_hz, image)
     except OSError as error:
         raise read_error(path, error) from error
 
 
-def _decode(path: Path, seq: int, jpeg: bytes, size: int) -> npt.NDArray[Any]:
-    if len(jpeg) < size:
-        raise cut(path, f"frame {seq} is cut")
+def _decode(path: Path, seq: int, jpeg: bytes) -> npt.NDArray[Any]:
     whole = jpeg.startswith(_BEGIN) and jpeg.endswith(_END)
     vision = cv2()
     bgr = vision.imdecode(np.frombuffer(jpeg, np.uint8), vision.IMREAD_COLOR) if whole else None

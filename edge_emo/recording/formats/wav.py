@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from edge_emo.recording.files import DurableFile, cut, damage, read_error
+from edge_emo.recording.files import DurableFile, cut, damage, part, read_error
 from edge_emo.recording.formats.times import TimesWriter, read_times
 from edge_emo.types import Chunk, StreamInfo
 
@@ -102,9 +102,8 @@ def _check_header(path: Path, file: BinaryIO, info: StreamInfo) -> None:
 
 
 def _samples(path: Path, file: BinaryIO, count: int, width: int) -> npt.NDArray[np.float32]:
-    data = file.read(2 * count * width)
-    if len(data) < 2 * count * width:
-        raise cut(path, "sound that its index names is missing")
+    what = "sound that its index names is missing"
+    data = part(path, file, file.tell(), 2 * count * width, what)
     pcm = np.frombuffer(data, "<i2").reshape(count, width)
     samples: npt.NDArray[np.float32] = pcm.astype(np.float32) / np.float32(_FULL_SCALE)
     return samples
