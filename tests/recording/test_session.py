@@ -198,6 +198,18 @@ def test_every_float_survives_the_csv(
     assert (np.signbit(chunk.samples) == np.signbit(data))[~np.isnan(data)].all()
 
 
+@pytest.mark.parametrize("name", ["C3\r", "C\r3", "C3,left", "C3\n", "Ω é\u2028"])
+def test_a_signal_is_read_whatever_its_channels_are_called(tmp_path: Path, name: str) -> None:
+    info = StreamInfo("eeg", 250.0, ("C4", name), "uv", "a board")
+    chunk = Chunk("eeg", 0, 0, 250.0, np.ones((2, 2), np.float32))
+    writer = CsvWriter(tmp_path, info)
+    writer.write(chunk)
+    for file in writer.files:
+        file.close()
+    (read,) = read_csv(tmp_path, "eeg", info)
+    assert same(read, chunk)
+
+
 def test_an_occupied_folder_is_left_alone(session: Path) -> None:
     before = (session / "session.json").read_bytes()
     with pytest.raises(RecordingError, match="already holds a recorded session"):
@@ -354,6 +366,7 @@ def rewrite_line(path: Path, number: int, text: str) -> None:
         ("eeg.csv", 12, "40000123,99,1,2", "sample 99 where 10 belongs"),
         ("eeg.times.csv", 3, "1,2", "2 values instead of 3"),
         ("eeg.times.csv", 3, "a,b,c", "not whole numbers"),
+        ("eeg.times.csv", 3, "40000123,10,-10", "a negative length"),
     ],
 )
 def test_damage_names_file_and_line_and_spares_what_is_before(

@@ -65,12 +65,15 @@ def read_csv(folder: Path, stream: str, info: StreamInfo) -> Iterator[Chunk]:
     number, heading = next(rows, (0, ""))
     if not number:
         raise cut(path, "its heading is missing")
-    if heading != _heading(info):
+    if heading != _heading(info).rstrip("\r"):  # as of any line, its end was taken off
         raise damage(path, 1, "the columns do not fit session.json")
-    for _, (t_ns, seq, count) in read_times(folder / f"{info.kind}.times.csv", _COLUMNS):
+    index = folder / f"{info.kind}.times.csv"
+    for place, (t_ns, seq, count) in read_times(index, _COLUMNS):
+        if count < 0:
+            raise damage(index, place, "a negative length")
         if count > path.stat().st_size // _row_bytes(width):
             raise cut(path, _MISSING)
-        samples = np.empty((max(0, count), width), np.float32)
+        samples = np.empty((count, width), np.float32)
         for i in range(count):
             number, line = next(rows, (0, ""))
             if not number:
