@@ -308,6 +308,69 @@ def test_a_failure_that_nobody_waits_for_is_logged(
     assert "Traceback" in caplog.text
 
 
+class GonePyAudio(types.ModuleType):
+    """A PyAudio of one input, whose stream answers any question by an error.
+
+    Attributes:
+        started: How often PortAudio was started and not ended; it looks for devices at its first
+            start alone.
+        closed: Whether the stream was closed.
+    """
+
+    paInt16, paInputOverflow, paContinue, paAbort = 8, 2, 0, 2  # noqa: N815 - PyAudio's names
+
+    def __init__(self) -> None:
+        super().__init__("pyaudio")
+        self.started = 0
+        self.closed = False
+        self._stream = types.SimpleNamespace(sampleRate=16000.0)
+
+    def PyAudio(self) -> GonePyAudio:  # noqa: N802 - PyAudio's name
+        self.started += 1
+        return self
+
+    def terminate(self) -> None:
+        self.started -= 1
+
+    def get_device_count(self) -> int:
+        return 1
+
+    def get_device_info_by_index(self, index: int) -> dict[str, object]:
+        facts = {"name": "headset", "hostApi": 0, "defaultSampleRate": 16000.0}
+        return facts | {"index": index, "maxInputChannels": 1}
+
+    def get_default_input_device_info(self) -> dict[str, object]:
+        return self.get_device_info_by_index(0)
+
+    def get_host_api_info_by_index(self, index: int) -> dict[str, object]:
+        return {"name": "ALSA", "index": index}
+
+    def open(self, **_options: object) -> GonePyAudio:
+        return self
+
+    def is_active(self) -> bool:
+        raise OSError(-9999, "Unanticipated host error")
+
+    def close(self) -> None:
+        self.closed = True
+        raise OSError(-9988, "Stream closed")
+
+
+def test_a_stream_that_answers_by_errors_is_lost_and_leaves_nothing_open(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    module = GonePyAudio()
+    monkeypatch.setitem(sys.modules, "pyaudio", module)
+    microphone = PortAudioMicrophone()
+    microphone.open(MonotonicClock())
+    with pytest.raises(DeviceLostError, match=r"headset .* Unanticipated host error"):
+        microphone.read(0.0)
+    microphone.close()
+    assert module.closed
+    assert module.started == 0
+    assert "did not close cleanly: [Errno -9988] Stream closed" in caplog.text
+
+
 @pytest.mark.parametrize("option", ["rate_hz", "channels", "block_s", "watchdog_s"])
 def test_options_out_of_range_are_refused(option: str) -> None:
     with pytest.raises(ConfigError):

@@ -229,8 +229,8 @@ class PortAudioMicrophone(Driver):
         with self._lock:
             if self._session is not session:
                 raise ClosedError(f"portaudio:{self._target} was closed")
-            if not session.stream.is_active():
-                raise DeviceLostError(f"{session.device} stopped by itself", hint=hint)
+            if stopped := _why_stopped(session):
+                raise DeviceLostError(f"{session.device} {stopped}", hint=hint)
         # A source that was removed or suspended stays active and says nothing.
         silent_ns = self._clock.now_ns() - session.intake.newest_ns
         if silent_ns > self._watchdog_ns:
@@ -267,17 +267,31 @@ def _tear_down(session: _Session) -> None:
     ``stop_stream`` joins PortAudio's thread, which a removed source never wakes, so it is not
     called: closing a running stream cancels the thread. That must not happen inside our
     callback, where it would take the interpreter lock with it; so the callback ends the stream
-    first, and only a stream whose callback is not called any more is cancelled.
+    first, and only a stream whose callback is not called any more is cancelled. Whatever fails,
+    PortAudio is ended: one that runs on never sees a device that is plugged in again.
     """
     session.ending.set()
     pause = threading.Event()
-    for _ in range(20):
-        if not session.stream.is_active():
-            break
-        pause.wait(0.01)
-    session.stream.close()
+    with contextlib.ExitStack() as undo:
+        undo.callback(_terminate, session.library)
+        undo.callback(session.stream.close)
+        for _ in range(20):
+            if _why_stopped(session):
+                break
+            pause.wait(0.01)
+
+
+def _terminate(library: Any) -> None:
     with _PORTAUDIO:
-        session.library.terminate()
+        library.terminate()
+
+
+def _why_stopped(session: _Session) -> str:
+    """Return why a stream delivers no more, in words; empty while it may."""
+    try:
+        return "" if session.stream.is_active() else "stopped by itself"
+    except OSError as error:
+        return f"is gone: {error.strerror or error}"
 
 
 def _in_thread(call: Callable[[], T]) -> Future[T]:
