@@ -188,6 +188,13 @@ def test_several_streams_of_an_xdf_need_a_name(tmp_path: Path) -> None:
     assert "cap" in info.device
 
 
+@pytest.mark.parametrize("stream", ["", "amp"])
+def test_two_streams_of_one_name_are_not_taken_for_one(tmp_path: Path, stream: str) -> None:
+    pytest.importorskip("pyxdf", reason="pip install 'edge-emo[files]'")
+    path = xdf(tmp_path / "a.xdf", ["amp", "amp"])
+    refused(XdfEeg(str(path), stream=stream), ConfigError, "2 EEG streams 'amp'")
+
+
 def test_an_xdf_of_another_unit_or_format_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("pyxdf", reason="pip install 'edge-emo[files]'")
     refused(XdfEeg(str(xdf(tmp_path / "a.xdf", ["amp"], "ohm"))), DeviceError, "unit 'ohm'")

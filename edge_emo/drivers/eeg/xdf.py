@@ -43,7 +43,7 @@ class XdfEeg(SignalFileEeg):
 
         Raises:
             UnavailableError: pyxdf is missing.
-            ConfigError: No stream of that name, or several without a name.
+            ConfigError: No stream of that name, several of it, or several without a name.
             DeviceError: No such format, or no EEG in it.
         """
         library = vendor.load("pyxdf")
@@ -63,21 +63,31 @@ class XdfEeg(SignalFileEeg):
             rate_hz=rate_hz,
             channels=names,
             places=places_of(np.asarray(stream["time_stamps"], dtype=np.float64), rate_hz),
-            device=f"XDF recording {path.name}, {stream['info']['name'][0]}",
+            device=f"XDF recording {path.name}, {_name(stream)}",
         )
 
     def _chosen(self, path: Path, streams: list[Any]) -> Any:
-        eeg = {s["info"]["name"][0]: s for s in streams if _type(s).upper() == "EEG"}
+        eeg = [stream for stream in streams if _type(stream).upper() == "EEG"]
         if not eeg:
             raise DeviceError(f"{path.name} holds no stream of type EEG", hint=_HINT)
-        if not self._stream_name and len(eeg) == 1:
-            return next(iter(eeg.values()))
-        if self._stream_name not in eeg:
+        names = sorted({_name(stream) for stream in eeg})
+        wanted = self._stream_name or (names[0] if len(names) == 1 else "")
+        found = [stream for stream in eeg if _name(stream) == wanted]
+        if not found:
             raise ConfigError(
-                f"{path.name} has no EEG stream {self._stream_name!r}",
-                hint=f"add ?stream= with one of: {', '.join(eeg)}",
+                f"{path.name} has no EEG stream {wanted!r}",
+                hint=f"add ?stream= with one of: {', '.join(names)}",
             )
-        return eeg[self._stream_name]
+        if len(found) > 1:
+            raise ConfigError(
+                f"{path.name} has {len(found)} EEG streams {wanted!r}, which may be of two people",
+                hint="record each under a name of its own, or take the others out of the file",
+            )
+        return found[0]
+
+
+def _name(stream: Mapping[str, Any]) -> str:
+    return str(stream["info"]["name"][0])
 
 
 def _type(stream: Mapping[str, Any]) -> str:
