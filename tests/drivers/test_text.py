@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import textwrap
@@ -101,6 +102,36 @@ def test_cleans(raw: str, cleaned: str) -> None:
 def test_a_line_without_end_comes_in_pieces(tmp_path: Path) -> None:
     lines, _ = read_file(tmp_path / "chat.txt", b"x" * (2 * MAX_LINE_BYTES + 5) + b"\nnext\n")
     assert [len(line) for line in lines] == [MAX_LINE_BYTES, MAX_LINE_BYTES, 5, 4]
+
+
+@pytest.mark.parametrize("letter", ["é", "€", "😀"])
+@pytest.mark.parametrize("before", ["", "x", "xx", "xxx"])
+def test_no_letter_is_cut_in_two(tmp_path: Path, before: str, letter: str) -> None:
+    text = before + letter * MAX_LINE_BYTES
+    lines, replaced = read_file(tmp_path / "chat.txt", text.encode())
+    assert "".join(lines) == text
+    assert replaced == 0
+
+
+def test_a_long_line_of_no_letters_at_all_comes_in_pieces(tmp_path: Path) -> None:
+    lines, replaced = read_file(tmp_path / "chat.txt", b"\x80" * (MAX_LINE_BYTES + 7))
+    assert sum(map(len, lines)) == replaced == MAX_LINE_BYTES + 7
+
+
+def test_a_process_without_room_for_a_pipe_holds_no_file_open(tmp_path: Path) -> None:
+    (tmp_path / "chat.txt").write_text("one\n")
+    driver = TextLines(str(tmp_path / "chat.txt"))
+    former = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 2, former[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            driver.open(ManualClock())
+        assert os.dup(0) == free
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, former)
+        os.close(free)
 
 
 def test_a_line_is_stamped_when_it_is_read(tmp_path: Path) -> None:

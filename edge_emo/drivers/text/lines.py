@@ -8,6 +8,7 @@ import stat
 import threading
 import unicodedata
 from collections import deque
+from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,8 +24,9 @@ from edge_emo.errors import (
 from edge_emo.types import Chunk, Kind, StreamInfo
 
 MAX_LINE_BYTES = 65536
-"""A longer line is delivered in pieces of this length."""
+"""A longer line is delivered in pieces of this length, or some bytes less to keep letters whole."""
 
+_LETTER_BYTES = 4
 _STDIN = 0
 _SURROGATES = range(0xDC80, 0xDD00)
 
@@ -142,7 +144,10 @@ class _Source:
 
     def __init__(self, target: str) -> None:
         self._descriptor = _open(target)
-        self._wake_read, self._wake_write = os.pipe()
+        with ExitStack() as undo:
+            undo.callback(os.close, self._descriptor)
+            self._wake_read, self._wake_write = os.pipe()
+            undo.pop_all()
         self._buffer = bytearray()
         self._ended = False
         self.regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
@@ -160,7 +165,7 @@ class _Source:
         """
         while not self._ended:
             end = self._buffer.find(b"\n")
-            if end >= 0 or len(self._buffer) >= MAX_LINE_BYTES:
+            if end >= 0 or len(self._buffer) > MAX_LINE_BYTES:
                 return self._cut(end)
             if not self._fill(timeout_s):
                 return b""
@@ -173,10 +178,17 @@ class _Source:
 
     def _cut(self, end: int) -> bytes:
         """Take the line that ends at ``end``; what there is when no end was found."""
-        length = min(end if end >= 0 else len(self._buffer), MAX_LINE_BYTES)
+        length = end if end >= 0 else len(self._buffer)
+        if length > MAX_LINE_BYTES:
+            length = self._boundary(MAX_LINE_BYTES)
         line = bytes(self._buffer[:length])
         del self._buffer[: length + (length == end)]
         return line
+
+    def _boundary(self, length: int) -> int:
+        """Return the last place up to ``length`` where a letter begins, as far as bytes tell."""
+        near = range(length, length - _LETTER_BYTES, -1)
+        return next((i for i in near if self._buffer[i] & 0xC0 != 0x80), length)
 
     def _fill(self, timeout_s: float) -> bool:
         """Wait for bytes; False when interrupted."""
