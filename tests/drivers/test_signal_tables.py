@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import struct
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -79,11 +82,16 @@ def test_other_rates_and_cut_lines_of_muselsl_are_refused(tmp_path: Path) -> Non
     refused(MuseLslEeg(str(tmp_path / "none.csv")), DeviceNotFoundError, "none.csv")
 
 
-def monitor(path: Path, data: npt.NDArray[np.float64], per_second: float = 256.0) -> Path:
+def monitor(
+    path: Path,
+    data: npt.NDArray[np.float64],
+    per_second: float = 256.0,
+    start: str = "2024-05-01 10:00:00",
+) -> Path:
     lines = ["TimeStamp,Delta_TP9,RAW_TP9,RAW_AF7,RAW_AF8,RAW_TP10,AUX_RIGHT,Elements"]
     for i, row in enumerate(data.tolist()):
-        ms = int(i / per_second * 1000)
-        stamp = f"2024-05-01 10:{ms // 60000:02d}:{ms // 1000 % 60:02d}.{ms % 1000:03d}"
+        at = datetime.fromisoformat(start) + timedelta(milliseconds=int(i / per_second * 1000))
+        stamp = at.isoformat(" ", "milliseconds")
         lines.append(",".join([stamp, "0.5", *map(repr, row), "3.0", ""]))
         if i == 100:
             lines.append(f"{stamp},,,,,,,/muse/elements/blink")
@@ -95,6 +103,24 @@ def test_mind_monitor_is_read_without_its_events(tmp_path: Path) -> None:
     info, data, firsts = play(MindMonitorEeg(str(monitor(tmp_path / "m.csv", ramp(4)))))
     assert (info.channels, info.rate_hz) == (("TP9", "AF7", "AF8", "TP10"), 256.0)
     np.testing.assert_allclose(data, ramp(4), rtol=1e-6)
+    assert firsts == list(range(0, N, 10))
+
+
+@pytest.fixture
+def european(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose clock is put back at 3:00 on the last Sunday of October."""
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("european")
+def test_mind_monitor_is_read_alike_where_the_clock_is_put_back(tmp_path: Path) -> None:
+    path = monitor(tmp_path / "m.csv", ramp(4), start="2024-10-27 02:59:59.700")
+    _, data, firsts = play(MindMonitorEeg(str(path)))
+    assert len(data) == N
     assert firsts == list(range(0, N, 10))
 
 

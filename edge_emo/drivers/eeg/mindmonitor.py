@@ -8,7 +8,7 @@ https://mind-monitor.com/Technical_Manual.php
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +50,10 @@ class MindMonitorEeg(SignalFileEeg):
 
 
 def _seconds(path: Path, line: int, stamp: str | None) -> float:
+    """Return a stamp in seconds, reckoned alike wherever this machine and its clock are."""
     try:
-        return datetime.fromisoformat(_padded(stamp or "")).timestamp()
+        local = datetime.fromisoformat(_padded(stamp or ""))
+        return local.replace(tzinfo=timezone.utc).timestamp()
     except ValueError as error:
         raise DeviceError(f"{path.name}, line {line}: {error}", hint=_HINT) from error
 
