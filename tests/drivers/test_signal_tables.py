@@ -276,6 +276,38 @@ def test_a_signal_file_of_the_body_is_physio(tmp_path: Path) -> None:
     assert (info.kind, info.unit) == ("physio", "physical")
 
 
+def stretched(data: bytes, stamp: float, wrong: float) -> bytes:
+    """The bytes of an XDF file with another time for one of its samples."""
+    former, latter = (b"\x08" + struct.pack("<d", value) for value in (stamp, wrong))
+    assert former in data
+    return data.replace(former, latter)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), 1e12, -1e300])
+def test_an_xdf_whose_stamps_no_recording_has_is_refused(tmp_path: Path, wrong: float) -> None:
+    pytest.importorskip("pyxdf", reason="pip install 'edge-emo[files]'")
+    path = xdf(tmp_path / "a.xdf", ["amp"])
+    path.write_bytes(stretched(path.read_bytes(), 5.0 + 7 / 250.0, wrong))
+    refused(XdfEeg(str(path)), DeviceError, "a.xdf: its time stamps are damaged")
+
+
+def test_an_xdf_whose_description_is_damaged_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pyxdf", reason="pip install 'edge-emo[files]'")
+    path = xdf(tmp_path / "a.xdf", ["amp"])
+    path.write_bytes(path.read_bytes().replace(b"</info>", b"</inf0>", 1))
+    refused(XdfEeg(str(path)), DeviceError, "a.xdf cannot be read")
+
+
+def test_a_table_whose_stamps_no_recording_has_is_refused(tmp_path: Path) -> None:
+    rows = "\n".join(f"{i / 256.0},1,2" for i in range(40))
+    path = tmp_path / "m.csv"
+    path.write_text(f"timestamps,TP9,AF7\n{rows}\n1e15,1,2\n", encoding="utf-8")
+    refused(MuseLslEeg(str(path)), DeviceError, "m.csv: its time stamps are damaged")
+    path = monitor(tmp_path / "mm.csv", ramp(4))
+    path.write_text(path.read_text().replace("2024-05-01 10:00:00.1", "2924-05-01 10:00:00.1"))
+    refused(MindMonitorEeg(str(path)), DeviceError, "mm.csv: its time stamps are damaged")
+
+
 def test_jitter_makes_no_hole() -> None:
     stamps = np.arange(1000) / 250.0 + np.random.default_rng(0).uniform(0, 0.002, 1000)
     np.testing.assert_array_equal(places_of(stamps, 250.0), np.arange(1000))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_emo.drivers.eeg.signal_file import Signal, SignalFileEeg
+from edge_emo.drivers.eeg.signal_file import Signal, SignalFileEeg, check_times
 from edge_emo.drivers.eeg.table_file import numbers, read_rows
 from edge_emo.errors import DeviceError
 
@@ -39,6 +39,7 @@ class MindMonitorEeg(SignalFileEeg):
             raise DeviceError(f"{path.name} holds no sample", hint=_HINT)
         rows = np.array([numbers(path, i, row, columns) for i, row in sampled])
         times_s = np.array([_seconds(path, i, row.get(_STAMP)) for i, row in sampled])
+        check_times(path, times_s, _HINT)
         rate_hz = _rate(path, times_s)
         return Signal(
             data=np.ascontiguousarray(rows, dtype=np.float32),

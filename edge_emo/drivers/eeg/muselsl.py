@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_emo.drivers.eeg.signal_file import Signal, SignalFileEeg, places_of
+from edge_emo.drivers.eeg.signal_file import Signal, SignalFileEeg, check_times, places_of
 from edge_emo.drivers.eeg.table_file import numbers, read_rows
 from edge_emo.errors import DeviceError
 
@@ -34,6 +34,7 @@ class MuseLslEeg(SignalFileEeg):
             raise DeviceError(f"{path.name} holds no sample", hint=_HINT)
         names = tuple(name for name in lines[0][1] if name and name != _STAMP)
         rows = np.array([numbers(path, i, row, (_STAMP, *names)) for i, row in lines])
+        check_times(path, rows[:, 0], _HINT)
         _check_rate(path, rows[:, 0])
         return Signal(
             data=np.ascontiguousarray(rows[:, 1:], dtype=np.float32),
@@ -46,7 +47,7 @@ class MuseLslEeg(SignalFileEeg):
 
 def _check_rate(path: Path, times_s: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
     steps_s = np.diff(times_s)
-    if not np.isfinite(times_s).all() or (steps_s < 0).any():
+    if (steps_s < 0).any():
         raise DeviceError(f"{path.name}: its time stamps do not run forwards", hint=_HINT)
     rate_hz = 1.0 / max(float(np.median(steps_s)), 1e-9)
     if abs(rate_hz - RATE_HZ) > _RATE_TOLERANCE * RATE_HZ:

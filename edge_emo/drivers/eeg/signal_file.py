@@ -15,10 +15,11 @@ import numpy.typing as npt
 from edge_emo.clock import Clock
 from edge_emo.drivers.base import Driver
 from edge_emo.drivers.pacing import wait_until_due
-from edge_emo.errors import ClosedError, ConfigError, DeviceNotFoundError
+from edge_emo.errors import ClosedError, ConfigError, DeviceError, DeviceNotFoundError
 from edge_emo.types import Chunk, Kind, StreamInfo
 
 _HOLE_SAMPLES = 1.5
+_LONGEST_S = 366 * 24 * 3600.0
 _FASTEST = 1e-3  # of a device's clock: no crystal runs so much ahead of its nominal rate
 
 
@@ -152,6 +153,25 @@ UNITS_UV: Mapping[str, float] = {
     "volts": 1e6,
 }
 """How many µV one of a unit is; names in lower case, with either letter for micro."""
+
+
+def check_times(path: Path, times_s: npt.NDArray[np.float64], hint: str) -> None:
+    """Refuse time stamps that no recording has.
+
+    Args:
+        path: The file, for the message.
+        times_s: Shape (n,), n at least 1.
+        hint: What file to give instead.
+
+    Raises:
+        DeviceError: One is not finite, or two are more than a year apart.
+    """
+    if not np.isfinite(times_s).all() or np.ptp(times_s) > _LONGEST_S:
+        raise DeviceError(
+            f"{path.name}: its time stamps are damaged: from {times_s.min():g} s to "
+            f"{times_s.max():g} s",
+            hint=hint,
+        )
 
 
 def places_of(times_s: npt.NDArray[np.float64], rate_hz: float) -> npt.NDArray[np.int64]:

@@ -13,11 +13,20 @@ from typing import Any
 import numpy as np
 
 from edge_emo import vendor
-from edge_emo.drivers.eeg.signal_file import UNITS_UV, Signal, SignalFileEeg, places_of
+from edge_emo.drivers.eeg.signal_file import (
+    UNITS_UV,
+    Signal,
+    SignalFileEeg,
+    check_times,
+    places_of,
+)
 from edge_emo.errors import ConfigError, DeviceError
 
-_BROKEN = (OSError, ValueError, EOFError, RuntimeError, LookupError, struct.error)
-"""What pyxdf's parser happens to raise on a damaged file."""
+_BROKEN = (
+    *(OSError, ValueError, EOFError, RuntimeError, LookupError, struct.error),
+    *(SyntaxError, MemoryError, TypeError, AttributeError),
+)
+"""What pyxdf's parser happens to raise on a damaged file, and Python's of XML: a SyntaxError."""
 
 _HINT = "give an XDF file with a stream of type EEG"
 
@@ -57,12 +66,14 @@ class XdfEeg(SignalFileEeg):
         samples = np.asarray(stream["time_series"])
         if rate_hz <= 0 or samples.ndim != 2 or not len(samples) or samples.dtype.kind not in "fiu":
             raise DeviceError(f"{path.name}: its EEG holds no regular samples", hint=_HINT)
+        times_s = np.asarray(stream["time_stamps"], dtype=np.float64)
+        check_times(path, times_s, _HINT)
         names, scales = _channels(path, stream, samples.shape[1])
         return Signal(
             data=(samples * scales).astype(np.float32),
             rate_hz=rate_hz,
             channels=names,
-            places=places_of(np.asarray(stream["time_stamps"], dtype=np.float64), rate_hz),
+            places=places_of(times_s, rate_hz),
             device=f"XDF recording {path.name}, {_name(stream)}",
         )
 
