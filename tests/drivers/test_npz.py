@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,25 @@ def test_a_flipped_byte_is_noticed(file: Path) -> None:
     file.write_bytes(damaged)
     with pytest.raises(DeviceError, match="cannot be read"):
         NpzEeg(str(file)).open(ManualClock())
+
+
+@pytest.mark.parametrize("place", [6, 8, 10])
+def test_an_archive_that_python_does_not_unpack_is_refused(file: Path, place: int) -> None:
+    data = bytearray(file.read_bytes())
+    data[data.index(b"PK\x01\x02") + place] |= 0x61  # version, flags or method of its first entry
+    file.write_bytes(data)
+    with pytest.raises(DeviceError, match="cannot be read"):
+        NpzEeg(str(file)).open(ReplayClock())
+
+
+def test_an_array_that_says_it_is_larger_than_any_memory_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, rate_hz=250.0, channels=np.array(["Fz", "Cz", "Pz"]))
+    header = {"descr": "<f4", "fortran_order": False, "shape": (10**15, 3)}
+    with zipfile.ZipFile(path, "a") as archive, archive.open("data.npy", "w") as entry:
+        np.lib.format.write_array_header_1_0(entry, header)
+    with pytest.raises(DeviceError, match="cannot be read"):
+        NpzEeg(str(path)).open(ReplayClock())
 
 
 def test_a_bare_array_is_refused(tmp_path: Path) -> None:

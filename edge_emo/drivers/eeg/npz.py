@@ -13,6 +13,12 @@ import numpy.typing as npt
 from edge_emo.drivers.eeg.signal_file import Signal, SignalFileEeg
 from edge_emo.errors import DeviceError
 
+_BROKEN = (
+    *(ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error),
+    *(RuntimeError, MemoryError),  # of an archive that is encrypted or too new, of a false shape
+)
+"""What reading a damaged archive raises."""
+
 _KEYS = ("data", "rate_hz", "channels")
 _FORMAT = "it holds data float32 (n_samples, n_channels) in µV, rate_hz, and channels (names)"
 
@@ -46,7 +52,7 @@ def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
             return _named_arrays(path, np.load(file, allow_pickle=False))
     except DeviceError:
         raise
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+    except _BROKEN as error:
         raise _unusable(path, f"it cannot be read: {error}") from error
 
 
