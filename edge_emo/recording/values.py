@@ -7,6 +7,7 @@ same float.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -105,8 +106,17 @@ def info_from_json(value: Mapping[str, Any]) -> StreamInfo:
         RecordingError: Something is missing or wrong.
     """
     with _reading("stream"):
+        if not isinstance(value["channels"], list):
+            raise TypeError("channels are no list")
         channels = tuple(str(name) for name in value["channels"])
-        return StreamInfo(**{**value, "channels": channels, "rate_hz": float(value["rate_hz"])})
+        return StreamInfo(**{**value, "channels": channels, "rate_hz": _rate_hz(value)})
+
+
+def _rate_hz(value: Mapping[str, Any]) -> float:
+    rate_hz = float(value["rate_hz"])
+    if not 0.0 <= rate_hz < math.inf:
+        raise ValueError(f"rate_hz is {rate_hz}")
+    return rate_hz
 
 
 @contextmanager

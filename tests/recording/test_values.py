@@ -126,6 +126,21 @@ def test_stream_info_comes_back() -> None:
 
 
 @pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"rate_hz": float("nan")}, "rate_hz is nan"),
+        ({"rate_hz": float("inf")}, "rate_hz is inf"),
+        ({"rate_hz": -250.0}, "rate_hz is -250.0"),
+        ({"channels": "C3"}, "channels are no list"),
+    ],
+)
+def test_a_stream_that_cannot_be_is_refused(change: dict[str, object], complaint: str) -> None:
+    good = info_to_json(StreamInfo("eeg", 250.0, ("C3", "C4"), "uv", "a board"))
+    with pytest.raises(RecordingError, match=f"no stream: .*{complaint}"):
+        info_from_json({**good, **change})
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"posterior": {"rest": 1.5}},
