@@ -124,8 +124,7 @@ def _unary(name: str) -> Callable[..., Any]:
 
 def _conv(torch: Any, node: Node, values: Values) -> Any:
     at, (x, weight, *bias) = node.attributes, values
-    if at.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        raise ModelError(f"cannot be made a .tflite: {node.name} has auto_pad")
+    _refuse_auto_pad(node)
     rank = weight.ndim - 2
     x, pads = _padded(torch, x, at.get("pads", [0] * 2 * rank), 0.0)
     run = getattr(torch.nn.functional, f"conv{rank}d")
@@ -136,6 +135,11 @@ def _conv(torch: Any, node: Node, values: Values) -> Any:
         x, weight, bias_tensor, at.get("strides", [1] * rank), pads,
         at.get("dilations", [1] * rank), at.get("group", 1),
     )  # fmt: skip
+
+
+def _refuse_auto_pad(node: Node) -> None:
+    if node.attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        raise ModelError(f"cannot be made a .tflite: {node.name} has auto_pad")
 
 
 def _padded(torch: Any, x: Any, pads: Sequence[int], value: float) -> tuple[Any, list[int]]:
@@ -164,6 +168,7 @@ def _pool(kind: str) -> Callable[..., Any]:
     def run(torch: Any, node: Node, values: Values) -> Any:
         at = node.attributes
         rank = len(at["kernel_shape"])
+        _refuse_pool(node, kind)
         lowest = -float("inf") if kind == "max" else 0.0
         x, pads = _padded(torch, values[0], at.get("pads", [0] * 2 * rank), lowest)
         counts = {} if kind == "max" else {"count_include_pad": bool(at.get("count_include_pad"))}
@@ -173,6 +178,18 @@ def _pool(kind: str) -> Callable[..., Any]:
         return pool(x, at["kernel_shape"], strides, pads, ceil_mode=ceil, **counts)
 
     return run
+
+
+def _refuse_pool(node: Node, kind: str) -> None:
+    """Refuse what torch's pooling has no word for, and would compute otherwise."""
+    _refuse_auto_pad(node)
+    at = node.attributes
+    if any(step != 1 for step in at.get("dilations", [])):
+        raise ModelError(f"cannot be made a .tflite: {node.name} pools with dilations")
+    pads = at.get("pads", [])
+    uneven = pads[: len(pads) // 2] != pads[len(pads) // 2 :]
+    if kind == "avg" and uneven and not at.get("count_include_pad"):
+        raise ModelError(f"cannot be made a .tflite: {node.name} averages at uneven pads")
 
 
 def _global_pool(torch: Any, _: Node, values: Values) -> Any:
@@ -230,7 +247,7 @@ def _reshape(torch: Any, node: Node, values: Values) -> Any:
 
 def _gather(torch: Any, node: Node, values: Values) -> Any:
     table, index = values
-    axis = node.attributes.get("axis", 0)
+    axis = node.attributes.get("axis", 0) % table.ndim
     if isinstance(index, np.ndarray):
         if index.ndim == 0:
             return table.select(axis, int(index))
@@ -245,11 +262,15 @@ def _resize(torch: Any, node: Node, values: Values) -> Any:
     if len(values) > 3 and values[3] is not None:
         size = _ints(values[3])[2:]
     else:
-        scales = [float(one) for one in _constant(values[2], "the scale of Resize")]
-        size = [round(n * s) for n, s in zip(x.shape[2:], scales[2:], strict=True)]
+        scales = [float(one) for one in _constant(values[2], "the scale of Resize")][2:]
+        size = [round(n * s) for n, s in zip(x.shape[2:], scales, strict=True)]
+        if any(abs(n * s - m) > 1e-3 for n, s, m in zip(x.shape[2:], scales, size, strict=True)):
+            raise ModelError(f"cannot be made a .tflite: {node.name} resizes to no whole size")
     mode = at.get("mode", "nearest")
     where = at.get("coordinate_transformation_mode", "half_pixel")
-    if mode == "nearest" and where == "asymmetric":
+    floors = at.get("nearest_mode", "round_prefer_floor") == "floor"
+    doubles = all(m in (n, 2 * n) for n, m in zip(x.shape[2:], size, strict=True))
+    if mode == "nearest" and where == "asymmetric" and (floors or doubles):
         return torch.nn.functional.interpolate(x, size=size, mode="nearest")
     if mode == "linear" and where in ("half_pixel", "pytorch_half_pixel"):
         return torch.nn.functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
@@ -282,8 +303,8 @@ def _squeeze(torch: Any, node: Node, values: Values) -> Any:
 
 
 def _unsqueeze(torch: Any, node: Node, values: Values) -> Any:
-    x = values[0]
-    for axis in sorted(_axes(node, values)):
+    x, axes = values[0], _axes(node, values)
+    for axis in sorted(axis % (x.ndim + len(axes)) for axis in axes):
         x = x.unsqueeze(axis)
     return x
 
@@ -305,8 +326,10 @@ def _pad(torch: Any, node: Node, values: Values) -> Any:
         value = float(_constant(values[2], "the value of Pad"))
     if node.attributes.get("mode", "constant") != "constant":
         raise ModelError(f"cannot be made a .tflite: {node.name} pads by reflection")
-    half = len(pads) // 2
-    order = [side for axis in reversed(range(half)) for side in (pads[axis], pads[axis + half])]
+    half, rank = len(pads) // 2, values[0].ndim
+    axes = _ints(values[3]) if len(values) > 3 and values[3] is not None else list(range(rank))
+    sides = {axis % rank: (pads[k], pads[k + half]) for k, axis in enumerate(axes)}
+    order = [side for axis in reversed(range(rank)) for side in sides.get(axis, (0, 0))]
     return torch.nn.functional.pad(values[0], order, value=value)
 
 
