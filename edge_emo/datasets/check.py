@@ -7,8 +7,9 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -202,23 +203,23 @@ class _Shared:
     def overlaps(self) -> list[Overlap]:
         found: dict[tuple[str, str, str], Overlap] = {}
 
-        def note(what: str, parts: Sequence[str], name: str) -> None:
-            first, second = sorted(parts)[:2]
-            entry = found.setdefault((what, first, second), Overlap(what, (first, second)))
-            entry.count += 1
-            if len(entry.first) < KEPT:
-                entry.first.append(name)
+        def note(what: str, parts: Iterable[str], name: str) -> None:
+            for first, second in combinations(sorted(parts), 2):
+                entry = found.setdefault((what, first, second), Overlap(what, (first, second)))
+                entry.count += 1
+                if len(entry.first) < KEPT:
+                    entry.first.append(name)
 
         for what, places in self._where.items():
             for name, parts in places.items():
-                if len(parts) > 1:
-                    note(what, sorted(parts), name)
+                note(what, parts, name)
         told: set[tuple[str, ...]] = set()
         for by_part in self._texts.values():
-            names = tuple(sorted(by_part.values()))
-            if len(by_part) > 1 and names not in told:
-                told.add(names)
-                note("near-identical texts", list(by_part), " = ".join(names[:2]))
+            for pair in combinations(sorted(by_part), 2):
+                names = tuple(sorted(by_part[part] for part in pair))
+                if names not in told:
+                    told.add(names)
+                    note("near-identical texts", pair, " = ".join(names))
         for first, second in self._media.pairs():
             note("near-identical media", [first[0], second[0]], f"{first[1]} = {second[1]}")
         for windows in self._windows.values():

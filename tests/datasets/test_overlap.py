@@ -31,6 +31,21 @@ def test_overlap_of_speakers_and_texts_is_found(tmp_path: Path) -> None:
     assert set(found) == {"speakers", "near-identical texts"}
 
 
+def test_what_stands_in_three_parts_is_told_of_each_two(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.jsonl"
+    text = "The small boat went out at dawn."
+    parts = ("dev", "test", "train")
+    write_clips(manifest, [a_text(part[:2], part, text, speaker="own/1") for part in parts])
+    found = check_manifests([manifest]).overlaps
+    told = {(one.what, one.parts): one.first for one in found}
+    pairs = [("dev", "test"), ("dev", "train"), ("test", "train")]
+    texts = [["de = te"], ["de = tr"], ["te = tr"]]
+    assert told == {
+        **{("speakers", pair): ["own/1"] for pair in pairs},
+        **{("near-identical texts", pair): text for pair, text in zip(pairs, texts, strict=True)},
+    }
+
+
 @pytest.mark.parametrize(
     ("other", "near"),
     [
