@@ -22,8 +22,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_emo.errors import ClosedError, ModelError, UnavailableError
-from edge_emo.manifest import ModelFile, ModelPackage, TensorSpec
+from edge_emo.errors import ClosedError, EdgeEmoError, ModelError, UnavailableError
+from edge_emo.manifest import ModelFile, ModelPackage, TensorSpec, read_package
 from edge_emo.runtime.base import Backend, LoadedModel, Tensors
 from edge_emo.runtime.cache import cpu_line, read_kept, user_cache_dir, write_kept
 from edge_emo.runtime.cuda import Cuda, empty
@@ -42,9 +42,10 @@ BOARD_FILES = tuple(
 """Where Linux tells the board, JetPack and the driver."""
 _CHILD = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from edge_emo.cli.app import main; sys.exit(main(sys.argv[2:]))"
+    "from edge_emo.runtime.tensorrt import build; sys.exit(build(*sys.argv[2:]))"
 )
-_building: dict[str, subprocess.Popen[bytes]] = {}
+_building: dict[Path, dict[str, subprocess.Popen[bytes]]] = {}
+"""What this process has begun to build, by the package's folder and the file's SHA-256."""
 
 
 class TensorRtBackend(Backend):
@@ -148,14 +149,21 @@ class TensorRtBackend(Backend):
         return ModelError(words, hint=_build_hint(package))
 
     def _begin(self, package: ModelPackage, file: ModelFile) -> bool:
-        """Start to build in the background, once per process and file; tell whether it runs."""
-        running = _building.get(file.sha256)
-        if running is not None and running.poll() is None:
-            return True
-        words = ["compile", str(package.folder), "--on-device"]
+        """Start to build in the background; tell whether this file's build runs.
+
+        One file of a package at a time: each build needs much of the memory. What has failed
+        fails again, and is not begun again by this process.
+        """
+        begun = _building.setdefault(package.folder.resolve(), {})
+        own = begun.get(file.sha256)
+        if own is not None and own.poll() != 0:
+            return own.poll() is None
+        if any(other.poll() is None for other in begun.values()):
+            return False
         logger.warning("building the engine of %s; another backend runs it meanwhile", package.id)
+        words = [str(package.folder), file.path, str(self._cache_dir)]
         try:
-            _building[file.sha256] = subprocess.Popen(
+            begun[file.sha256] = subprocess.Popen(
                 [sys.executable, "-c", _CHILD, json.dumps(sys.path), *words],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -165,6 +173,23 @@ class TensorRtBackend(Backend):
             logger.warning("the build did not start: %s", error)
             return False
         return True
+
+
+def build(folder: str, path: str, cache_dir: str) -> int:
+    """Build the engine of one file of a package: what the child process runs.
+
+    Returns:
+        Its exit status.
+    """
+    try:
+        package = read_package(folder)
+        file = next(file for file in package.files if file.path == path)
+        package.verify(file)
+        TensorRtBackend(Path(cache_dir)).prepare(package, file)
+    except EdgeEmoError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
+    return 0
 
 
 class _TensorRtModel(LoadedModel):

@@ -251,5 +251,45 @@ def test_another_backend_runs_until_the_engine_is_built(
     package = make_package({"tiny.onnx": tiny_onnx})
     model = load_model(package, measured_ms={})
     assert model.backend in ("litert", "onnx", "openvino")
-    build = tensorrt._building[package.files[0].sha256]
+    build = tensorrt._building[package.folder][package.files[0].sha256]
     assert build.wait(timeout=60) != 0
+
+
+def test_one_engine_of_a_package_is_built_at_a_time_and_each_but_once(
+    jetson: Jetson, make_package: MakePackage, tiny_onnx: bytes, quantized: Path, tmp_path: Path
+) -> None:
+    """Every build fails here, as above."""
+    jetson("10.9.0")
+    package = make_package({"tiny.onnx": tiny_onnx, "trt.onnx": quantized.read_bytes()})
+    begun = tensorrt._building.setdefault(package.folder, {})
+    backend, told = TensorRtBackend(tmp_path), []
+    for file in (*package.files, *package.files):
+        with pytest.raises(ModelError) as caught:
+            backend.load(package, file)
+        told.append("being built" in caught.value.message)
+        if len(told) % 2 == 0:
+            assert [build.wait(timeout=60) for build in begun.values()] == [1] * len(begun)
+    assert told == [True, False, False, True]
+    assert [build.args[-2] for build in begun.values()] == ["tiny.onnx", "trt.onnx"]
+
+
+def test_what_is_built_in_the_background_is_the_file_that_was_missing(
+    jetson: Jetson, make_package: MakePackage, tiny_onnx: bytes, quantized: Path, tmp_path: Path
+) -> None:
+    jetson("10.3.0")
+    files = {"tiny.onnx": tiny_onnx, "trt.onnx": quantized.read_bytes()}
+    package = make_package(files, precision="int8")
+    assert tensorrt.build(str(package.folder), "trt.onnx", str(tmp_path / "engines")) == 0
+    backend = TensorRtBackend(tmp_path / "engines", build_at_once=False)
+    backend.load(package, package.files[1]).close()
+    with pytest.raises(ModelError, match=r"no engine of tiny\.onnx"):
+        backend.load(package, package.files[0])
+
+
+def test_a_build_that_is_refused_ends_in_words(
+    make_package: MakePackage, tiny_onnx: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = make_package({"tiny.onnx": tiny_onnx})
+    (package.folder / "tiny.onnx").write_bytes(b"x" * len(tiny_onnx))
+    assert tensorrt.build(str(package.folder), "tiny.onnx", str(tmp_path)) == 1
+    assert "is not the file that tiny" in capsys.readouterr().err
