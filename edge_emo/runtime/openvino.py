@@ -99,28 +99,43 @@ class OpenVinoBackend(Backend):
         return f"openvino {version.partition('-')[0]}"
 
     def load(self, package: ModelPackage, file: ModelFile, *, threads: int = 1) -> LoadedModel:
-        """Load a file, after a trial in a child process; see :meth:`Backend.load`."""
-        path, facts = package.path(file), _facts(package, file, self.device)
-        self._try_once(path, facts)
+        """Load a file, after a trial in a child process; see :meth:`Backend.load`.
+
+        Raises:
+            ModelIntegrityError: Also when the file was altered while it was tried or compiled.
+        """
+        facts = _facts(package, file, self.device)
+        self._try_once(package, file, facts)
         try:
-            compiled = self._compiled(path, facts, _settings(self.device, threads))
+            compiled = self._compiled(package, file, facts, _settings(self.device, threads))
         except RuntimeError as error:
-            raise _refused(path, _last_line(str(error))) from error
+            raise _refused(package.path(file), _last_line(str(error))) from error
         return _OpenVinoModel(self.name, package, file, compiled)
 
-    def _compiled(self, path: Path, facts: list[str], settings: Mapping[str, Any]) -> Any:
+    def _compiled(
+        self, package: ModelPackage, file: ModelFile, facts: list[str], settings: Mapping[str, Any]
+    ) -> Any:
         """Return a file compiled, or what is kept of that."""
         if self._cache_dir is None or not _can_export(self.device):
-            return _compile(path, self.device, settings)
+            return self._compiled_now(package, file, settings)
         own = [_name(self.device), *(f"{key} {value}" for key, value in settings.items())]
         place = self._cache_dir / "blobs" / f"{_digest([*facts, *own])}.blob"
         compiled = _kept(place, self.device, settings)
         if compiled is None:
-            compiled = _compile(path, self.device, settings)
+            compiled = self._compiled_now(package, file, settings)
             keep(place, compiled)
         return compiled
 
-    def _try_once(self, path: Path, facts: list[str]) -> None:
+    def _compiled_now(
+        self, package: ModelPackage, file: ModelFile, settings: Mapping[str, Any]
+    ) -> Any:
+        """Return a file compiled; OpenVINO reads it by its path, so it is checked once more."""
+        compiled = _compile(package.path(file), self.device, settings)
+        package.verify(file)
+        return compiled
+
+    def _try_once(self, package: ModelPackage, file: ModelFile, facts: list[str]) -> None:
+        path = package.path(file)
         if self._cache_dir is None:
             self._try_in_child(path)
             return
@@ -129,6 +144,7 @@ class OpenVinoBackend(Backend):
             if mark.exists():
                 return
         self._try_in_child(path)
+        package.verify(file)
         with contextlib.suppress(OSError):  # a read-only home costs a trial at every start
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.touch()

@@ -133,7 +133,7 @@ class TensorRtBackend(Backend):
         timing = self._cache_dir / f"{_digest(self._device())}.timing"
         progress(f"{file.path}: building its engine with TensorRT {trt.__version__}")
         known = read_kept(timing) or b""
-        engine, learnt = build_engine(trt, package.path(file), file.precision, known)
+        engine, learnt = build_engine(trt, file.path, package.content(file), file.precision, known)
         _write(timing, learnt)
         _write(place, engine)
         progress(f"{file.path}: engine of {len(engine) / 1e6:.1f} MB kept in {place}")
@@ -238,13 +238,20 @@ class _TensorRtModel(LoadedModel):
 
 
 def build_engine(
-    trt: Any, path: Path, precision: str, timing: bytes = b"", *, strongly_typed: bool | None = None
+    trt: Any,
+    name: str,
+    content: bytes,
+    precision: str,
+    timing: bytes = b"",
+    *,
+    strongly_typed: bool | None = None,
 ) -> tuple[bytes, bytes]:
     """Build an engine.
 
     Args:
         trt: The module.
-        path: The .onnx file; int8 is explicit in it, as QuantizeLinear and DequantizeLinear.
+        name: What the file is called.
+        content: The .onnx file; int8 is explicit in it, as QuantizeLinear and DequantizeLinear.
         precision: Of the file: which arithmetic a weakly typed network may use.
         timing: What earlier builds on this device learnt; may be empty.
         strongly_typed: Let the file alone say the types; None where TensorRT knows no flags of
@@ -261,10 +268,10 @@ def build_engine(
     strong = not hasattr(trt.BuilderFlag, "INT8") if strongly_typed is None else strongly_typed
     network = builder.create_network(_network_flags(trt, strong))
     parser = trt.OnnxParser(network, log)
-    if not parser.parse(path.read_bytes()):
+    if not parser.parse(content):
         reasons = "; ".join(parser.get_error(k).desc() for k in range(parser.num_errors))
         raise ModelError(
-            f"{path.name} is refused by TensorRT's parser: {reasons}",
+            f"{name} is refused by TensorRT's parser: {reasons}",
             hint="compile the package for jetson again: edge-emo compile ID --target jetson",
         )
     config = builder.create_builder_config()
@@ -275,7 +282,7 @@ def build_engine(
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise ModelError(
-            f"TensorRT could not build an engine of {path.name}",
+            f"TensorRT could not build an engine of {name}",
             hint="its log above says why; is enough memory free?",
         )
     return bytes(plan), bytes(config.get_timing_cache().serialize())

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_emo.errors import ModelError, UnavailableError
+from edge_emo.errors import ModelError, ModelIntegrityError, UnavailableError
 from edge_emo.manifest import ModelPackage
 from edge_emo.runtime.cache import read_kept, write_kept
 from edge_emo.runtime.openvino import (
@@ -137,6 +137,33 @@ def test_a_compiled_model_of_another_model_is_not_taken(
     assert logits(package, tmp_path / "own") == [[2.0, 5.0, 8.0]]
     blob_of(tmp_path / "own").write_bytes(blob_of(tmp_path / "other").read_bytes())
     assert logits(package, tmp_path / "own") == [[2.0, 5.0, 8.0]]
+
+
+def test_a_file_that_is_altered_while_it_is_tried_is_refused_and_not_kept(
+    make_package: MakePackage, tiny_onnx: bytes, other_onnx: bytes, tmp_path: Path
+) -> None:
+    package = make_package({"tiny.onnx": tiny_onnx})
+    own, other = package.folder / "tiny.onnx", tmp_path / "other.onnx"
+    other.write_bytes(other_onnx)
+    swap = (sys.executable, "-c", f"import shutil; shutil.copy({str(other)!r}, {str(own)!r})")
+    with pytest.raises(ModelIntegrityError):
+        backend(swap, tmp_path / "c").load(package, package.files[0])
+    assert not (tmp_path / "c").exists()
+    own.write_bytes(tiny_onnx)
+    assert logits(package, tmp_path / "c") == [[2.0, 5.0, 8.0]]
+
+
+def test_a_file_that_is_altered_before_it_is_compiled_is_refused_and_not_kept(
+    make_package: MakePackage, tiny_onnx: bytes, other_onnx: bytes, tmp_path: Path
+) -> None:
+    package = make_package({"tiny.onnx": tiny_onnx})
+    assert logits(package, tmp_path / "c") == [[2.0, 5.0, 8.0]]
+    blob_of(tmp_path / "c").unlink()
+    (package.folder / "tiny.onnx").write_bytes(other_onnx)
+    with pytest.raises(ModelIntegrityError):
+        logits(package, tmp_path / "c")
+    (package.folder / "tiny.onnx").write_bytes(tiny_onnx)
+    assert logits(package, tmp_path / "c") == [[2.0, 5.0, 8.0]]
 
 
 def test_a_compiled_model_that_is_damaged_is_made_again(

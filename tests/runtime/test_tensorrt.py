@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from edge_emo.errors import ModelError, UnavailableError
+from edge_emo.errors import ModelError, ModelIntegrityError, UnavailableError
 from edge_emo.manifest import ModelPackage, read_package
 from edge_emo.runtime import tensorrt
 from edge_emo.runtime.cache import read_kept
@@ -55,7 +55,7 @@ def test_int8_is_built_as_each_generation_wants_it(
 
 def test_a_strongly_typed_network_takes_no_flags(jetson: Jetson, quantized: Path) -> None:
     trt = jetson("10.3.0")
-    plan, timing = build_engine(trt, quantized, "int8", strongly_typed=True)
+    plan, timing = build_engine(trt, "q", quantized.read_bytes(), "int8", strongly_typed=True)
     assert plan.startswith(b"engine 10.3.0")
     assert timing == b"times of one build"
 
@@ -81,6 +81,18 @@ def test_an_engine_is_built_once(
     assert backend.prepare(package, package.files[0], said.append) == first
     assert "building its engine with TensorRT 10.3.0" in said[0]
     assert said[-1] == "tiny.onnx: its engine is there"
+
+
+def test_no_engine_is_built_of_a_file_that_was_altered(
+    jetson: Jetson, make_package: MakePackage, tiny_onnx: bytes, quantized: Path, tmp_path: Path
+) -> None:
+    """As between the check of the file and the building."""
+    jetson("10.3.0")
+    package = make_package({"tiny.onnx": tiny_onnx})
+    (package.folder / "tiny.onnx").write_bytes(quantized.read_bytes())
+    with pytest.raises(ModelIntegrityError):
+        TensorRtBackend(tmp_path / "engines").prepare(package, package.files[0])
+    assert not (tmp_path / "engines").exists()
 
 
 def test_an_engine_of_another_user_is_not_read(
