@@ -19,6 +19,7 @@ from edge_emo.manifest import ModelPackage, read_package
 from edge_emo.runtime.autotune import autotune
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.choose import Candidate, load_candidate
+from edge_emo.runtime.tensors import match_tensors
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -192,9 +193,9 @@ def _task(package: ModelPackage | None, graph: Graph) -> litert.Disagree | None:
     """Return what compares answers in the task of a package."""
     if package is None:
         return None
-    names = [spec.name for spec in package.outputs]
-    own = [tensor.name for tensor in graph.outputs]
-    names = own if set(own) == set(names) else names
+    declared = match_tensors("outputs of the network", package.outputs, graph.outputs)
+    own = {tensor: name for name, tensor in declared.items()}
+    names = [own[tensor.name] for tensor in graph.outputs]
 
     def compare(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
         flat = [{n: a.reshape(-1, *a.shape[2:]) for n, a in zip(names, outputs, strict=True)}

@@ -42,7 +42,7 @@ def match_tensors(
     *,
     ordered: bool = True,
 ) -> dict[str, Handle]:
-    """Pair the manifest's tensors with the file's: by name where they agree, else by order.
+    """Pair the manifest's tensors with the file's: by name where one agrees, the others by order.
 
     Args:
         where: File and direction, for the message: ``model.tflite inputs``.
@@ -63,14 +63,14 @@ def match_tensors(
             f"{where}: the manifest declares {_names(declared)}, the file has {_names(found)}",
             hint=_HINT,
         )
-    by_name = {tensor.name: tensor for tensor in found}
-    if {spec.name for spec in declared} == set(by_name):
-        found = [by_name[spec.name] for spec in declared]
-    elif not ordered and len(declared) > 1:
-        found = [_only_one_like(where, spec, found) for spec in declared]
-    for spec, tensor in zip(declared, found, strict=True):
-        _check_tensor(where, spec, tensor)
-    return {spec.name: tensor.handle for spec, tensor in zip(declared, found, strict=True)}
+    named, rest = _by_name(declared, found)
+    others = [spec for spec in declared if spec.name not in named]
+    if not ordered and len(others) > 1:
+        rest = [_only_one_like(where, spec, rest) for spec in others]
+    named |= {spec.name: tensor for spec, tensor in zip(others, rest, strict=True)}
+    for spec in declared:
+        _check_tensor(where, spec, named[spec.name])
+    return {spec.name: named[spec.name].handle for spec in declared}
 
 
 def check_inputs(declared: Sequence[TensorSpec], given: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -100,6 +100,16 @@ def in_signature_order(names: Sequence[str]) -> list[str]:
         return stem, int(digits or 0)
 
     return sorted(names, key=key)
+
+
+def _by_name(
+    declared: Sequence[TensorSpec], found: Sequence[FoundTensor[Handle]]
+) -> tuple[dict[str, FoundTensor[Handle]], list[FoundTensor[Handle]]]:
+    """Return the tensors that bear a declared name, by it, and the others in their order."""
+    names = {spec.name for spec in declared}
+    named = {tensor.name: tensor for tensor in found if tensor.name in names}
+    rest = [tensor for tensor in found if tensor.name not in names]
+    return (named, rest) if len(named) + len(rest) == len(found) else ({}, list(found))
 
 
 def _names(tensors: Sequence[TensorSpec] | Sequence[FoundTensor[Any]]) -> str:

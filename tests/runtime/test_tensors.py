@@ -25,6 +25,17 @@ def test_other_names_are_taken_in_order() -> None:
     assert pairs == {"a": "y", "b": "x"}
 
 
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_name_that_agrees_wins_though_another_does_not(ordered: bool) -> None:
+    declared, there = [spec("a", 1), spec("b", 1)], [found("b", 1), found("x", 1)]
+    assert match_tensors("f", declared, there, ordered=ordered) == {"a": "x", "b": "b"}
+
+
+def test_a_name_that_the_file_has_twice_tells_nothing() -> None:
+    there = [FoundTensor("a", (1,), "float32", handle) for handle in (7, 8)]
+    assert match_tensors("f", [spec("b", 1), spec("a", 1)], there) == {"b": 7, "a": 8}
+
+
 def test_without_an_order_shapes_identify() -> None:
     declared, there = [spec("a", 1, 3), spec("b", 1, 1)], [found("y", 1, 1), found("x", 1, 3)]
     assert match_tensors("f", declared, there, ordered=False) == {"a": "x", "b": "y"}
