@@ -35,9 +35,11 @@ def corrected_biases(
     found = {}
     for tensor, ours, theirs in zip(graph.outputs, wanted, given, strict=True):
         node = makers.get(tensor.name)
-        bias = _own_bias(graph, node.inputs) if node is not None and node.op == "Gemm" else None
-        if bias is not None:
-            shift = (ours - theirs).reshape(-1, ours.shape[-1]).mean(axis=0)
+        if node is None or node.op != "Gemm":
+            continue
+        bias, share = _own_bias(graph, node.inputs), node.attributes.get("beta", 1.0)
+        if bias is not None and share:
+            shift = (ours - theirs).reshape(-1, ours.shape[-1]).mean(axis=0) / share
             found[bias] = (graph.weights[bias] + shift).astype(np.float32)
     return found
 

@@ -375,6 +375,20 @@ def test_the_bias_of_an_output_takes_back_what_rounding_does_to_its_mean(tmp_pat
     np.testing.assert_array_equal(read_graph(mended).weights["b2"], found["b2"])
 
 
+@pytest.mark.parametrize(("beta", "wanted"), [(0.5, [-1.0, 0.5]), (0.0, None)])
+def test_a_bias_of_which_a_share_is_added_is_changed_by_as_much_more(
+    tmp_path: Path, beta: float, wanted: list[float] | None
+) -> None:
+    node = helper.make_node("Gemm", ["features", "w", "b"], ["logits"], beta=beta)
+    weights = {"w": np.ones((16, 2), np.float32), "b": np.zeros(2, np.float32)}
+    (tmp_path / "source.onnx").write_bytes(model_bytes([node], weights, (1, 16)))
+    given = np.zeros((4, 1, 2), np.float32) + np.float32([0.5, -0.25])
+    found = corrected_biases(read_graph(tmp_path / "source.onnx"), [0 * given], [given])
+    assert {name: bias.tolist() for name, bias in found.items()} == (
+        {"b": wanted} if wanted else {}
+    )
+
+
 def test_the_layer_that_is_given_a_rare_large_value_loses_most(tmp_path: Path) -> None:
     """Ranges reach a thousand times as far as all other inputs: one step holds them all."""
     (tmp_path / "source.onnx").write_bytes(dense())
