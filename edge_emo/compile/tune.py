@@ -93,7 +93,11 @@ def _watch(network: Any, graph: Graph, ranges: dict[str, float]) -> None:
 def _make_trainable(
     torch: Any, network: Any, graph: Graph, ranges: Mapping[str, float], fresh: dict[str, Any]
 ) -> None:
-    """Make weights parameters, rounded as int8 rounds them: once until ``fresh`` is emptied."""
+    """Make weights parameters, rounded as int8 rounds them: once until ``fresh`` is emptied.
+
+    Nodes that read one initializer train it together.
+    """
+    shared: dict[str, Any] = {}
     for node in graph.nodes:
         if node.name not in ranges:
             continue
@@ -101,7 +105,8 @@ def _make_trainable(
         for place in [name for name in ("w1", "w2") if hasattr(step, name)]:
             value = getattr(step, place).clone()
             delattr(step, place)
-            step.register_parameter(place, torch.nn.Parameter(value))
+            own = shared.setdefault(node.inputs[int(place[1:])], torch.nn.Parameter(value))
+            step.register_parameter(place, own)
         step.prepare = _rounding(torch, node, ranges[node.name] / 127.0, fresh)
 
 

@@ -269,3 +269,25 @@ def test_fine_tuning_brings_int8_nearer_to_the_float_outputs(tmp_path: Path) -> 
         (given,) = qdq.run(tmp_path / "q.onnx", ["features"], judged)
         errors.append(float(((given - wanted) ** 2).mean()))
     assert errors[1] < errors[0]
+
+
+def test_layers_that_share_their_weights_are_trained_as_one(tmp_path: Path) -> None:
+    """Else the one initializer that is written has what one of them was trained to alone."""
+    import torch
+
+    from edge_emo.compile.as_torch import as_torch
+    from edge_emo.compile.graph import read_graph
+    from edge_emo.compile.tune import _make_trainable
+
+    weights = {"w": np.ones((16, 16), np.float32), "v": np.ones((16, 2), np.float32)}
+    nodes = [
+        helper.make_node("MatMul", ["features", "w"], ["a"]),
+        helper.make_node("MatMul", ["a", "w"], ["b"]),
+        helper.make_node("MatMul", ["b", "v"], ["logits"]),
+    ]
+    (tmp_path / "source.onnx").write_bytes(model_bytes(nodes, weights, (1, 16)))
+    write_named(tmp_path / "source.onnx", tmp_path / "named.onnx")
+    graph = read_graph(tmp_path / "named.onnx")
+    network = as_torch(graph)
+    _make_trainable(torch, network, graph, dict.fromkeys(graph.quantizable(), 1.0), {})
+    assert sorted(tuple(one.shape) for one in network.parameters()) == [(16, 2), (16, 16)]
