@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from edge_emo.estimators.face_finder import PackagedDetector, load_face_detector
 from edge_emo.features.audio import RATE_HZ, RateConverter, log_mel
 from edge_emo.features.face_align import align
 from edge_emo.imaging import cv2
+from edge_emo.manifest import find_detector, find_landmarks
 
 VERSION = 1
 """Changed whenever the same clip and parameters give other arrays."""
@@ -113,14 +115,25 @@ def check_readable(clip: Clip, root: Path) -> None:
         decode_clip(clip, root)
 
 
-def content_key(clip: Clip, root: Path, parameters: Parameters) -> bytes:
-    """Return a digest of the clip, the bytes of its file, and the parameters.
+def content_key(
+    clip: Clip, root: Path, parameters: Parameters, finders: Sequence[str] | None = None
+) -> bytes:
+    """Return a digest of the clip, the bytes of its file, and what its array is made with.
+
+    Args:
+        clip: The clip.
+        root: Folder that its path is relative to.
+        parameters: How it is decoded.
+        finders: Digests of the packages that find faces in films; None for the default ones.
 
     Raises:
         DatasetError: The file cannot be read.
+        ModelError: A manifest of those packages is wrong.
     """
     digest = hashlib.blake2b(digest_size=16)
     facts = {"version": VERSION, **asdict(parameters), **asdict(clip)}
+    if clip.modality == "face" and Path(clip.path or "").suffix.lower() not in IMAGES:
+        facts["finders"] = list(_finders() if finders is None else finders)
     digest.update(json.dumps(facts, sort_keys=True).encode())
     if clip.path is not None:
         try:
@@ -201,6 +214,16 @@ def _detector() -> PackagedDetector:
             "no model package finds faces", hint="see: edge-emo models; reinstall edge-emo"
         )
     return detector
+
+
+@cache
+def _finders() -> tuple[str, ...]:
+    """Return the digests of the packages that find faces in films and place landmarks."""
+    detector = find_detector(None, "face")
+    if detector is None:
+        return ()
+    landmarks = find_landmarks(detector)
+    return (detector.digest, landmarks.digest if landmarks is not None else "")
 
 
 def _resized(grey: npt.NDArray[np.uint8], side_px: int) -> npt.NDArray[np.uint8]:

@@ -66,9 +66,10 @@ def make_shards(
 ) -> list[Shard]:
     """Write the shards of a manifest; one that is there with the same key is kept.
 
-    A shard's name carries a digest of its clips, of the bytes of their files, and of the
-    parameters, so that an interrupted run goes on where it stopped and a changed file is made
-    again. Each is written under another name first, so that a half-written one is never read.
+    A shard's name carries a digest of its clips, of the bytes of their files, of the parameters,
+    and of the packages that find faces in films, so that an interrupted run goes on where it
+    stopped and a changed file is made again. Each is written under another name first, so that a
+    half-written one is never read.
 
     Args:
         manifest: The manifest.

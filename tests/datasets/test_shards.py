@@ -17,7 +17,7 @@ from datasets.trees.plant import picture, tone
 from edge_emo.cli.app import main
 from edge_emo.datasets.clips import Clip, write_clips
 from edge_emo.datasets.engines import run_pieces
-from edge_emo.datasets.features import Parameters
+from edge_emo.datasets.features import Parameters, content_key
 from edge_emo.errors import ConfigError, DatasetError, EdgeEmoError
 
 if importlib.util.find_spec("pyarrow") is None:
@@ -92,6 +92,19 @@ def test_a_film_is_followed_and_told_when_no_face_is_in_it(tmp_path: Path) -> No
     write_clips(tmp_path / "m.jsonl", [Clip("v", "face", path="grey.avi")])
     made = make_shards(tmp_path / "m.jsonl", tmp_path / "s", engine="here")
     assert "no face is found" in made[0].failed[0]
+
+
+def test_faces_of_films_are_kept_for_the_packages_that_found_them(tmp_path: Path) -> None:
+    picture(tmp_path / "f.png")
+    shutil.copy(tmp_path / "f.png", tmp_path / "f.mp4")
+
+    def keys(path: str) -> set[bytes]:
+        clip = Clip("f", "face", path=path)
+        found = (None, ("one", ""), ("one", "two"), ("another", "two"))
+        return {content_key(clip, tmp_path, Parameters(), finders) for finders in found}
+
+    assert len(keys("f.mp4")) == 4
+    assert len(keys("f.png")) == 1
 
 
 class Damaged:
