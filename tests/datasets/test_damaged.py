@@ -123,3 +123,20 @@ def test_a_part_that_is_lacking_is_told(name: str, part: str, tmp_path: Path) ->
     list(adapter.items(after))
     known = before.findings.first.get("missing", [])
     assert set(after.findings.first["missing"]) - set(known)
+
+
+def test_votes_alone_give_no_sound_that_is_silent_and_no_clip_of_another_name(
+    tmp_path: Path,
+) -> None:
+    names = ("1001_DFA_ANG_XX", "1076_MTI_SAD_XX", "practice")
+    rows = "".join(f"1{k:05},9,0,0,0,1,0,{name}\n" for k, name in enumerate(names))
+    table = f'"",A,D,F,H,N,S,fileName\n{rows}'
+    root = put(tmp_path / "cremad", {"processedResults/tabulatedVotes.csv": table})
+    adapter = make_adapter("cremad")
+    tree = Tree(root, adapter.corpus)
+    assert [item.clip.clip for item in adapter.items(tree)] == [
+        "cremad/1001_DFA_ANG_XX/voice",
+        "cremad/1001_DFA_ANG_XX/face",
+        "cremad/1076_MTI_SAD_XX/face",
+    ]
+    assert dict(tree.findings.counts) == {"broken": 1, "missing": 3, "defect": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -34,10 +35,8 @@ class Cremad(Adapter):
             for path, match in tree.matches(rf"{_STEM}\.{suffix}", folder):
                 level = "XX" if match[4].upper() == "X" else match[4]
                 stem = "_".join((*match.group(1, 2, 3), level)).upper()
-                if stem == _SILENT and modality == "voice":
-                    tree.findings.add("defect", path, "no usable sound")
-                    continue
-                yield _item(tree, modality, stem, path, votes.get(stem, {}), people)
+                if not _is_silent(tree, stem, modality, path):
+                    yield _item(tree, modality, stem, path, votes.get(stem, {}), people)
 
 
 def _without_media(tree: Tree, votes: _Votes, people: Mapping[str, Any]) -> Iterator[Item]:
@@ -46,8 +45,16 @@ def _without_media(tree: Tree, votes: _Votes, people: Mapping[str, Any]) -> Iter
             ("voice", f"AudioWAV/{stem}.wav"),
             ("face", f"VideoFlash/{stem}.flv"),
         ):
-            tree.findings.add("missing", path)
-            yield _item(tree, modality, stem, path, kinds, people)
+            if not _is_silent(tree, stem, modality, path):
+                tree.findings.add("missing", path)
+                yield _item(tree, modality, stem, path, kinds, people)
+
+
+def _is_silent(tree: Tree, stem: str, modality: str, path: str) -> bool:
+    silent = stem == _SILENT and modality == "voice"
+    if silent:
+        tree.findings.add("defect", path, "no usable sound")
+    return silent
 
 
 def _item(
@@ -83,11 +90,11 @@ def _votes(tree: Tree) -> _Votes:
     letters = "ADFHNS"
     for row in tree.rows(path, needs=("index", *letters, "fileName")):
         counts = {letter: tree.number(row.cells[letter], row.where) or 0.0 for letter in letters}
-        kind = _KINDS.get(row.cells["index"][:1])
-        if kind is None:
-            tree.findings.add("broken", row.where, f"row name {row.cells['index']!r}")
+        kind, stem = _KINDS.get(row.cells["index"][:1]), row.cells["fileName"]
+        if kind is None or not re.fullmatch(_STEM, stem):
+            tree.findings.add("broken", row.where, f"row {row.cells['index']!r} of {stem!r}")
         else:
-            votes.setdefault(row.cells["fileName"], {})[kind] = counts
+            votes.setdefault(stem, {})[kind] = counts
     return votes
 
 
