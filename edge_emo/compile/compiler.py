@@ -19,7 +19,7 @@ from edge_emo.compile.child import ChildError, run_in_child
 from edge_emo.compile.gates import Answers, Figures, loses, loss, measure, put_out, rejection, saves
 from edge_emo.compile.graph import write_named
 from edge_emo.compile.package import read_figures, rows_of, work_folder, write_package
-from edge_emo.compile.samples import LEAST, Samples, read_samples
+from edge_emo.compile.samples import LEAST, Samples, read_samples, shared_inputs
 from edge_emo.compile.sensitivity import worst
 from edge_emo.compile.source import Source, open_source
 from edge_emo.compile.targets import KINDS, TARGETS, TUNED, Target
@@ -145,8 +145,8 @@ def compile_package(
         progress: Told what begins.
 
     Raises:
-        ConfigError: There is no such target, or no calibration data, or it is what judges; or
-            ``out`` may not be written.
+        ConfigError: There is no such target, or no calibration data, or it is most of what
+            judges; or ``out`` may not be written.
         UnavailableError: A tool is not installed; the hint is the line that installs it.
         DatasetError: The data is wrong or too little.
         ModelError: The model is wrong, nothing passed for a target, or the package cannot be
@@ -164,6 +164,7 @@ def compile_package(
             source.package, Candidate("onnx", source.file.path, source.file.precision)
         )
         seen, judged = (_read(source, data, reader, progress) for data in (calibration, validation))
+        _refuse_seen(validation, judged, seen, progress)
         bench = _prepared(source, work, seen, judged, progress, timeout_s)
         tried = [kind for kind in KINDS if kind in ("float32", *kinds)]
         chosen = [TARGETS[name] for name in dict.fromkeys(targets)]
@@ -201,6 +202,19 @@ def _are_shared(one: Data, other: Data) -> bool:
     """Tell whether two sorts of data have inputs in common."""
     apart = None not in (one.split, other.split) and one.split != other.split
     return one.path.resolve() == other.path.resolve() and not apart
+
+
+def _refuse_seen(data: Data, judged: Samples, seen: Samples, progress: Progress) -> None:
+    """Refuse what judges where most of it gives the ranges, as of a copied file; tell of less.
+
+    Some may be alike by chance, such as short texts.
+    """
+    shared = shared_inputs(judged, seen)
+    words = f"{shared} of {len(judged)} inputs of {data.path} give the ranges too"
+    if shared > len(judged) / 2:
+        raise ConfigError(words, hint="judge by inputs of people that nothing is calibrated on")
+    if shared:
+        progress(words)
 
 
 def _check_tools(targets: Sequence[str]) -> None:

@@ -6,10 +6,11 @@ inputs, as on the device; or an .npz whose arrays are the inputs themselves.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,6 +141,17 @@ def read_samples(
         raise DatasetError(f"{path}: the estimator abstained from every clip")
     values = [[getattr(one.clip, name) for name in DIMENSIONS] for one in heard]
     return Samples(recorder.stacked(ends[0]), numbers, labels, values=_known(values))
+
+
+def shared_inputs(judged: Samples, seen: Samples) -> int:
+    """Return how many of the judged inputs are, number by number, among others."""
+    known = set(_digests(seen))
+    return sum(digest in known for digest in _digests(judged))
+
+
+def _digests(samples: Samples) -> Iterator[bytes]:
+    for row in samples.rows():
+        yield hashlib.sha256(b"".join(array.tobytes() for array in row)).digest()
 
 
 def _of_split(path: Path, split: str | None, baseline_split: str | None) -> list[Clip]:

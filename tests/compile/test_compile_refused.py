@@ -14,7 +14,7 @@ import pytest
 
 from edge_emo.cli.app import main
 from edge_emo.compile import Data, compile_package
-from edge_emo.compile.samples import read_samples
+from edge_emo.compile.samples import Samples, read_samples, shared_inputs
 from edge_emo.errors import (
     ConfigError,
     DatasetError,
@@ -81,6 +81,27 @@ def test_what_gives_the_ranges_does_not_judge(tmp_path: Path, data: Mapping[str,
         compile_for(model, tmp_path / "out", data, seen=data["judged"])
     assert "--calibration-split" in caught.value.hint
     assert not (tmp_path / "out").exists()
+
+
+def test_a_copy_of_what_gives_the_ranges_does_not_judge(
+    tmp_path: Path, data: Mapping[str, Path]
+) -> None:
+    model = write_model(tmp_path / "source", dense())
+    seen = shutil.copy(data["judged"], tmp_path / "copy.npz")
+    with pytest.raises(ConfigError, match=r"give the ranges too") as caught:
+        compile_for(model, tmp_path / "out", data, seen=seen)
+    assert "people" in caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_inputs_that_are_seen_and_judged_are_counted_by_all_their_arrays() -> None:
+    def samples(*rows: tuple[int, int]) -> Samples:
+        inputs = tuple(np.array(column)[:, None] for column in zip(*rows, strict=True))
+        return Samples(inputs, np.arange(len(rows)), ())
+
+    judged = samples((1, 2), (1, 3), (4, 5), (1, 2))
+    assert shared_inputs(judged, samples((1, 2), (9, 9))) == 2
+    assert shared_inputs(judged, samples((2, 1), (3, 1))) == 0
 
 
 def test_a_split_must_be_there(tmp_path: Path, data: Mapping[str, Path]) -> None:
