@@ -118,6 +118,14 @@ def _binary(name: str) -> Callable[..., Any]:
     return run
 
 
+def _div(torch: Any, _: Node, values: Values) -> Any:
+    like = next(value for value in values if not isinstance(value, np.ndarray))
+    parts = [_tensor(torch, value, like) for value in values]
+    return (
+        torch.div(*parts) if like.is_floating_point() else torch.div(*parts, rounding_mode="trunc")
+    )
+
+
 def _unary(name: str) -> Callable[..., Any]:
     return lambda torch, _, values: getattr(torch, name)(values[0])
 
@@ -202,6 +210,8 @@ def _reduce(name: str) -> Callable[..., Any]:
         given = node.attributes.get("axes")
         if given is None and len(values) > 1 and values[1] is not None:
             given = _ints(values[1])
+        if not given and node.attributes.get("noop_with_empty_axes"):
+            return x
         axes = tuple(given) if given is not None else tuple(range(x.ndim))
         return getattr(torch, name)(x, dim=axes, keepdim=bool(node.attributes.get("keepdims", 1)))
 
@@ -251,7 +261,7 @@ def _gather(torch: Any, node: Node, values: Values) -> Any:
     if isinstance(index, np.ndarray):
         if index.ndim == 0:
             return table.select(axis, int(index))
-        index = torch.from_numpy(index)
+        index = torch.from_numpy(index.copy())
     picked = table.index_select(axis, index.reshape(-1))
     shape = (*table.shape[:axis], *index.shape, *table.shape[axis + 1 :])
     return picked.reshape(shape)
@@ -260,12 +270,15 @@ def _gather(torch: Any, node: Node, values: Values) -> Any:
 def _resize(torch: Any, node: Node, values: Values) -> Any:
     at, x = node.attributes, values[0]
     if len(values) > 3 and values[3] is not None:
-        size = _ints(values[3])[2:]
+        size = _ints(values[3])
     else:
-        scales = [float(one) for one in _constant(values[2], "the scale of Resize")][2:]
-        size = [round(n * s) for n, s in zip(x.shape[2:], scales, strict=True)]
-        if any(abs(n * s - m) > 1e-3 for n, s, m in zip(x.shape[2:], scales, size, strict=True)):
+        scales = [float(one) for one in _constant(values[2], "the scale of Resize")]
+        size = [round(n * s) for n, s in zip(x.shape, scales, strict=True)]
+        if any(abs(n * s - m) > 1e-3 for n, s, m in zip(x.shape, scales, size, strict=True)):
             raise ModelError(f"cannot be made a .tflite: {node.name} resizes to no whole size")
+    if "axes" in at or list(x.shape[:2]) != size[:2]:
+        raise ModelError(f"cannot be made a .tflite: {node.name} resizes more than pictures")
+    size = size[2:]
     mode = at.get("mode", "nearest")
     where = at.get("coordinate_transformation_mode", "half_pixel")
     floors = at.get("nearest_mode", "round_prefer_floor") == "floor"
@@ -367,7 +380,7 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
         ("Identity", "clone"),
     )},
     **{op: _binary(name) for op, name in (
-        ("Add", "add"), ("Sub", "sub"), ("Mul", "mul"), ("Div", "div"), ("Greater", "greater"),
+        ("Add", "add"), ("Sub", "sub"), ("Mul", "mul"), ("Greater", "greater"),
         ("Less", "less"), ("Max", "maximum"), ("Min", "minimum"), ("Equal", "eq"),
         ("GreaterOrEqual", "greater_equal"), ("LessOrEqual", "less_equal"), ("And", "logical_and"),
         ("Or", "logical_or"),
@@ -375,7 +388,7 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
     **{op: _reduce(name) for op, name in (
         ("ReduceMean", "mean"), ("ReduceSum", "sum"), ("ReduceMax", "amax"), ("ReduceMin", "amin"),
     )},
-    "Conv": _conv, "Gemm": _gemm, "MatMul": _matmul, "MaxPool": _pool("max"),
+    "Div": _div, "Conv": _conv, "Gemm": _gemm, "MatMul": _matmul, "MaxPool": _pool("max"),
     "AveragePool": _pool("avg"), "GlobalAveragePool": _global_pool, "Split": _split,
     "Concat": _concat, "Clip": _clip, "Cast": _cast, "Reshape": _reshape, "Gather": _gather,
     "Resize": _resize, "BatchNormalization": _batch_norm, "LayerNormalization": _layer_norm,

@@ -59,6 +59,8 @@ CASES: list[Case] = [
     ("ReduceSum", [np.array([1], I64)], {}),
     ("ReduceMax", [np.array([-1], I64)], {}),
     ("ReduceMin", [np.array([2, 3], I64)], {}),
+    ("ReduceMean", [], {"noop_with_empty_axes": 1}),
+    ("ReduceMean", [], {"keepdims": 0}),
     ("Reshape", [np.array([1, -1, 3], I64)], {}),
     ("Reshape", [np.array([0, 24, 6], I64)], {}),
     ("Flatten", [], {"axis": 1}),
@@ -120,6 +122,21 @@ def test_it_computes_what_onnx_says(
     np.testing.assert_allclose(given, wanted, rtol=1e-5, atol=1e-5)
 
 
+def test_whole_numbers_are_divided_as_whole_numbers(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["x"], ["whole"], name="n0", to=TensorProto.INT64),
+        helper.make_node("Div", ["whole", "two"], ["half"], name="n1"),
+        helper.make_node("Cast", ["half"], ["y"], name="n2", to=TensorProto.FLOAT),
+    ]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 4)) for name in "xy"]
+    two = numpy_helper.from_array(np.array(2), "two")
+    graph = helper.make_graph(nodes, "three", ends[:1], ends[1:], [two])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save(model, tmp_path / "three.onnx")
+    network = as_torch(read_graph(tmp_path / "three.onnx"))
+    assert network(torch.tensor([[3.0, -3.0, 4.0, 0.0]])).tolist() == [[1.0, -1.0, 2.0, 0.0]]
+
+
 @pytest.mark.parametrize(
     ("op", "constants", "attributes", "words"),
     [
@@ -128,6 +145,7 @@ def test_it_computes_what_onnx_says(
         ("MaxPool", [], {"kernel_shape": [3, 3], "auto_pad": "SAME_UPPER"}, "has auto_pad"),
         ("MaxPool", [], {"kernel_shape": [2, 2], "dilations": [2, 2]}, "pools with dilations"),
         ("AveragePool", [], {"kernel_shape": [3, 3], "pads": [0, 0, 1, 1]}, "at uneven pads"),
+        ("Resize", [None, np.array([1, 2, 2, 2], np.float32)], {"mode": "linear"}, "more than"),
         ("Resize", [None, np.array([1, 1, 1.3, 1.3], np.float32)], {"mode": "linear"}, "no whole"),
         (
             "Resize",
