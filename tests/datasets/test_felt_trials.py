@@ -75,6 +75,16 @@ def test_a_trial_outside_its_recording_is_left_out(tmp_path: Path) -> None:
     assert "affec/sub-aerj/0/4/eeg/felt: no sample lies in it" in raised.value.hint
 
 
+@pytest.mark.parametrize("onset", ["3.5", "-0.5"])
+def test_a_trial_of_which_the_recording_has_a_part_is_left_out(tmp_path: Path, onset: str) -> None:
+    root = CASES["affec"].plant(tmp_path / "in")
+    events = root / "sub-aerj" / "sub-aerj_task-fer_run-0_events.tsv"
+    events.write_text(events.read_text().replace("1.0\t1.0\thappy", f"{onset}\t1.0\thappy"))
+    with pytest.raises(DatasetError, match="has no clip") as raised:
+        prepare(make_adapter("affec"), root, tmp_path / "a.jsonl", Options(modalities=("eeg",)))
+    assert "the recording has but a part" in raised.value.hint
+
+
 _GSR = "gsr/sub-aerj/beh/sub-aerj_task-fer_run-0_recording-gsr_physio.tsv.gz"
 
 

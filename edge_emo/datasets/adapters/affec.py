@@ -174,6 +174,9 @@ def _cut(source: Source, start_s: float, end_s: float) -> Signal:
     if source.modality == "eeg":
         whole = read_edf(source.path)
         first, last = (round(t * whole.rate_hz) for t in (start_s, end_s))
+        if first < 0 or first < len(whole.data) < last:
+            span = f"between {start_s} and {end_s} s"
+            raise DatasetError(f"{source.path}: the recording has but a part of what is {span}")
         return whole._replace(data=np.ascontiguousarray(whole.data[first:last]))
     onset, value = (source.columns.index(name) for name in ("onset", _GSR))
     rows = []
