@@ -49,11 +49,12 @@ def autotune(
         progress: Told of every series done.
 
     Returns:
-        A row for each candidate, those that do not run with their reason.
+        A row for each candidate; those that do not run, of which the file is damaged or is not
+        the manifest's model too, with their reason.
 
     Raises:
-        ModelIntegrityError: A file is damaged.
-        ModelMismatchError: A file is not the manifest's model.
+        ConfigError: There is no backend of this name.
+        ModelError: A candidate that ran once does not run again.
     """
     inputs = _inputs(package)
     cores = os.cpu_count() or 1
