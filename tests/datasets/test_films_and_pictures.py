@@ -64,6 +64,14 @@ def test_ratings_of_veatic_are_at_the_rate_of_the_film(tmp_path: Path) -> None:
     assert dict(summary.findings.counts) == {"defect": 1}
 
 
+def test_ratings_of_veatic_that_are_of_no_film_are_extra(tmp_path: Path) -> None:
+    root = _veatic(tmp_path, 10.0)
+    put(root, {"rating_averaged/mean_valence.csv": "0.5\n" * 40})
+    summary = prepare(make_adapter("veatic"), root, tmp_path / "v.jsonl")
+    assert summary.clips == 3
+    assert summary.findings.first["extra"] == ["rating_averaged/mean_valence.csv"]
+
+
 def test_votes_stay_with_their_picture_when_a_row_is_broken(tmp_path: Path) -> None:
     pixels = " ".join(["7"] * 48 * 48)
     voted = ("happiness", "anger", "sadness")

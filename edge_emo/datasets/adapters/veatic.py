@@ -27,7 +27,11 @@ class Veatic(Adapter):
     def items(self, tree: Tree) -> Iterator[Item]:
         """Yield one clip a second of every film, first 70 % of frames as train."""
         for path in tree.files("rating_averaged", ("_valence.csv",)):
-            number = int(path.rpartition("/")[2].partition("_")[0])
+            named = re.fullmatch(r"(\d+)_valence\.(?i:csv)", path.rpartition("/")[2])
+            if named is None:
+                tree.findings.add("extra", path)
+                continue
+            number = int(named[1])
             film = tree.find(f"video/{number}.mp4", f"videos/{number}.mp4")
             arousals = tree.find(f"rating_averaged/{number}_arousal.csv")
             if arousals is None:
