@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -60,10 +61,26 @@ def test_every_shipped_package_is_signed_and_unaltered(shipped: ModelPackage) ->
     verify_package(shipped.folder, shipped_keys())
 
 
-def test_no_private_key_is_in_the_checkout() -> None:
-    mark = b"-----BEGIN " + b"PRIVATE KEY-----"
-    keys = [p for p in (ROOT / "edge_emo" / "assets").rglob("*") if p.is_file()]
-    assert not [path for path in keys if mark in path.read_bytes()]
+def private_keys(root: Path) -> list[Path]:
+    """Return the files below a folder that hold a private key in any form of PEM."""
+    mark = re.compile(rb"-----BEGIN " + rb"(?:[A-Z0-9]+ )*PRIVATE KEY-----")
+    files = (path for path in root.rglob("*") if path.is_file())
+    return [path for path in files if mark.search(path.read_bytes())]
+
+
+@pytest.mark.parametrize("folder", ["edge_emo", "models", "tests", "tools", "docs", "examples"])
+def test_no_private_key_is_in_the_checkout(folder: str) -> None:
+    assert (ROOT / folder).is_dir()
+    assert private_keys(ROOT / folder) == []
+
+
+@pytest.mark.usefixtures("public")
+def test_a_private_key_would_be_found(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    old = b"-----BEGIN " + b"EC PRIVATE KEY-----"
+    (tmp_path / "deep" / "old.pem").write_bytes(b"text before\n" + old)
+    names = {path.name for path in private_keys(tmp_path)}
+    assert names == {"own.key", "old.pem"}
 
 
 @pytest.mark.parametrize("name", ["model.toml", "model.tflite", "card.md", "metrics.json"])
