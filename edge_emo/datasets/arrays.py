@@ -1,9 +1,9 @@
-"""Arrays inside archives that other people wrote: NumPy, MATLAB and EDF, one file kept open."""
+"""Arrays inside archives that other people wrote: NumPy, MATLAB and EDF, the last one read kept."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,17 @@ from edge_emo.datasets.decode import ARCHIVE_DAMAGE
 from edge_emo.datasets.tree import Signal
 from edge_emo.errors import DatasetError
 from edge_emo.vendor import load
+
+_State = tuple[int, ...]
+
+
+def _state(path: Path) -> _State:
+    """Return what differs once a file was written again; nothing of one that is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @contextmanager
@@ -33,8 +44,33 @@ def reading(what: Path | str) -> Iterator[None]:
         ) from error
 
 
-@lru_cache(maxsize=2)
-def open_npz(path: Path) -> Any:
+class Archive(Mapping[str, npt.NDArray[Any]]):
+    """The arrays of a NumPy archive by name; the file is open only while one is read."""
+
+    def __init__(self, path: Path, files: Sequence[str]) -> None:
+        self._path = path
+        self.files = tuple(files)
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        """Return an array.
+
+        Raises:
+            DatasetError: It is not there, or its bytes are wrong.
+        """
+        with reading(self._path), np.load(self._path, allow_pickle=False) as opened:
+            return np.asarray(opened[name])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.files
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.files)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
+def open_npz(path: Path) -> Archive:
     """Open an archive of arrays without unpickling.
 
     Raises:
@@ -43,12 +79,12 @@ def open_npz(path: Path) -> Any:
     try:
         with zipfile.ZipFile(path):  # NumPy leaves a damaged one open
             pass
-        return np.load(path, allow_pickle=False)
+        with np.load(path, allow_pickle=False) as opened:
+            return Archive(path, opened.files)
     except ARCHIVE_DAMAGE as error:
         raise DatasetError(f"{path} is no NumPy archive: {error}") from error
 
 
-@lru_cache(maxsize=1)
 def read_mat(path: Path) -> Mapping[str, Any]:
     """Read a MATLAB file up to version 7.
 
@@ -56,6 +92,11 @@ def read_mat(path: Path) -> Mapping[str, Any]:
         DatasetError: It cannot be read.
         UnavailableError: SciPy is not installed.
     """
+    return _mat(path, _state(path))
+
+
+@lru_cache(maxsize=1)
+def _mat(path: Path, state: _State) -> Mapping[str, Any]:
     io = load("scipy.io")
     try:
         return dict(io.loadmat(path))
@@ -77,7 +118,6 @@ def mat_array(path: Path, *names: str) -> npt.NDArray[Any]:
     return np.asarray(content[found])
 
 
-@lru_cache(maxsize=2)
 def read_edf(path: Path) -> Signal:
     """Read an EDF file whose channels share one rate; channels of other rates are left out.
 
@@ -87,6 +127,11 @@ def read_edf(path: Path) -> Signal:
     Raises:
         DatasetError: It is no EDF file, or is truncated.
     """
+    return _read_edf(path, _state(path))
+
+
+@lru_cache(maxsize=2)
+def _read_edf(path: Path, state: _State) -> Signal:
     try:
         raw = path.read_bytes()
         return _edf(raw)

@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from datasets.trees import CASES
 from datasets.trees.plant import put
 
 from edge_emo.datasets.adapter import Adapter, make_adapter
-from edge_emo.datasets.tree import Tree
+from edge_emo.datasets.arrays import open_npz
+from edge_emo.datasets.tree import Item, Tree
 from edge_emo.errors import EdgeEmoError
 
 SHAPES = ([], {}, 3, None, "x", [1], [[1]], [[{"emotion": 1, "utterance": 2, "speaker": 3}]])
@@ -140,3 +142,63 @@ def test_votes_alone_give_no_sound_that_is_silent_and_no_clip_of_another_name(
         "cremad/1076_MTI_SAD_XX/face",
     ]
     assert dict(tree.findings.counts) == {"broken": 1, "missing": 3, "defect": 1}
+
+
+ARCHIVES = {
+    ("dasps", "dasps_raw.npz"): {
+        "S01_data": np.ones((2, 16, 2), np.int16),
+        "S01_labels": np.array([[1.0, 9.0], [5.0, 3.0]]),
+        "S01_hamilton": np.array([[25], [37]]),
+        "channels": np.array(["AF3", "F7"]),
+        "rate_hz": np.float32(128),
+        "unit_uv": np.float32(0.5),
+    },
+    ("eegmat", "eegmat_128hz.npz"): {
+        "Subject00_1": np.ones((2, 500), np.int16),
+        "channels": np.array(["Fp1", "F3"]),
+        "rate_hz": np.float32(128),
+        "unit_uv": np.float32(0.5),
+    },
+    ("stress-predict", "stress_predict_e4.npz"): {
+        "S02_BVP": np.ones(640),
+        "S02_BVP_start": np.float64(1000),
+        "S02_BVP_rate_hz": np.float64(64),
+        "S02_tags": np.array([1002.0, 1004.0]),
+    },
+}
+
+
+@pytest.mark.parametrize(("name", "file"), ARCHIVES)
+def test_an_archive_that_lacks_an_array_is_never_a_crash(
+    name: str, file: str, tmp_path: Path
+) -> None:
+    adapter, arrays = make_adapter(name), ARCHIVES[name, file]
+    np.savez(tmp_path / file, **arrays)
+    assert error_of(lambda: read_all(adapter, tmp_path)) is None
+    for lacking in arrays:
+        np.savez(tmp_path / file, **{key: a for key, a in arrays.items() if key != lacking})
+        for item in _readable(adapter, tmp_path):
+            assert item.make is not None
+            error = error_of(item.make)
+            assert error is None or file in error.message
+
+
+def _readable(adapter: Adapter, root: Path) -> list[Item]:
+    try:
+        return list(adapter.items(Tree(root, adapter.corpus)))
+    except EdgeEmoError:
+        return []
+
+
+def test_trials_of_dasps_that_have_ratings_alone_are_never_a_crash(tmp_path: Path) -> None:
+    arrays = {**ARCHIVES["dasps", "dasps_raw.npz"], "S01_labels": np.full((2, 3), 5.0)}
+    np.savez(tmp_path / "dasps_raw.npz", **arrays)
+    items = _readable(make_adapter("dasps"), tmp_path)
+    made = [item.make for item in items if item.make is not None]
+    assert [error_of(make) is None for make in made] == [True, True, False]
+
+
+def test_an_archive_that_was_written_again_is_read_again(tmp_path: Path) -> None:
+    for number in (1, 22):
+        np.savez(tmp_path / "a.npz", x=np.full(number, number))
+        assert open_npz(tmp_path / "a.npz")["x"].tolist() == [number] * number

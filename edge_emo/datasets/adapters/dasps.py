@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_emo.datasets.adapter import Adapter
-from edge_emo.datasets.arrays import open_npz
+from edge_emo.datasets.arrays import open_npz, reading
 from edge_emo.datasets.tree import Item, Signal, Tree
 
 
@@ -24,8 +24,10 @@ class Dasps(Adapter):
         archive = open_npz(path)
         for key in sorted(name for name in archive.files if name.endswith("_data")):
             subject = key.removesuffix("_data")
-            ratings, hamilton = archive[f"{subject}_labels"], archive[f"{subject}_hamilton"]
-            for trial in range(ratings.shape[1]):
+            hamilton = archive[f"{subject}_hamilton"]
+            with reading(path):
+                valences, arousals = archive[f"{subject}_labels"][:2].astype(float).tolist()
+            for trial, (valence, arousal) in enumerate(zip(valences, arousals, strict=True)):
                 where = f"{path}: {subject} trial {trial}"
                 name = f"{subject}_{trial:02d}"
                 yield tree.item(
@@ -33,8 +35,8 @@ class Dasps(Adapter):
                     name,
                     f"{name}.npz",
                     speaker=subject,
-                    valence=tree.dimension(float(ratings[0, trial]), where),
-                    arousal=tree.dimension(float(ratings[1, trial]), where),
+                    valence=tree.dimension(valence, where),
+                    arousal=tree.dimension(arousal, where),
                     about={
                         "situation": trial // 2,
                         "hamilton": [float(value) for value in hamilton.ravel()],
@@ -47,4 +49,5 @@ def _trial(path: Path, key: str, trial: int) -> Signal:
     archive = open_npz(path)
     unit_uv, rate_hz = np.float32(archive["unit_uv"]), float(archive["rate_hz"])
     channels = tuple(str(name) for name in archive["channels"])
-    return Signal(archive[key][trial].astype(np.float32) * unit_uv, rate_hz, channels)
+    with reading(path):
+        return Signal(archive[key][trial].astype(np.float32) * unit_uv, rate_hz, channels)
