@@ -4,6 +4,7 @@
     python tools/train/physio.py manifest --data FILE.npz --out DIR
     python tools/train/physio.py heart --data FILE.npz
     python tools/train/physio.py export --data FILE.npz --cache FILE.npz --manifests DIR
+    python tools/train/physio.py score --data FILE.npz --cache FILE.npz --manifests DIR
 
 ``FILE.npz`` of ``--data`` holds Stress-Predict: arrays SNN_BVP, SNN_EDA, SNN_TEMP, SNN_HR and
 SNN_IBI with their starts, and SNN_tags, the button presses.
@@ -75,7 +76,7 @@ def run_heart(args: argparse.Namespace) -> None:
 
 
 def run_export(args: argparse.Namespace) -> None:
-    """Score the recipe on left-out subjects; then train on all, export, and write the card."""
+    """Train on all subjects, export, and score the recipe on left-out subjects."""
     people = _people(args)
     table = physio_data.read_table(people, args.cache)
     net, choice = _train(table, FOLDS)
@@ -88,10 +89,24 @@ def run_export(args: argparse.Namespace) -> None:
         "heart rate": heart,
     }
     record = export.Record(training, json.loads(TRIED.read_text("utf-8")), physio_card.WORDS)
-    samples = [(row[None],) for row in table.rows[::199]]
-    export.write_package(net, package, record, samples, args.out)
+    export.write_package(net, package, record, _samples(table), args.out)
+    _score(args, table, package)
+
+
+def run_score(args: argparse.Namespace) -> None:
+    """Score the recipe on left-out subjects, and take figures and words into the package."""
+    table = physio_data.read_table(_people(args), args.cache)
+    _score(args, table, physio_card.package(MODEL, 0.5))
+    export.add_metrics(args.out, {"words": physio_card.WORDS})
+
+
+def _samples(table: personal.Table) -> list[export.Sample]:
+    return [(row[None],) for row in table.rows[::199]]
+
+
+def _score(args: argparse.Namespace, table: personal.Table, package: export.Package) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        folds = _export_folds(table, package, samples, Path(folder))
+        folds = _export_folds(table, package, _samples(table), Path(folder))
         entries = [
             score_folds(folds, args.manifests / file, f"left-out subjects, {name}", told=told)
             for name, file in CLIPS.items()
@@ -207,12 +222,18 @@ def _clip(
 
 
 def _options(one: argparse.ArgumentParser, name: str) -> None:
-    if name == "export":
+    if name in ("export", "score"):
         one.add_argument("--out", type=Path, default=Path("models") / MODEL)
         one.add_argument("--manifests", type=Path, required=True, help="from manifest")
 
 
-VERBS = {"cross": run_cross, "manifest": run_manifest, "heart": run_heart, "export": run_export}
+VERBS = {
+    "cross": run_cross,
+    "manifest": run_manifest,
+    "heart": run_heart,
+    "export": run_export,
+    "score": run_score,
+}
 
 if __name__ == "__main__":
     run_verb(__doc__, VERBS, _options, "stress_predict_e4.npz", "features")

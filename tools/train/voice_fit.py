@@ -152,13 +152,18 @@ class Group:
         self._save(began)
 
     def _round(self, rate: float) -> float:
-        """Make windows and show each run what it may see of all held; return the mean loss."""
+        """Make windows and show each run what it may see of all held; return the mean loss.
+
+        The budget may end within a round, which is long on a processor.
+        """
         rows, windows = self._hold(*self._make())
         total, count = torch.zeros((), device=self._device), 0
-        for run in self._runs:
-            for some in batches(run, rows):
-                total += run.step(windows[some], self._truth.at(rows[some]), rate)
-                count += 1
+        pairs = ((run, some) for run in self._runs for some in batches(run, rows))
+        for learner, some in pairs:
+            if time.monotonic() >= self._end:
+                break
+            total += learner.step(windows[some], self._truth.at(rows[some]), rate)
+            count += 1
         return float(total) / max(1, count)
 
     @torch.no_grad()
