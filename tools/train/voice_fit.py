@@ -1,4 +1,4 @@
-"""Train every voice network in a budget of seconds: folds, corpora left out, two packages.
+r"""Train every voice network in a budget of seconds: folds, corpora left out, two packages.
 
     python voice_fit.py --data DATA --out OUT --budget 420 --device cuda
 
@@ -6,8 +6,16 @@
 same corpora share a stream of varied windows; each is shown only windows of clips that it may
 see. The learning rate follows the elapsed share of the budget, so a run always ends annealed.
 
-On a processor, train the groups of stems first and let the others go on from them, ``--start``:
-a stem holds out everybody whom any of its runs holds out, which is checked.
+A processor takes hours. There the groups of stems come first, and the others go on from them:
+
+    python voice_fit.py --data DATA --out OUT --budget 1600 --half --batch 96 --again 6 \
+        --groups stems-a stems-b
+    python voice_fit.py --data DATA --out OUT --budget 2900 --half --batch 96 --again 3 \
+        --groups a b --peak 2e-3 --start OUT/voice-stems-a.pt OUT/voice-stems-b.pt
+
+A stem holds out everybody whom a run that goes on from it holds out, which is checked; a run may
+also go on from itself: name its file of another folder.
+
 ``OUT/voice-<group>.pt`` holds the averaged weights of each run of a group, who was held out, and
 the log; it is written every minute and at the end.
 """
