@@ -114,3 +114,14 @@ def test_truths_of_a_manifest(data: Path) -> None:
     talk = [s for s in found(data, "meld") if s.split != "dev"]
     (clip,) = clips(talk[1:2], "label", context=True)
     assert clip.context == [{"speaker": "other", "text": TALK[0]}]
+
+
+def test_a_letter_of_dailydialog_is_somebody_else_in_each_dialogue() -> None:
+    label = frozenset(["neutral"])
+    lines = [
+        Sentence(corpus, f"{talk}/1", "dev", "Yes.", ((True, "No?"),), None, label, part="A")
+        for corpus, talk in (("dailydialog", "7"), ("dailydialog", "8"), ("meld", "7"))
+    ]
+    made = clips(lines, "label", context=True)
+    assert [clip.speaker for clip in made] == ["7/A", "8/A", "A"]
+    assert [clip.context[0]["speaker"] for clip in made] == ["7/A", "8/A", "A"]

@@ -132,10 +132,17 @@ def clips(sentences: Iterable[Sentence], truth: str | None, *, context: bool = F
             licence=facts[one.corpus].licence,
         )
         if context:
-            said = ({"speaker": one.part if same else "other", "text": t} for same, t in one.before)
-            values = {**values, "speaker": one.part, "context": list(said)}
+            who = _speaker(one)
+            said = ({"speaker": who if same else "other", "text": t} for same, t in one.before)
+            values = {**values, "speaker": who, "context": list(said)}
         made.append(replace(clip, **values))
     return made
+
+
+def _speaker(one: Sentence) -> str | None:
+    """Return who says a line; DailyDialog's letters mean other people in each dialogue."""
+    is_letter = one.corpus == "dailydialog" and one.part is not None
+    return f"{one.name.rpartition('/')[0]}/{one.part}" if is_letter else one.part
 
 
 def dialogue(clip: Clip) -> str | None:
