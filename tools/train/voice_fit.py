@@ -109,8 +109,9 @@ class Group:
         self._truth = truth_of(self._sounds, self._device)
         names_of_runs = [name for name in GROUPS[group] if given.runs is None or name in given.runs]
         stems = read_stems(given.start)
+        half = given.half or self._device.type == "cuda"
         self._runs = [
-            Run(name, self._sounds, self._device, given.batch, given.teacher, given.half, stems)
+            Run(name, self._sounds, self._device, given.batch, given.teacher, half, stems)
             for name in names_of_runs
         ]
         self._weights = draw_weights(self._sounds, group == "c").to(self._device)
@@ -270,7 +271,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--teacher", type=int, default=0, help="width of one; 0 is none")
     parser.add_argument("--start", type=Path, nargs="+", default=[], help="files of stems")
     parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16")
+    parser.add_argument("--half", action="store_true", help="bfloat16 on a processor too")
     parser.add_argument("--again", type=int, default=1, help="rounds that show each window")
     parser.add_argument("--pool", type=int, default=2304, help="windows made at a time")
     parser.add_argument("--piece", type=int, default=384, help="windows made in one batch")
