@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bridge.boards import Board
 from bridge.c_library import ROOT, Library, build, missing
 
 from edge_emo import vendor
+from edge_emo.drivers.physio.bridge import BridgePhysio
 
 VECTORS = ROOT / "firmware_bridge" / "vectors" / "frames.json"
 
@@ -51,3 +53,15 @@ def vectors() -> list[dict[str, Any]]:
     """Return the golden frames."""
     frames: list[dict[str, Any]] = json.loads(VECTORS.read_text())["frames"]
     return frames
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[Board]:
+    with Board(tmp_path) as board:
+        yield board
+
+
+@pytest.fixture
+def physio(board: Board) -> Iterator[BridgePhysio]:
+    with BridgePhysio(board.path) as driver:
+        yield driver
