@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from edge_emo.errors import DatasetError
+from edge_emo.files import write_whole
 from edge_emo.types import MODALITIES, Modality
 
 Perspective = Literal["expressed", "felt", "reader", "writer"]
@@ -104,12 +105,7 @@ def write_clips(manifest: str | Path, clips: Iterable[Clip]) -> None:
     lines = []
     for number, clip in enumerate(clips, start=1):
         lines.append(clip_line(clip, f"{manifest}:{number}"))
-    part = Path(manifest).with_suffix(".part")
-    try:
-        part.write_text("".join(lines), encoding="utf-8")
-        part.replace(manifest)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(Path(manifest), "".join(lines).encode(), 0o644)
 
 
 def clip_line(clip: Clip, where: str) -> str:
