@@ -17,14 +17,14 @@ import numpy as np
 
 from edge_emo.compile.child import ChildError, run_in_child
 from edge_emo.compile.gates import Answers, Figures, loses, loss, measure, put_out, rejection, saves
-from edge_emo.compile.graph import write_named
+from edge_emo.compile.graph import read_graph, write_named
 from edge_emo.compile.package import read_figures, rows_of, work_folder, write_package
 from edge_emo.compile.samples import LEAST, Samples, read_samples, shared_inputs
 from edge_emo.compile.sensitivity import worst
 from edge_emo.compile.source import Source, open_source
 from edge_emo.compile.targets import KINDS, TARGETS, TUNED, Target
 from edge_emo.errors import ConfigError, DatasetError, ModelError, UnavailableError
-from edge_emo.manifest import MANIFEST, PrivateKey, read_package
+from edge_emo.manifest import MANIFEST, PrivateKey, is_dimensional, read_package
 from edge_emo.manifest.write import to_toml
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.choose import Candidate, load_candidate
@@ -338,9 +338,12 @@ def _tried(bench: _Bench, target: Target, kind: str) -> Figures:
 def _made(bench: _Bench, target: Target, kind: str) -> Figures:
     blank = Figures(target.name, kind, target.file(kind, bench.source.file.path))
     bench.progress(f"{target.name} {kind}: making {blank.path}")
+    if kind.startswith("int8"):
+        blank = replace(blank, in_float=_dimensional(bench))
     if kind == "int8-mixed":
         _rank(bench)
-        blank = replace(blank, in_float=tuple(bench.in_float), reason=bench.unranked)
+        in_float = tuple(dict.fromkeys((*bench.in_float, *blank.in_float)))
+        blank = replace(blank, in_float=in_float, reason=bench.unranked)
     if kind == TUNED:
         blank = replace(blank, reason=_tune(bench))
     if not blank.kept:
@@ -368,6 +371,17 @@ def _made(bench: _Bench, target: Target, kind: str) -> Figures:
     except ChildError as error:
         return replace(blank, reason=f"cannot be made: {error.message}")
     return replace(blank, bytes=_size(folder / blank.path))
+
+
+def _dimensional(bench: _Bench) -> tuple[str, ...]:
+    """Return the nodes that give valence, arousal and dominance, which stay float32.
+
+    One scale for a whole output is that of its widest column; dominance, which moves a third as
+    much as valence, would lose a seventh of its spread to it.
+    """
+    graph = read_graph(bench.named)
+    outputs = (spec.name for spec in bench.source.package.outputs if is_dimensional(spec))
+    return tuple(name for output in outputs for name in graph.tail(output))
 
 
 def _rank(bench: _Bench) -> None:

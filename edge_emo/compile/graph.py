@@ -75,6 +75,17 @@ class Graph:
             and self.weights[node.inputs[1]].dtype == "float32"
         ]
 
+    def tail(self, output: str) -> list[str]:
+        """Return the names of the last products by weights before an output, and what follows."""
+        makers = {name: node for node in self.nodes for name in node.outputs}
+        products, wanted, found = set(self.quantizable()), [output], set[str]()
+        while wanted:
+            node = makers.get(wanted.pop())
+            if node is not None and node.name not in found:
+                found.add(node.name)
+                wanted += node.inputs if node.name not in products else ()
+        return [node.name for node in self.nodes if node.name in found]
+
 
 def channel_axis(node: Node) -> int:
     """Return the axis of a product's weights that counts its outputs: 0, or −1 for the last."""

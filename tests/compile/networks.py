@@ -60,6 +60,28 @@ def dense(size: int = 16, hidden: int = 4096, seed: int = 0) -> bytes:
     )
 
 
+def dimensional(hidden: int = 1024) -> bytes:
+    """Return two layers whose second also gives valence and arousal."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "w1": rng.normal(0, 0.2, (hidden, 16)),
+        "w2": rng.normal(0, 0.2, (2, hidden)),
+        "w3": rng.normal(0, 0.02, (2, hidden)) * np.array([[1.0], [0.1]]),
+    }
+    return model_bytes(
+        [
+            helper.make_node("Gemm", ["features", "w1"], ["h"], transB=1),
+            helper.make_node("Relu", ["h"], ["r"]),
+            helper.make_node("Gemm", ["r", "w2"], ["logits"], transB=1),
+            helper.make_node("Gemm", ["r", "w3"], ["a"], transB=1),
+            helper.make_node("Tanh", ["a"], ["affect"]),
+        ],
+        {name: value.astype(np.float32) for name, value in weights.items()},
+        (1, 16),
+        outputs={"logits": (1, 2), "affect": (1, 2)},
+    )
+
+
 def linear(shape: tuple[int | str, ...] = (1, 16), op: str = "Gemm", **attributes: Any) -> bytes:
     """Return one layer that adds all features up, twice."""
     node = helper.make_node(op, ["features", "w"], ["logits"], **attributes)
@@ -101,15 +123,21 @@ def write_model(
     layout: str = "NC",
     name: str = "mine",
     temperature: float = 1.0,
+    dimensions: Sequence[str] = (),
 ) -> Path:
-    """Write an ONNX file with its manifest beside it; return the file."""
+    """Write an ONNX file with its manifest beside it; return the file.
+
+    Where ``dimensions`` are named, its output ``affect`` gives them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    affect = [tensor("affect", (1, len(dimensions)), "NC", labels=dimensions)] if dimensions else []
     text = estimator_manifest(
         name,
         "eeg",
         inputs=[tensor("features", shape, layout)],
-        outputs=[tensor("logits", (1, 2), "NC", labels=LABELS)],
+        outputs=[tensor("logits", (1, 2), "NC", labels=LABELS), *affect],
         calibration={"temperature": temperature},
+        dimensions={"source": "model" if dimensions else "mapping"},
     )
     (folder / "model.toml").write_text(text, encoding="utf-8")
     path = folder / "net.onnx"

@@ -38,6 +38,7 @@ from tests.compile.networks import (
     compile_for,
     convolution,
     dense,
+    dimensional,
     linear,
     model_bytes,
     write_data,
@@ -89,6 +90,40 @@ def test_what_was_compiled_estimates_as_the_float_model_does(
     ]
     same = np.mean([a == b for a, b in zip(*answers, strict=True)])
     assert same >= 0.97
+
+
+def test_what_gives_dimensions_stays_in_float(tmp_path: Path, data: Mapping[str, Path]) -> None:
+    model = write_model(tmp_path / "source", dimensional(), dimensions=("valence", "arousal"))
+    compile_for(model, tmp_path / "out", data)
+    rows = {row["kind"]: row for row in read_figures(tmp_path / "out" / "mine")}
+    assert rows["int8"]["in_float"] == ["n003_Gemm", "n004_Tanh"]
+    (made,) = (tmp_path / "out" / "mine").glob("*.int8.onnx")
+    weights = {w.name: w.data_type for w in onnx.load(made).graph.initializer}
+    assert weights["w3"] == onnx.TensorProto.FLOAT
+    assert "w2" not in weights
+
+
+def test_what_comes_before_an_output_begins_with_the_last_products(tmp_path: Path) -> None:
+    weights = {name: np.ones((16, 2), np.float32) for name in "ab"}
+    (tmp_path / "net.onnx").write_bytes(
+        model_bytes(
+            [
+                helper.make_node("Relu", ["features"], ["r"]),
+                helper.make_node("MatMul", ["r", "a"], ["one"]),
+                helper.make_node("MatMul", ["r", "b"], ["two"]),
+                helper.make_node("Add", ["one", "two"], ["sum"]),
+                helper.make_node("Neg", ["one"], ["logits"]),
+                helper.make_node("Tanh", ["sum"], ["affect"]),
+            ],
+            weights,
+            (1, 16),
+            outputs={"logits": (1, 2), "affect": (1, 2)},
+        )
+    )
+    write_named(tmp_path / "net.onnx", tmp_path / "named.onnx")
+    graph = read_graph(tmp_path / "named.onnx")
+    assert graph.tail("logits") == ["n001_MatMul", "n004_Neg"]
+    assert graph.tail("affect") == ["n001_MatMul", "n002_MatMul", "n003_Add", "n005_Tanh"]
 
 
 def test_the_same_inputs_give_the_same_files(
