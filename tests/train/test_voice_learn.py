@@ -21,7 +21,9 @@ pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what
 @pytest.fixture
 def tools() -> Iterator[SimpleNamespace]:
     need_torch()
-    with training("voice_corpora", "voice_learn", "voice_fit") as modules:
+    with training(
+        "voice_augment", "voice_corpora", "voice_held", "voice_learn", "voice_fit"
+    ) as modules:
         yield modules
 
 
@@ -82,3 +84,34 @@ def test_batches_are_whole_and_hold_no_clip_of_who_is_held_out(tools: SimpleName
     assert not {sounds[i].name for some in found for i in rows[some]} & hidden
     few = run.allowed.nonzero()[:3, 0]
     assert [len(some) for some in tools.voice_fit.batches(run, few)] == [8]
+
+
+def test_a_window_shown_again_is_another_of_the_same_kind(tools: SimpleNamespace) -> None:
+    import numpy as np
+    import torch
+
+    noise = (1000 * np.random.default_rng(2).standard_normal(48240)).astype(np.int16)
+    clips = tools.voice_augment.bank([noise], torch.device("cpu"))
+    augment = tools.voice_augment.Augment(clips, clips, None, 1)
+    walk = torch.randn(3, 1, 298, 64).cumsum(dim=2).cumsum(dim=3)
+    windows = (walk - walk.mean()) / walk.std()
+    again = augment.again(windows)
+    assert again.shape == windows.shape
+    torch.testing.assert_close(again.mean(dim=(1, 2, 3)), torch.zeros(3), atol=1e-3, rtol=0)
+    pairs = torch.stack([again.flatten(1), windows.flatten(1)], dim=1)
+    near = [float(torch.corrcoef(pair)[0, 1]) for pair in pairs]
+    assert all(0.3 < r < 0.9999 for r in near), near
+
+
+def test_held_windows_stay_with_their_clips_and_the_newest_stay(tools: SimpleNamespace) -> None:
+    import torch
+
+    held = tools.voice_held.Held(5)
+    for first in (0, 3, 6):
+        rows = torch.arange(first, first + 3)
+        held.add(rows, rows[:, None].float() / 4)
+    rows, windows = held.draw(10)
+    assert len(held) == 5
+    assert sorted(rows.tolist()) == sorted([4, 5, 6, 7, 8] * 2)
+    assert windows[:, 0].float().tolist() == (rows / 4).tolist()
+    assert sorted(held.draw(5)[0].tolist()) == [4, 5, 6, 7, 8]

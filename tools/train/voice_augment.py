@@ -69,6 +69,19 @@ class Augment:
         mel = self._shift_bands(mel)
         return normalised(filled(mel, first, end))[:, None]
 
+    def again(self, windows: torch.Tensor) -> torch.Tensor:
+        """Vary finished windows (n, 1, LENGTH, bands) once more, at a fraction of their cost.
+
+        Tempo, place, vocal tract and microphone change; room and background stay.
+        """
+        grid = torch.nn.functional.affine_grid(
+            self._stretches(len(windows)), list(windows.shape), align_corners=False
+        )
+        mel = torch.nn.functional.grid_sample(
+            windows, grid, padding_mode="border", align_corners=False
+        )[:, 0]
+        return normalised(mel + self._colour(len(windows))[:, None])[:, None]
+
     # --- draws --------------------------------------------------------------------------------
 
     def _uniform(self, n: int, low: float, high: float) -> torch.Tensor:
@@ -208,6 +221,24 @@ class Augment:
         place = torch.maximum(torch.minimum(place, (end[:, None] - 1).float()), low)
         count = torch.minimum(((frames - 1) / rate).long() + 1, end)
         return _along(mel, place, 1), (end - count).clamp_min(0)
+
+    def _stretches(self, n: int) -> torch.Tensor:
+        """Return maps (n, 2, 3) of a window, −1 … 1 each way, into itself: bands, then time."""
+        maps = torch.zeros(n, 2, 3, device=self.device)
+        maps[:, 0, 0] = torch.exp(self._uniform(n, -0.08, 0.08) * self._chance(n, 0.4))
+        maps[:, 0, 2] = self._uniform(n, -0.06, 0.06) * self._chance(n, 0.6)
+        maps[:, 1, 1] = torch.exp(self._uniform(n, -0.15, 0.15) * self._chance(n, 0.5))
+        maps[:, 1, 2] = self._uniform(n, -0.06, 0.06) * self._chance(n, 0.5)
+        return maps
+
+    def _colour(self, n: int) -> torch.Tensor:
+        """Return a tilt and a bend over the bands (n, bands), in deviations of a window."""
+        place = torch.linspace(-1, 1, SPEC.bands, device=self.device)
+        tilt, bend = torch.randn((2, n, 1), device=self.device, generator=self._rng)
+        turns = math.pi * self._uniform(n, 0.5, 1.5)[:, None]
+        phase = self._uniform(n, 0, 2 * math.pi)[:, None]
+        curve = 0.3 * tilt * place + 0.2 * bend * torch.cos(turns * place + phase)
+        return curve * self._chance(n, 0.6)[:, None]
 
     def _shift_bands(self, mel: torch.Tensor) -> torch.Tensor:
         """Stretch the spectrum of some by up to a tenth: shorter and longer vocal tracts."""

@@ -8,10 +8,10 @@ see. The learning rate follows the elapsed share of the budget, so a run always 
 
 A processor takes hours. There the groups of stems come first, and the others go on from them:
 
-    python voice_fit.py --data DATA --out OUT --budget 1600 --half --batch 96 --again 6 \
-        --groups stems-a stems-b
-    python voice_fit.py --data DATA --out OUT --budget 2900 --half --batch 96 --again 3 \
-        --groups a b --peak 2e-3 --start OUT/voice-stems-a.pt OUT/voice-stems-b.pt
+    python voice_fit.py --data DATA --out OUT --budget 1600 --half --batch 96 --again 4 \
+        --held 65536 --groups stems-a stems-b
+    python voice_fit.py --data DATA --out OUT --budget 5400 --half --batch 96 --again 4 \
+        --held 65536 --groups a b --peak 2e-3 --start OUT/voice-stems-a.pt OUT/voice-stems-b.pt
 
 A stem holds out everybody whom a run that goes on from it holds out, which is checked; a run may
 also go on from itself: name its file of another folder.
@@ -29,7 +29,6 @@ import multiprocessing
 import os
 import time
 import traceback
-from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +36,7 @@ import torch
 import voice_sound
 from voice_augment import Augment, Bank, bank, other_sounds
 from voice_corpora import BY_NAME, OTHER, STEMS, TARGETS, Sound, read_sound, test_noise
+from voice_held import Held
 from voice_learn import PEAK, Run, truth_of
 from voice_start import read_stems
 
@@ -56,7 +56,7 @@ PART = {"c": 0.5}  # of the budget, where it is not all: the commercial corpora 
 COMMERCIAL_WEIGHT = {"emodb": 0.74, "emogator": 0.16, "noise": 0.10}
 BABBLE = ("tess",)  # in no test: nobody who is held out speaks behind
 SNAPSHOT_S = 60.0
-OPTIONS = ("budget", "batch", "pool", "made", "teacher", "again", "peak", "half")
+OPTIONS = ("budget", "batch", "pool", "made", "teacher", "held", "again", "peak", "half")
 """Kept beside the weights."""
 
 
@@ -116,7 +116,7 @@ class Group:
         ]
         self._weights = draw_weights(self._sounds, group == "c").to(self._device)
         self._augment = self._stream()
-        self._held: deque[tuple[torch.Tensor, torch.Tensor]] = deque(maxlen=given.again)
+        self._held = Held(max(given.held, given.pool))
         self._log: list[dict[str, float]] = []
 
     def _choose(
@@ -161,11 +161,11 @@ class Group:
         self._save(began)
 
     def _round(self, rate: float) -> float:
-        """Make windows and show each run what it may see of all held; return the mean loss.
+        """Make windows and show each run what it may see of them; return the mean loss.
 
         The budget may end within a round, which is long on a processor.
         """
-        rows, windows = self._hold(*self._make())
+        rows, windows = self._make() if self._given.again == 1 else self._vary()
         total, count = torch.zeros((), device=self._device), 0
         pairs = ((run, some) for run in self._runs for some in batches(run, rows))
         for learner, some in pairs:
@@ -180,11 +180,13 @@ class Group:
         rows = torch.multinomial(self._weights, self._given.pool, replacement=True)
         return rows, torch.cat([self._augment(part) for part in rows.split(self._given.piece)])
 
-    def _hold(self, rows: torch.Tensor, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Put new windows beside those of the last rounds; return rows and windows of all."""
-        self._held.append((rows, windows.half() if self._given.again > 1 else windows))
-        held_rows, held_windows = zip(*self._held, strict=True)
-        return torch.cat(held_rows), torch.cat(held_windows)
+    @torch.no_grad()
+    def _vary(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Make windows, hold them, and return some of all that are held, varied once more."""
+        self._held.add(*self._make())
+        rows, windows = self._held.draw(self._given.again * self._given.pool)
+        pieces = windows.split(self._given.piece)
+        return rows, torch.cat([self._augment.again(piece.float()) for piece in pieces])
 
     def _save(self, began: float) -> None:
         """Write all runs: weights as float16, statistics as float32."""
@@ -272,7 +274,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--start", type=Path, nargs="+", default=[], help="files of stems")
     parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate")
     parser.add_argument("--half", action="store_true", help="bfloat16 on a processor too")
-    parser.add_argument("--again", type=int, default=1, help="rounds that show each window")
+    parser.add_argument("--again", type=int, default=1, help="times that a window is shown, varied")
+    parser.add_argument("--held", type=int, default=0, help="windows that are kept to show again")
     parser.add_argument("--pool", type=int, default=2304, help="windows made at a time")
     parser.add_argument("--piece", type=int, default=384, help="windows made in one batch")
     parser.add_argument("--made", type=int, default=240, help="sounds that are made")
