@@ -21,9 +21,7 @@ pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what
 @pytest.fixture
 def tools() -> Iterator[SimpleNamespace]:
     need_torch()
-    with training(
-        "voice_augment", "voice_corpora", "voice_held", "voice_learn", "voice_fit"
-    ) as modules:
+    with training("voice_augment", "voice_corpora", "voice_learn", "voice_fit") as modules:
         yield modules
 
 
@@ -101,17 +99,3 @@ def test_a_window_shown_again_is_another_of_the_same_kind(tools: SimpleNamespace
     pairs = torch.stack([again.flatten(1), windows.flatten(1)], dim=1)
     near = [float(torch.corrcoef(pair)[0, 1]) for pair in pairs]
     assert all(0.3 < r < 0.9999 for r in near), near
-
-
-def test_held_windows_stay_with_their_clips_and_the_newest_stay(tools: SimpleNamespace) -> None:
-    import torch
-
-    held = tools.voice_held.Held(5)
-    for first in (0, 3, 6):
-        rows = torch.arange(first, first + 3)
-        held.add(rows, rows[:, None].float() / 4)
-    rows, windows = held.draw(10)
-    assert len(held) == 5
-    assert sorted(rows.tolist()) == sorted([4, 5, 6, 7, 8] * 2)
-    assert windows[:, 0].float().tolist() == (rows / 4).tolist()
-    assert sorted(held.draw(5)[0].tolist()) == [4, 5, 6, 7, 8]

@@ -6,12 +6,15 @@ r"""Train every voice network in a budget of seconds: folds, corpora left out, t
 same corpora share a stream of varied windows; each is shown only windows of clips that it may
 see. The learning rate follows the elapsed share of the budget, so a run always ends annealed.
 
-A processor takes hours. There the groups of stems come first, and the others go on from them:
+A processor takes hours. There windows are made first and shown often, varied once more each time;
+the groups of stems come first, and the others go on from them:
 
-    python voice_fit.py --data DATA --out OUT --budget 1600 --half --batch 96 --again 4 \
-        --held 65536 --groups stems-a stems-b
-    python voice_fit.py --data DATA --out OUT --budget 5400 --half --batch 96 --again 4 \
-        --held 65536 --groups a b --peak 2e-3 --start OUT/voice-stems-a.pt OUT/voice-stems-b.pt
+    python voice_windows.py --data DATA --out WINDOWS
+    python voice_fit.py --data DATA --out OUT --budget 1100 --half --batch 96 --windows WINDOWS \
+        --held 65536 --pool 128 --again 64 --groups stems-a stems-b
+    python voice_fit.py --data DATA --out OUT --budget 5000 --half --batch 96 --windows WINDOWS \
+        --held 65536 --pool 512 --again 16 --groups a b --peak 2.5e-3 \
+        --start OUT/voice-stems-a.pt OUT/voice-stems-b.pt
 
 A stem holds out everybody whom a run that goes on from it holds out, which is checked; a run may
 also go on from itself: name its file of another folder.
@@ -31,14 +34,13 @@ import time
 import traceback
 from pathlib import Path
 
-import numpy as np
 import torch
 import voice_sound
-from voice_augment import Augment, Bank, bank, other_sounds
-from voice_corpora import BY_NAME, OTHER, STEMS, TARGETS, Sound, read_sound, test_noise
-from voice_held import Held
+from voice_corpora import STEMS, TARGETS
+from voice_held import Held, Made
 from voice_learn import PEAK, Run, truth_of
 from voice_start import read_stems
+from voice_stream import Stream
 
 GROUPS = {
     "stems-a": list(STEMS[::2]),
@@ -53,10 +55,8 @@ GROUPS = {
     "c": ["commercial", *(f"commercial-fold{k}" for k in range(4))],
 }
 PART = {"c": 0.5}  # of the budget, where it is not all: the commercial corpora are small
-COMMERCIAL_WEIGHT = {"emodb": 0.74, "emogator": 0.16, "noise": 0.10}
-BABBLE = ("tess",)  # in no test: nobody who is held out speaks behind
 SNAPSHOT_S = 60.0
-OPTIONS = ("budget", "batch", "pool", "made", "teacher", "held", "again", "peak", "half")
+OPTIONS = ("budget", "batch", "pool", "teacher", "held", "again", "peak", "half")
 """Kept beside the weights."""
 
 
@@ -101,50 +101,18 @@ class Group:
         self._device = torch.device(given.device)
         if self._device.type == "cuda":
             torch.backends.cudnn.benchmark = True
-        sound, names, lengths = voice_sound.load(cache)
-        bounds = np.concatenate([[0], np.cumsum(lengths)])
-        sounds = [read_sound(name) for name in names]
-        clips = {s.name: sound[bounds[i] : bounds[i + 1]] for i, s in enumerate(sounds) if s}
-        self._sounds, self._clips = self._choose([s for s in sounds if s], clips)
-        self._truth = truth_of(self._sounds, self._device)
+        self._stream = Stream(cache, group == "c", self._device)
+        self._truth = truth_of(self._stream.sounds, self._device)
         names_of_runs = [name for name in GROUPS[group] if given.runs is None or name in given.runs]
         stems = read_stems(given.start)
         half = given.half or self._device.type == "cuda"
         self._runs = [
-            Run(name, self._sounds, self._device, given.batch, given.teacher, half, stems)
+            Run(name, self._stream.sounds, self._device, given.batch, given.teacher, half, stems)
             for name in names_of_runs
         ]
-        self._weights = draw_weights(self._sounds, group == "c").to(self._device)
-        self._augment = self._stream()
-        self._held = Held(max(given.held, given.pool))
+        made = Made(given.windows, self._stream.names) if given.windows else None
+        self._held = Held(max(given.held, given.pool), made)
         self._log: list[dict[str, float]] = []
-
-    def _choose(
-        self, sounds: list[Sound], clips: dict[str, np.ndarray]
-    ) -> tuple[list[Sound], list[np.ndarray]]:
-        """Leave out other licences and test noise; add sounds that are made."""
-        hidden = test_noise(sounds)
-        only = COMMERCIAL_WEIGHT if self._group == "c" else BY_NAME
-        kept = [s for s in sounds if s.name not in hidden and s.corpus in only]
-        made = other_sounds(self._given.made, 1)
-        nan = float("nan")
-        extra = [
-            Sound(f"made/{i}", "noise", "made", "made", -1, nan, nan, OTHER)
-            for i in range(len(made))
-        ]
-        return kept + extra, [clips[s.name] for s in kept] + made
-
-    def _stream(self) -> Augment:
-        def some(names: tuple[str, ...]) -> Bank | None:
-            chosen = [
-                c for s, c in zip(self._sounds, self._clips, strict=True) if s.corpus in names
-            ]
-            return bank(chosen, self._device) if chosen else None
-
-        everything, noise = bank(self._clips, self._device), some(("noise",))
-        if noise is None:
-            raise SystemExit("no noise to train with")
-        return Augment(everything, noise, some(BABBLE), 1)
 
     def train(self) -> None:
         """Train until the budget ends, then save."""
@@ -175,18 +143,16 @@ class Group:
             count += 1
         return float(total) / max(1, count)
 
-    @torch.no_grad()
     def _make(self) -> tuple[torch.Tensor, torch.Tensor]:
-        rows = torch.multinomial(self._weights, self._given.pool, replacement=True)
-        return rows, torch.cat([self._augment(part) for part in rows.split(self._given.piece)])
+        rows = self._stream.draw(self._given.pool)
+        return rows, torch.cat([self._stream.make(part) for part in rows.split(self._given.piece)])
 
-    @torch.no_grad()
     def _vary(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Make windows, hold them, and return some of all that are held, varied once more."""
         self._held.add(*self._make())
         rows, windows = self._held.draw(self._given.again * self._given.pool)
         pieces = windows.split(self._given.piece)
-        return rows, torch.cat([self._augment.again(piece.float()) for piece in pieces])
+        return rows, torch.cat([self._stream.again(piece) for piece in pieces])
 
     def _save(self, began: float) -> None:
         """Write all runs: weights as float16, statistics as float32."""
@@ -243,21 +209,6 @@ def schedule(share: float) -> float:
     return max(1e-3, 0.5 * (1 + math.cos(math.pi * (share - rise) / (1 - rise))))
 
 
-def draw_weights(sounds: list[Sound], commercial: bool) -> torch.Tensor:
-    """Return the chance of each clip: corpora by their weight, labels within one alike."""
-    weight = COMMERCIAL_WEIGHT if commercial else {n: c.weight for n, c in BY_NAME.items()}
-    cells: dict[tuple[str, str], int] = {}
-    for s in sounds:
-        cells[_cell(s)] = cells.get(_cell(s), 0) + 1
-    labels = {c: sum(1 for corpus, _ in cells if corpus == c) for c in weight}
-    chances = [weight[s.corpus] / labels[s.corpus] / cells[_cell(s)] for s in sounds]
-    return torch.tensor(chances)
-
-
-def _cell(sound: Sound) -> tuple[str, str]:
-    return sound.corpus, sound.label
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -278,7 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--held", type=int, default=0, help="windows that are kept to show again")
     parser.add_argument("--pool", type=int, default=2304, help="windows made at a time")
     parser.add_argument("--piece", type=int, default=384, help="windows made in one batch")
-    parser.add_argument("--made", type=int, default=240, help="sounds that are made")
+    parser.add_argument("--windows", type=Path, help="others that voice_windows.py made")
     parser.add_argument("--rounds", type=int, default=0, help="at most so many pools")
     parser.add_argument("--limit", type=int, default=0, help="clips of each corpus; 0 is all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)

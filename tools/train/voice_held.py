@@ -2,7 +2,53 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 import torch
+
+_WINDOWS, _ROWS, _CLIPS = "windows.npy", "rows.npy", "clips.json"
+
+
+class Made:
+    """Windows that ``voice_windows.py`` made, float16 in a file, and the number of each one's clip.
+
+    Args:
+        folder: Where they are.
+        names: Of all clips, in the order that numbers them.
+
+    Raises:
+        SystemExit: The windows are of other clips.
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        if json.loads((folder / _CLIPS).read_text("utf-8")) != _digest(names):
+            raise SystemExit(f"{folder}: windows of other clips; make them again")
+        self.rows = torch.from_numpy(np.load(folder / _ROWS))
+        self._windows = np.load(folder / _WINDOWS, mmap_mode="r")
+
+    def at(self, places: torch.Tensor) -> torch.Tensor:
+        """Return some windows."""
+        return torch.from_numpy(self._windows[places.numpy()])
+
+
+def open_made(
+    folder: Path, names: Sequence[str], rows: torch.Tensor, shape: Sequence[int]
+) -> npt.NDArray[np.float16]:
+    """Return an array in a new folder that takes the windows of clips, given by number."""
+    folder.mkdir(parents=True)
+    np.save(folder / _ROWS, rows.numpy())
+    (folder / _CLIPS).write_text(json.dumps(_digest(names)), "utf-8")
+    size = (len(rows), *shape)
+    return np.lib.format.open_memmap(folder / _WINDOWS, "w+", np.float16, size)
+
+
+def _digest(names: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 class Held:
@@ -10,15 +56,17 @@ class Held:
 
     Args:
         room: Windows that it keeps.
+        made: Others, that it always has.
     """
 
-    def __init__(self, room: int) -> None:
-        self._room, self._added = room, 0
+    def __init__(self, room: int, made: Made | None = None) -> None:
+        self._room, self._added, self._made = room, 0, made
+        self._first = len(made.rows) if made else 0
         self._rows = torch.empty(0, dtype=torch.long)
         self._windows = torch.empty(0, dtype=torch.float16)
 
     def __len__(self) -> int:
-        return min(self._added, self._room)
+        return self._first + min(self._added, self._room)
 
     def add(self, rows: torch.Tensor, windows: torch.Tensor) -> None:
         """Keep windows (n, ...) of clips, given by number (n,); the oldest make room."""
@@ -34,4 +82,8 @@ class Held:
         turns = range(-(-count // len(self)))
         orders = [torch.randperm(len(self), device=self._rows.device) for _ in turns]
         chosen = torch.cat(orders)[:count]
-        return self._rows[chosen], self._windows[chosen]
+        if self._made is None:
+            return self._rows[chosen], self._windows[chosen]
+        old, new = chosen[chosen < self._first], chosen[chosen >= self._first] - self._first
+        rows = torch.cat([self._made.rows[old], self._rows[new]])
+        return rows, torch.cat([self._made.at(old), self._windows[new]])
