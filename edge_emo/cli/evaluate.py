@@ -34,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="clips of this split are each speaker's rest: taken as a baseline, not scored",
     )
+    parser.add_argument(
+        "--among-present",
+        action="store_true",
+        help="take answers among the labels that the clips have, as if the model had no others",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -53,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         progress=_progress if sys.stderr.isatty() else None,
         folders=arguments.folder,
         keep_going=True,
+        among_present=arguments.among_present,
     )
     print(json.dumps(report.to_json()) if arguments.json else report.table())
     _tell_unread(report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence, Set
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from edge_emo.estimators.base import Estimator
 from edge_emo.estimators.baseline import Baseline
 from edge_emo.estimators.create import build_estimator, refuse_detector
 from edge_emo.estimators.face_finder import load_face_detector
-from edge_emo.evaluation import metrics
+from edge_emo.evaluation import closed, metrics
 from edge_emo.evaluation.intervals import bootstrap
 from edge_emo.evaluation.report import KEPT, Report
 from edge_emo.manifest import DIMENSIONS, ModelPackage, Signatures, TensorSpec, is_dimensional
@@ -118,6 +119,7 @@ def evaluate_package(
     progress: Progress | None = None,
     folders: Sequence[str | Path] = (),
     keep_going: bool = False,
+    among_present: bool = False,
 ) -> Report:
     """Load a package, run it over clips and report.
 
@@ -138,6 +140,7 @@ def evaluate_package(
         progress: Told of the beginning, and of every clip done.
         folders: More folders of packages, in which the detector is looked for first.
         keep_going: See :func:`run_clips`.
+        among_present: See :func:`summarise`.
 
     Raises:
         ModelError: The package cannot run here.
@@ -148,19 +151,20 @@ def evaluate_package(
     clock = clock or MonotonicClock()
     loaded = load_model(package, backend=backend, threads=threads, precision=precision)
     model = TimedModel(loaded, clock)
-    finder = None
-    if package.modality == "face":
-        finder = load_face_detector(
-            threads=threads, extra_dirs=folders, signatures=Signatures("off")
-        )
-    estimator = build_estimator(package, model, clock, finder)
-    try:
-        ran = run_clips(
-            estimator, package, clips, root, progress, baseline_split, keep_going=keep_going
-        )
-    finally:
-        estimator.close()
-    return summarise(package, ran, model.runs_ns, asked=asked, backend=loaded.backend)
+    with closing(model):
+        finder = None
+        if package.modality == "face":
+            finder = load_face_detector(
+                threads=threads, extra_dirs=folders, signatures=Signatures("off")
+            )
+        with closing(build_estimator(package, model, clock, finder)) as estimator:
+            ran = run_clips(
+                estimator, package, clips, root, progress, baseline_split, keep_going=keep_going
+            )
+    return summarise(
+        package, ran, model.runs_ns, asked=asked, backend=loaded.backend,
+        among_present=among_present,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +315,7 @@ def summarise(
     *,
     asked: str = "",
     backend: str = "",
+    among_present: bool = False,
 ) -> Report:
     """Compute the figures.
 
@@ -320,8 +325,13 @@ def summarise(
         runs_ns: Duration of each run of the model.
         asked: What the user named; the package's id when empty.
         backend: Name of the backend that ran.
+        among_present: Answers are taken among the labels that the clips have, as if the model
+            had no others: how corpora with fewer categories are mostly reported.
     """
     outcomes = ran.outcomes
+    allowed = closed.present(outcomes, package.labels) if among_present else ()
+    if allowed:
+        outcomes = closed.among(outcomes, allowed)
     labelled = [one for one in outcomes if one.clip.label in package.labels]
     true = [one.clip.label or "" for one in labelled]
     guessed = [one.label for one in labelled]
@@ -349,6 +359,7 @@ def summarise(
         inference_ms_p95=p95,
         multilabel=_multilabel(package, outcomes),
         **_intervals(labels, labelled),
+        among=allowed or None,
         n_unread=len(ran.unread),
         unread=tuple(ran.unread[:KEPT]),
     )

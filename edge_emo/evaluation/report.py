@@ -48,6 +48,7 @@ class Report:
         macro_f1_interval: Likewise.
         interval_over: What was drawn for them: speakers where all are known and there are two or
             more, else clips.
+        among: The only labels that counted as answers, where not all did.
         n_unread: Clips that could not be read; they count nowhere else.
         unread: Why, of the first of them, with clip and file.
     """
@@ -81,6 +82,7 @@ class Report:
     unweighted_average_recall_interval: Interval | None = None
     macro_f1_interval: Interval | None = None
     interval_over: str | None = None
+    among: tuple[str, ...] | None = None
     n_unread: int = 0
     unread: tuple[str, ...] = ()
 
@@ -117,7 +119,9 @@ _CORNER = "true / estimated"
 _MATRIX = ("labels", "confusion", "multilabel", "unread")
 
 
-def _words(value: float | str | Interval) -> str:
+def _words(value: float | str | Interval | tuple[str, ...]) -> str:
+    if isinstance(value, tuple) and isinstance(value[0], str):
+        return ", ".join(map(str, value))
     if isinstance(value, tuple):
         return f"{value[0]:.3f} … {value[1]:.3f}"
     return f"{value:.3f}" if isinstance(value, float) else str(value)

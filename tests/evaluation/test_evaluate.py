@@ -156,7 +156,7 @@ def test_the_object_has_the_documented_keys(clips: list[Clip], tmp_path: Path) -
         *("arousal_r", "dominance_ccc", "dominance_r", "inference_ms_p50", "inference_ms_p95"),
         *("weighted_f1", "multilabel", "accuracy_interval"),
         *("unweighted_average_recall_interval", "macro_f1_interval", "interval_over"),
-        *("n_unread", "unread"),
+        *("among", "n_unread", "unread"),
     ]
     assert (found["model"], found["package"], found["backend"]) == ("face", "brightness", "litert")
     assert found["labels"] == ["calm", "tense"]

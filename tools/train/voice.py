@@ -36,6 +36,7 @@ from voice_corpora import OTHER, TARGETS, Sound, held_out
 from voice_score import Answers
 
 from edge_emo.datasets.clips import write_clips
+from edge_emo.evaluation import closed
 from edge_emo.evaluation.evaluate import Outcome
 from edge_emo.manifest import read_package
 
@@ -166,7 +167,7 @@ class Bench:
         for corpus in self._corpora:
             mine = [o for o in every if o.clip.corpus == corpus]
             labels = sorted({str(o.clip.label) for o in mine})
-            chosen = [voice_score.restricted(o, labels) for o in mine]
+            chosen = closed.among(mine, labels)
             rows.append(self._row(f"{corpus}, unseen speakers, among its categories", chosen))
         for corpus, sex in _SEXES.items():
             if corpus in self._corpora:
@@ -200,7 +201,7 @@ class Bench:
             outcomes = self._outcomes(run, found[:: self._every], self._data)
             common = [o for o in outcomes if o.clip.label in shared]
             rows.append(self._row(f"{corpus}, a corpus never heard, shared categories", common))
-            chosen = [voice_score.restricted(o, sorted(shared)) for o in common]
+            chosen = closed.among(common, sorted(shared))
             rows.append(self._row(f"{corpus}, a corpus never heard, among the shared", chosen))
             rows.append(self._row(f"{corpus}, a corpus never heard, all categories", outcomes))
         return rows

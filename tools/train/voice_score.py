@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import wave
@@ -35,7 +34,6 @@ from edge_emo.evaluation import metrics
 from edge_emo.evaluation.evaluate import Outcome, Run, TimedModel, run_clips, summarise
 from edge_emo.manifest import ModelPackage, read_package
 from edge_emo.runtime.choose import load_model
-from edge_emo.types import Posterior
 
 Floats = npt.NDArray[np.float32]
 Wave = npt.NDArray[np.float32]
@@ -140,18 +138,6 @@ def read_answers(sounds: list[Sound], file: Path) -> Answers:
         if len(held["counts"]) != len(sounds):
             raise SystemExit(f"{file}: of other clips; remove it")
         return Answers(sounds, *(np.split(held[n], cuts) for n in ("logits", "affect", "kind")))
-
-
-def restricted(outcome: Outcome, labels: Sequence[str]) -> Outcome:
-    """Return an outcome as if the model knew some categories only: the others' share is lost."""
-    posterior = outcome.prediction.posterior
-    if posterior is None:
-        return outcome
-    kept = [posterior[label] for label in labels]
-    total = sum(kept)
-    renewed = Posterior(tuple(labels), tuple(min(1.0, share / total) for share in kept))
-    prediction = dataclasses.replace(outcome.prediction, posterior=renewed)
-    return Outcome(outcome.clip, prediction)
 
 
 def fit_temperature(found: Sequence[Answers], labels: Sequence[str]) -> float:
