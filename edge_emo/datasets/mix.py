@@ -7,7 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
@@ -156,8 +156,7 @@ def mix(recipe: Recipe, have: str | Path, out: str | Path) -> Mixed:
     out.mkdir(parents=True, exist_ok=True)
     kept = {key for row in there for key in _held_keys(row, have)}
     counts: dict[str, Counter[str]] = {}
-    files = {part: (out / f"{part}.part").open("w", encoding="utf-8") for part in _NAMES}
-    try:
+    with _parts(out) as files:
         for row in there:
             for clip in _chosen(row, have, out):
                 part = cast("str", clip.split)
@@ -169,14 +168,25 @@ def mix(recipe: Recipe, have: str | Path, out: str | Path) -> Mixed:
                 mixed.parts[part] += 1
                 if part == "train":
                     counts.setdefault(row.name, Counter())[str(clip.label)] += 1
-    finally:
-        for file in files.values():
-            file.close()
-    for part in _NAMES:
-        (out / f"{part}.part").replace(out / f"{part}.jsonl")
     mixed.weights = _weights(there, counts, recipe.cap)
     _write_recipe(recipe, mixed, out)
     return mixed
+
+
+@contextmanager
+def _parts(out: Path) -> Iterator[dict[str, IO[str]]]:
+    """Open a file for each part; they get their names at the end, and vanish on an error."""
+    places = {part: out / f"{part}.part" for part in _NAMES}
+    with ExitStack() as undo:
+        for place in places.values():
+            undo.callback(place.unlink, missing_ok=True)
+        with ExitStack() as opened:
+            yield {
+                part: opened.enter_context(place.open("w", encoding="utf-8"))
+                for part, place in places.items()
+            }
+        for part, place in places.items():
+            place.replace(out / f"{part}.jsonl")
 
 
 def write_parts(manifest: str | Path, out: str | Path) -> Counter[str]:

@@ -39,6 +39,15 @@ def _have(folder: Path, *names: str) -> Path:
     return folder / "have"
 
 
+def test_a_mix_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    have, out = _have(tmp_path, "meld", "goemotions"), tmp_path / "out"
+    with (have / "goemotions.jsonl").open("a", encoding="utf-8") as file:
+        file.write("{")
+    with pytest.raises(DatasetError):
+        mix(recipe_of("foundation"), have, out)
+    assert list(out.iterdir()) == []
+
+
 def test_a_recipe_runs_with_what_is_there_and_says_what_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

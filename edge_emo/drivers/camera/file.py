@@ -51,6 +51,7 @@ class FileSource:
         self._offset_s = 0.0
         self._last_s: float | None = None
         self._n_pass = 0
+        self._shown = False
         self._seq = 0
         self._pending = self._next()
         if self._pending is None:
@@ -92,6 +93,7 @@ class FileSource:
             self._n_pass += 1
             image = picture(self._capture)
             if image is not None:
+                self._shown = True
                 return image
             self.dropped += 1
         return None
@@ -100,6 +102,9 @@ class FileSource:
         self._note_missing()
         if not self._loop or self._last_s is None:
             return False
+        if not self._shown:  # it was replaced, and would be read round and round for nothing
+            raise _unreadable(self._path)
+        self._shown = False
         self._capture.release()
         self._capture = _open_file(self._path)
         self._offset_s += self._last_s + self._period_s
