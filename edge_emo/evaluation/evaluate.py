@@ -411,19 +411,23 @@ def _labels_of(clip: Clip, package: ModelPackage) -> Set[str]:
 
 
 def _multilabel(package: ModelPackage, outcomes: Sequence[Outcome]) -> dict[str, Any] | None:
-    known = [(one, _labels_of(one.clip, package)) for one in outcomes]
-    true = [wanted for _, wanted in known if wanted]
-    names = set().union(*true)
-    fitting = [output for output in _tag_outputs(package) if names <= set(output.labels)]
-    if not true or not fitting:
+    """Return the figures of the output that has all labels of the most clips."""
+    known = [(one, wanted) for one in outcomes if (wanted := _labels_of(one.clip, package))]
+    fitting = [
+        (output, [(one, wanted) for one, wanted in known if wanted <= set(output.labels)])
+        for output in _tag_outputs(package)
+    ]
+    output, pairs = max(fitting, key=lambda found: len(found[1]), default=(None, []))
+    if output is None or not pairs:
         return None
-    output = fitting[0]
-    tags = [one.prediction.tags.get(output.name) for one, wanted in known if wanted]
+    true = [wanted for _, wanted in pairs]
+    tags = [one.prediction.tags.get(output.name) for one, _ in pairs]
     present = [set(found.present) if found else set() for found in tags]
     f1 = metrics.label_f1(output.labels, true, present)
     return {
         "output": output.name,
         "n": len(true),
+        "n_left_out": len(known) - len(true),
         "macro_f1": sum(f1.values()) / len(f1),
         "micro_f1": metrics.micro_f1(true, present),
         "f1": f1,

@@ -85,6 +85,7 @@ def test_figures_by_hand() -> None:
     assert found.multilabel == {
         "output": "moods",
         "n": 3,
+        "n_left_out": 0,
         "macro_f1": pytest.approx((2 / 3 + 0 + 2 / 3) / 3),
         "micro_f1": pytest.approx(2 * 2 / (2 * 2 + 1 + 2)),
         "f1": {"calm": pytest.approx(2 / 3), "tense": 0.0, "proud": pytest.approx(2 / 3)},
@@ -98,6 +99,13 @@ def test_a_label_that_only_the_other_output_has_is_the_truth_there() -> None:
     assert found.multilabel is not None
     assert found.multilabel["f1"] == {"calm": 0.0, "proud": pytest.approx(2 / 3)}
     assert found.accuracy is None
+
+
+def test_a_clip_with_a_foreign_label_takes_no_figures_from_the_others() -> None:
+    found = report(clip("proud", "proud"), clip("calm", "calm", "grim", label="calm"))
+    assert found.multilabel is not None
+    assert (found.multilabel["n"], found.multilabel["n_left_out"]) == (1, 1)
+    assert found.multilabel["f1"]["proud"] == 1.0
 
 
 def test_clips_with_one_label_have_no_such_figures() -> None:
