@@ -27,6 +27,7 @@ from edge_emo.features.audio import (
     window_tensor,
 )
 from edge_emo.features.settings import odd_number
+from edge_emo.features.voice_functionals import BANDS, LEAST, SIZE, functionals
 from edge_emo.manifest import DIMENSIONS, ModelPackage
 from edge_emo.runtime.base import LoadedModel, Tensors
 from edge_emo.sync.ring import Ring
@@ -77,12 +78,21 @@ class VoiceSettings:
             settings = cls(spec, **given)
         except (KeyError, TypeError) as error:
             raise ModelError(f"{package.id}: [features] of model.toml: {error}") from error
-        shape = (1, 1, settings.frames, spec.bands)
-        if package.inputs[0].shape != shape or spec.rate_hz != RATE_HZ:
-            raise ModelError(f"{package.id}: [features] give {shape} at {spec.rate_hz} Hz")
+        shapes = ((1, 1, settings.frames, spec.bands), (1, SIZE))[: max(1, len(package.inputs))]
+        if tuple(one.shape for one in package.inputs) != shapes or spec.rate_hz != RATE_HZ:
+            raise ModelError(f"{package.id}: [features] give {shapes} at {spec.rate_hz} Hz")
         if not settings._can_be:
             raise ModelError(f"{package.id}: [features] no frames and windows can be like that")
+        if len(shapes) > 1 and not settings._have_functionals:
+            raise ModelError(
+                f"{package.id}: [features] functionals are of {BANDS} bands, 100 frames a second"
+            )
         return settings
+
+    @property
+    def _have_functionals(self) -> bool:
+        spec = self.spec
+        return spec.bands == BANDS and 100 * spec.hop == spec.rate_hz and self.frames >= LEAST
 
     @property
     def _can_be(self) -> bool:
@@ -259,7 +269,14 @@ class VoiceEstimator(RestingEstimator):
             return Features(t_ns, duration_ns, report.quality, {}, report.reason)
         quality = report.quality * self._completeness(cut.length, cutter.rate_hz)
         tensor = window_tensor(cut.frames, self._settings.frames, self._settings.range_nats)
-        return Features(t_ns, duration_ns, quality, {self._package.inputs[0].name: tensor})
+        return Features(t_ns, duration_ns, quality, self._inputs(tensor))
+
+    def _inputs(self, tensor: Floats) -> dict[str, Floats]:
+        """Return what the model reads, by name: the window, and the functionals of it if asked."""
+        names = [spec.name for spec in self._package.inputs]
+        if len(names) == 1:
+            return {names[0]: tensor}
+        return {names[0]: tensor, names[1]: functionals(tensor[0, 0])[None]}
 
     def _completeness(self, length: int, rate_hz: float) -> float:
         """Return how much of what the model was made for is there: time and bandwidth.

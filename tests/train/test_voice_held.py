@@ -48,10 +48,10 @@ def test_windows_made_before_are_drawn_beside_new_ones(
     made = tools.voice_held.open_made(tmp_path / "made", ["a", "b"], rows, (1,))
     made[:] = rows.numpy()[:, None] / 4
     made.flush()
-    held = tools.voice_held.Held(3, tools.voice_held.Made(tmp_path / "made", ["a", "b"]))
+    held = tools.voice_held.Held(3, [tools.voice_held.Made(tmp_path / "made", ["a", "b"])] * 2)
     fill(held, 0, 3)
-    rows, windows = held.draw(5)
-    assert sorted(rows.tolist()) == [3, 4, 5, 20, 21]
+    rows, windows = held.draw(7)
+    assert sorted(rows.tolist()) == [3, 4, 5, 20, 20, 21, 21]
     assert windows[:, 0].float().tolist() == (rows / 4).tolist()
 
 

@@ -6,10 +6,10 @@
 - ``cross``: export the file of every fold, measure it on the speakers that it never met, and keep
   the figures in ``--figures``; for the research package also files of corpora left out, faults of
   the sound, and the gate. Temperatures that ``--figures`` holds are not fitted again
-- ``export``: the package ``--out`` with an int8 file, its temperature fitted on its validation
-  speakers, and the figures of ``cross`` in its card
-- ``measure``: that part of ``export`` alone which judges the package's own files
-- ``figures``: the last part of ``export`` alone: the figures of ``cross`` and the texts into the
+- ``export``: the package ``--out``, its temperature fitted on its validation speakers, and the
+  figures of ``cross`` in its card; ``compile_models.py`` then makes its int8 files
+- ``measure``: judges the package's own files on speakers that it never met
+- ``figures``: the last part of ``export`` alone: the figures of ``cross``, times and texts into the
   card
 - ``manifest``: the clips that ``--run`` never met as a manifest ``--out``, for
   ``edge-emo evaluate MODEL --manifest FILE --root DATA``
@@ -136,7 +136,7 @@ class Bench:
             return voice_score.read_answers(sounds, file)
         net, entry, _ = voice_package.read_run(self._weights, run)
         voice_score.refuse_unrecorded(run, entry, sounds)
-        found = voice_score.answers(voice_package.module_of(net, run), sounds, self._data)
+        found = voice_score.answers(net, sounds, self._data)
         voice_score.write_answers(found, file)
         return found
 
@@ -309,11 +309,10 @@ def export_package(given: argparse.Namespace) -> None:
     corpora = ("emodb",) if given.commercial else TARGETS
     sounds = voice_score.all_sounds(given.data)
     net, entry, group = voice_package.read_run(given.weights, run)
-    module = voice_package.module_of(net, run)
     validation = voice_score.unseen(run, sounds, corpora)
     voice_score.refuse_leaks(run, sounds, validation, given.data)
     voice_score.refuse_unrecorded(run, entry, validation)
-    said = voice_score.answers(module, validation, given.data)
+    said = voice_score.answers(net, validation, given.data)
     labels = voice_package.labels_of(run)
     temperature = voice_score.fit_temperature([said], labels)
     figures = json.loads(given.figures.read_text("utf-8"))
@@ -322,20 +321,15 @@ def export_package(given: argparse.Namespace) -> None:
         given.out.name, run, temperature, calibrate.reliability(recall, len(labels))
     )
     record = export.Record(_training(net, entry, group), _tried(), voice_package.words(run))
-    hidden = {s.name for s in validation}
-    seen = [s for s in sounds if s.name not in hidden and s.corpus in corpora]
-    samples = [(w,) for s in seen[:: max(1, len(seen) // 160)] for w in _first(s, given.data)]
-    others = [
-        (w,) for s in validation[:: max(1, len(validation) // 40)] for w in _first(s, given.data)
-    ]
-    export.write_package(module, package, record, others, given.out)
-    export.add_int8(given.out, samples, others)
-    measure(given)
+    others = [_first(s, given.data) for s in validation[:: max(1, len(validation) // 40)]]
+    export.write_package(net, package, record, others, given.out)
     add_figures(given)
 
 
-def _first(sound: Sound, data: Path) -> list[voice_score.Floats]:
-    return [voice_package.windows(voice_score.read_wav(data / f"{sound.name}.wav"))[:1]]
+def _first(sound: Sound, data: Path) -> export.Sample:
+    """Return what the network is given of the first window of a clip."""
+    found = voice_package.inputs(voice_score.read_wav(data / f"{sound.name}.wav"))
+    return tuple(part[:1] for part in found)
 
 
 def measure(given: argparse.Namespace) -> None:
@@ -407,6 +401,7 @@ def _training(net: torch.nn.Module, entry: dict[str, Any], group: dict[str, Any]
         "seconds, shared with the other runs": group["seconds"],
         "device": group["device"],
         "log": group["log"],
+        "expert on functionals": group["expert"],
     }
 
 
@@ -417,9 +412,8 @@ def _tried() -> list[dict[str, Any]]:
     return found
 
 
-def _sample(sounds: list[Sound], data: Path) -> voice_score.Floats:
-    sound = next(s for s in sounds if s.corpus == "emodb")
-    return voice_package.windows(voice_score.read_wav(data / f"{sound.name}.wav"))[:1]
+def _sample(sounds: list[Sound], data: Path) -> export.Sample:
+    return _first(next(s for s in sounds if s.corpus == "emodb"), data)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,12 +9,14 @@ see. The learning rate follows the elapsed share of the budget, so a run always 
 A processor takes hours. There windows are made first and shown often, varied once more each time;
 the groups of stems come first, and the others go on from them:
 
-    python voice_windows.py --data DATA --out WINDOWS
-    python voice_fit.py --data DATA --out OUT --budget 1100 --half --batch 96 --windows WINDOWS \
-        --held 65536 --pool 128 --again 64 --groups stems-a stems-b
-    python voice_fit.py --data DATA --out OUT --budget 5000 --half --batch 96 --windows WINDOWS \
-        --held 65536 --pool 512 --again 16 --groups a b --peak 2.5e-3 \
-        --start OUT/voice-stems-a.pt OUT/voice-stems-b.pt
+    python voice_windows.py --data DATA --out VARIED --count 76800
+    python voice_windows.py --data DATA --out PLAIN --count 35200 --plain 1
+    python voice_fit.py --data DATA --out OUT --budget 1100 --half --batch 96 --windows VARIED \
+        --held 65536 --pool 128 --again 64 --plain 0 --groups stems-a stems-b
+    python voice_fit.py --data DATA --out OUT --budget 4320 --half --batch 96 \
+        --windows VARIED PLAIN PLAIN --held 65536 --pool 1024 --again 8 --groups a b \
+        --peak 2.5e-3 --start OUT/voice-stems-a.pt OUT/voice-stems-b.pt
+    python voice_expert.py --varied VARIED --plain PLAIN --out OUT
 
 A stem holds out everybody whom a run that goes on from it holds out, which is checked; a run may
 also go on from itself: name its file of another folder.
@@ -56,7 +58,7 @@ GROUPS = {
 }
 PART = {"c": 0.5}  # of the budget, where it is not all: the commercial corpora are small
 SNAPSHOT_S = 60.0
-OPTIONS = ("budget", "batch", "pool", "teacher", "held", "again", "peak", "half")
+OPTIONS = ("budget", "batch", "pool", "plain", "teacher", "held", "again", "peak", "half")
 """Kept beside the weights."""
 
 
@@ -101,7 +103,7 @@ class Group:
         self._device = torch.device(given.device)
         if self._device.type == "cuda":
             torch.backends.cudnn.benchmark = True
-        self._stream = Stream(cache, group == "c", self._device)
+        self._stream = Stream(cache, group == "c", self._device, plain=given.plain)
         self._truth = truth_of(self._stream.sounds, self._device)
         names_of_runs = [name for name in GROUPS[group] if given.runs is None or name in given.runs]
         stems = read_stems(given.start)
@@ -110,7 +112,7 @@ class Group:
             Run(name, self._stream.sounds, self._device, given.batch, given.teacher, half, stems)
             for name in names_of_runs
         ]
-        made = Made(given.windows, self._stream.names) if given.windows else None
+        made = [Made(folder, self._stream.names) for folder in given.windows]
         self._held = Held(max(given.held, given.pool), made)
         self._log: list[dict[str, float]] = []
 
@@ -227,9 +229,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--half", action="store_true", help="bfloat16 on a processor too")
     parser.add_argument("--again", type=int, default=1, help="times that a window is shown, varied")
     parser.add_argument("--held", type=int, default=0, help="windows that are kept to show again")
+    parser.add_argument("--plain", type=float, default=0.4, help="share of windows not varied")
     parser.add_argument("--pool", type=int, default=2304, help="windows made at a time")
     parser.add_argument("--piece", type=int, default=384, help="windows made in one batch")
-    parser.add_argument("--windows", type=Path, help="others that voice_windows.py made")
+    parser.add_argument(
+        "--windows", type=Path, nargs="+", default=[], help="others that voice_windows.py made"
+    )
     parser.add_argument("--rounds", type=int, default=0, help="at most so many pools")
     parser.add_argument("--limit", type=int, default=0, help="clips of each corpus; 0 is all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)

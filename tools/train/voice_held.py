@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,10 +25,13 @@ class Made:
     """
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        if json.loads((folder / _CLIPS).read_text("utf-8")) != _digest(names):
+        if clips_of(folder) != list(names):
             raise SystemExit(f"{folder}: windows of other clips; make them again")
         self.rows = torch.from_numpy(np.load(folder / _ROWS))
         self._windows = np.load(folder / _WINDOWS, mmap_mode="r")
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
     def at(self, places: torch.Tensor) -> torch.Tensor:
         """Return some windows."""
@@ -42,13 +44,14 @@ def open_made(
     """Return an array in a new folder that takes the windows of clips, given by number."""
     folder.mkdir(parents=True)
     np.save(folder / _ROWS, rows.numpy())
-    (folder / _CLIPS).write_text(json.dumps(_digest(names)), "utf-8")
+    (folder / _CLIPS).write_text(json.dumps(list(names)), "utf-8")
     size = (len(rows), *shape)
     return np.lib.format.open_memmap(folder / _WINDOWS, "w+", np.float16, size)
 
 
-def _digest(names: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+def clips_of(folder: Path) -> list[str]:
+    """Return the names of the clips that number the rows of a folder."""
+    return list(json.loads((folder / _CLIPS).read_text("utf-8")))
 
 
 class Held:
@@ -56,12 +59,12 @@ class Held:
 
     Args:
         room: Windows that it keeps.
-        made: Others, that it always has.
+        made: Others, that it always has; those named twice are drawn twice as often.
     """
 
-    def __init__(self, room: int, made: Made | None = None) -> None:
+    def __init__(self, room: int, made: Sequence[Made] = ()) -> None:
         self._room, self._added, self._made = room, 0, made
-        self._first = len(made.rows) if made else 0
+        self._first = sum(len(one.rows) for one in made)
         self._rows = torch.empty(0, dtype=torch.long)
         self._windows = torch.empty(0, dtype=torch.float16)
 
@@ -82,8 +85,12 @@ class Held:
         turns = range(-(-count // len(self)))
         orders = [torch.randperm(len(self), device=self._rows.device) for _ in turns]
         chosen = torch.cat(orders)[:count]
-        if self._made is None:
-            return self._rows[chosen], self._windows[chosen]
-        old, new = chosen[chosen < self._first], chosen[chosen >= self._first] - self._first
-        rows = torch.cat([self._made.rows[old], self._rows[new]])
-        return rows, torch.cat([self._made.at(old), self._windows[new]])
+        parts, first = [], 0
+        for one in self._made:
+            places = chosen[(chosen >= first) & (chosen < first + len(one.rows))] - first
+            parts.append((one.rows[places], one.at(places)))
+            first += len(one.rows)
+        places = chosen[chosen >= first] - first
+        parts.append((self._rows[places], self._windows[places]))
+        rows, windows = zip(*parts, strict=True)
+        return torch.cat(rows), torch.cat(windows)

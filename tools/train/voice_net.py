@@ -1,11 +1,16 @@
-"""The voice network: convolutions over time and frequency, attention over time, four heads."""
+"""The voice network: convolutions over a window, and an expert on its functionals beside them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
+from edge_emo.features.voice_functionals import SIZE
 from edge_emo.types import CATEGORIES
 
+EXPERT = 0.4
+"""Share of the logits that is the functionals'; see ``voice_tried.json``."""
 _HEADS = 4
 """Of attention over time."""
 
@@ -86,3 +91,63 @@ class VoiceNet(torch.nn.Module):
         """Give each head of attention its share of the channels."""
         parts = weights.split(1, dim=1)
         return torch.cat([part.expand(-1, self._each, -1, -1) for part in parts], dim=1)
+
+
+class FunctionalNet(torch.nn.Module):
+    """Reads functionals (n, SIZE) and gives logits of the seven categories (n, 7).
+
+    It brings them to mean 0 and deviation 1 itself, by ``mean`` and ``scale``, which are not
+    trained.
+    """
+
+    def __init__(self, hidden: int = 256) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(SIZE))
+        self.register_buffer("scale", torch.ones(SIZE))
+        self.layers = torch.nn.Sequential(
+            torch.nn.Dropout(0.3),
+            torch.nn.Linear(SIZE, hidden),
+            torch.nn.ReLU(),
+            torch.nn.Dropout(0.5),
+        )
+        self.emotion = torch.nn.Linear(hidden, len(CATEGORIES))
+
+    def forward(self, functionals: torch.Tensor) -> torch.Tensor:
+        """Return the logits."""
+        standard = ((functionals - self.mean) * self.scale).clamp(-4.0, 4.0)
+        return self.emotion(self.layers(standard))
+
+
+class Joined(torch.nn.Module):
+    """Both: the logits of the categories are a weighted mean, the rest is the convolutions'.
+
+    Args:
+        convolutions: Trained.
+        expert: Likewise, on functionals.
+        labels: The categories that are given.
+    """
+
+    def __init__(
+        self, convolutions: VoiceNet, expert: FunctionalNet, labels: Sequence[str]
+    ) -> None:
+        super().__init__()
+        self.convolutions, self.expert = convolutions, expert
+        self._trim(convolutions, 1.0 - EXPERT, labels)
+        self._trim(expert, EXPERT, labels)
+
+    @staticmethod
+    @torch.no_grad()
+    def _trim(net: VoiceNet | FunctionalNet, share: float, labels: Sequence[str]) -> None:
+        """Keep the rows of some categories, and multiply them with the share of this network."""
+        rows = [CATEGORIES.index(label) for label in labels]
+        kept = torch.nn.Linear(net.emotion.in_features, len(rows))
+        kept.weight.copy_(net.emotion.weight[rows] * share)
+        kept.bias.copy_(net.emotion.bias[rows] * share)
+        net.emotion = kept
+
+    def forward(
+        self, logmel: torch.Tensor, functionals: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the logits of the categories, arousal and valence, the logits of the kinds."""
+        emotion, affect, kind = self.convolutions(logmel)
+        return emotion + self.expert(functionals), affect, kind

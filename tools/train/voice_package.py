@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,10 @@ import numpy.typing as npt
 import torch
 from voice_corpora import CORPORA, KINDS, TARGETS
 from voice_mel import LENGTH, RANGE_NATS, SPEC, STEP
-from voice_net import VoiceNet
+from voice_net import FunctionalNet, Joined, VoiceNet
 
 from edge_emo.features.audio import log_mel, window_tensor
+from edge_emo.features.voice_functionals import SIZE, functionals
 from edge_emo.types import CATEGORIES
 
 Floats = npt.NDArray[np.float32]
@@ -32,44 +32,32 @@ SUMMARIES = {
 }
 
 
-class Trimmed(torch.nn.Module):
-    """A network whose logits are those of some categories only."""
+def read_run(folder: Path, run: str) -> tuple[Joined, dict[str, Any], dict[str, Any]]:
+    """Return the network of a run, its entry, and the words of its group.
 
-    def __init__(self, net: VoiceNet, labels: Sequence[str]) -> None:
-        super().__init__()
-        self.net = net
-        rows = [CATEGORIES.index(label) for label in labels]
-        emotion = torch.nn.Linear(net.emotion.in_features, len(rows))
-        with torch.no_grad():
-            emotion.weight.copy_(net.emotion.weight[rows])
-            emotion.bias.copy_(net.emotion.bias[rows])
-        net.emotion = emotion
-
-    def forward(self, logmel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return what the network returns."""
-        return self.net(logmel)
+    What was held out is what neither part met.
+    """
+    entry, words = _entry(folder, "voice", run)
+    beside, more = _entry(folder, "expert", run)
+    convolutions, expert = VoiceNet(), FunctionalNet()
+    for net, one in ((convolutions, entry), (expert, beside)):
+        net.load_state_dict({k: v.float() for k, v in one["state"].items()})
+    held_out = sorted(set(entry["held_out"]) & set(beside["held_out"]))
+    joined = Joined(convolutions, expert, labels_of(run)).eval()
+    return joined, {**entry, "held_out": held_out}, {**words, "expert": more}
 
 
-def read_run(folder: Path, run: str) -> tuple[VoiceNet, dict[str, Any], dict[str, Any]]:
-    """Return the network of a run, its entry, and the words of its group."""
-    for file in sorted(folder.glob("voice-*.pt")):
+def _entry(folder: Path, part: str, run: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    for file in sorted(folder.glob(f"{part}-*.pt")):
         content = torch.load(file, map_location="cpu", weights_only=True)
         if run in content["runs"]:
-            entry = content["runs"][run]
-            net = VoiceNet()
-            net.load_state_dict({k: v.float() for k, v in entry["state"].items()})
-            return net.eval(), entry, json.loads(content["words"])
-    raise SystemExit(f"{folder}: no run {run!r}")
+            return content["runs"][run], json.loads(content["words"])
+    raise SystemExit(f"{folder}: no run {run!r} in {part}-*.pt")
 
 
 def labels_of(run: str) -> tuple[str, ...]:
     """Return the categories that a run has learned."""
     return COMMERCIAL if run.startswith("commercial") else CATEGORIES
-
-
-def module_of(net: VoiceNet, run: str) -> torch.nn.Module:
-    """Return the network with the categories that its run has learned."""
-    return Trimmed(net, labels_of(run)).eval()
 
 
 def package(name: str, run: str, temperature: float, reliability: float) -> export.Package:
@@ -88,7 +76,10 @@ def package(name: str, run: str, temperature: float, reliability: float) -> expo
             "commercial": commercial,
             "corpora": [{"name": c.name, "licence": c.licence} for c in corpora],
         },
-        inputs=[export.Tensor("logmel", (1, 1, LENGTH, SPEC.bands), "NCHW")],
+        inputs=[
+            export.Tensor("logmel", (1, 1, LENGTH, SPEC.bands), "NCHW"),
+            export.Tensor("functionals", (1, SIZE), "NC"),
+        ],
         outputs=[
             export.Tensor("logits", (1, len(labels_of(run))), "NC", labels=labels_of(run)),
             export.Tensor("affect", (1, 2), "NC", labels=("arousal", "valence")),
@@ -112,6 +103,15 @@ def package(name: str, run: str, temperature: float, reliability: float) -> expo
     )
 
 
+def inputs(samples: npt.NDArray[np.int16]) -> tuple[Floats, Floats]:
+    """Return windows that the estimator cuts from a clip, and their functionals.
+
+    Shapes (n, 1, LENGTH, bands) and (n, SIZE).
+    """
+    cut = windows(samples)
+    return cut, np.stack([functionals(window[0]) for window in cut])
+
+
 def windows(samples: npt.NDArray[np.int16]) -> Floats:
     """Return the windows that the estimator cuts from a clip, shape (n, 1, LENGTH, bands)."""
     frames = log_mel(samples.astype(np.float32) / np.float32(32768), SPEC)
@@ -121,11 +121,12 @@ def windows(samples: npt.NDArray[np.int16]) -> Floats:
 
 
 def write_light(
-    module: torch.nn.Module, spec: export.Package, sample: Floats, folder: Path
+    module: torch.nn.Module, spec: export.Package, sample: export.Sample, folder: Path
 ) -> None:
     """Write the ONNX file and model.toml only: what a fold is measured with."""
     folder.mkdir(parents=True, exist_ok=True)
-    export.write_onnx(module, (torch.from_numpy(sample),), spec, folder / "model.onnx")
+    example = tuple(torch.from_numpy(array) for array in sample)
+    export.write_onnx(module, example, spec, folder / "model.onnx")
     table = export.manifest(spec, [export.file_entry(folder / "model.onnx", "onnx")])
     export.write_toml(folder, table)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import export
 import leakage
 import numpy as np
 import numpy.typing as npt
@@ -116,9 +117,11 @@ def answers(net: torch.nn.Module, sounds: list[Sound], data: Path) -> Answers:
     found = Answers(sounds, [], [], [])
     with torch.no_grad():
         for sound in sounds:
-            cut = voice_package.windows(read_wav(data / f"{sound.name}.wav"))
+            given = map(
+                torch.from_numpy, voice_package.inputs(read_wav(data / f"{sound.name}.wav"))
+            )
             for kept, part in zip(
-                (found.logits, found.affect, found.kind), net(torch.from_numpy(cut)), strict=True
+                (found.logits, found.affect, found.kind), net(*given), strict=True
             ):
                 kept.append(part.numpy())
     return found
@@ -190,12 +193,12 @@ def report(
 
 
 def export_fold(
-    weights: Path, run: str, temperature: float, folder: Path, sample: Floats
+    weights: Path, run: str, temperature: float, folder: Path, sample: export.Sample
 ) -> FoldFile:
     """Write a run as ONNX with its manifest and load it."""
     net, _, _ = voice_package.read_run(weights, run)
     spec = voice_package.package(run, run, temperature, 0.5)
-    voice_package.write_light(voice_package.module_of(net, run), spec, sample, folder / run)
+    voice_package.write_light(net, spec, sample, folder / run)
     return FoldFile(folder / run)
 
 

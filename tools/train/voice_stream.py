@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -24,19 +25,24 @@ class Stream:
         commercial: Whether of corpora that allow commercial use only.
         device: Of the windows.
         seed: Of all variation.
+        plain: Share of the windows that are as the device cuts them.
 
     Attributes:
         sounds: The clips, in the order that numbers them.
     """
 
-    def __init__(self, cache: Path, commercial: bool, device: torch.device, seed: int = 1) -> None:
+    def __init__(
+        self, cache: Path, commercial: bool, device: torch.device, seed: int = 1, plain: float = 0.0
+    ) -> None:
         sound, names, lengths = voice_sound.load(cache)
         bounds = np.concatenate([[0], np.cumsum(lengths)])
         found = [read_sound(name) for name in names]
         clips = {s.name: sound[bounds[i] : bounds[i + 1]] for i, s in enumerate(found) if s}
         self.sounds, chosen = _chosen([s for s in found if s], clips, commercial)
         self._weights = draw_weights(self.sounds, commercial).to(device)
-        self._augment = _augment(self.sounds, chosen, device, seed)
+        banks = _banks(self.sounds, chosen, device)
+        self._augment, self._cut = (Augment(*banks, seed, amount) for amount in (1.0, 0.0))
+        self._plain = plain
 
     @property
     def names(self) -> list[str]:
@@ -50,12 +56,23 @@ class Stream:
     @torch.no_grad()
     def make(self, rows: torch.Tensor) -> torch.Tensor:
         """Return windows of clips, given by number, shape (n, 1, LENGTH, bands)."""
-        return self._augment(rows)
+        count = round(self._plain * len(rows))
+        parts = zip((self._cut, self._augment), (rows[:count], rows[count:]), strict=True)
+        return torch.cat([make(part) for make, part in parts if len(part)])
 
     @torch.no_grad()
     def again(self, windows: torch.Tensor) -> torch.Tensor:
         """Return windows varied once more."""
         return self._augment.again(windows.float())
+
+
+def sounds_of(names: Iterable[str]) -> list[Sound]:
+    """Return the clips of a stream by their names, those that are made included."""
+    nan = float("nan")
+    return [
+        read_sound(name) or Sound(name, "noise", "made", "made", -1, nan, nan, OTHER)
+        for name in names
+    ]
 
 
 def _chosen(
@@ -65,24 +82,24 @@ def _chosen(
     hidden = test_noise(sounds)
     only = COMMERCIAL_WEIGHT if commercial else BY_NAME
     kept = [s for s in sounds if s.name not in hidden and s.corpus in only]
-    made, nan = other_sounds(MADE, 1), float("nan")
-    extra = [
-        Sound(f"made/{i}", "noise", "made", "made", -1, nan, nan, OTHER) for i in range(len(made))
-    ]
+    made = other_sounds(MADE, 1)
+    extra = sounds_of(f"made/{i}" for i in range(len(made)))
     return kept + extra, [clips[s.name] for s in kept] + made
 
 
-def _augment(
-    sounds: list[Sound], clips: list[np.ndarray], device: torch.device, seed: int
-) -> Augment:
+def _banks(
+    sounds: list[Sound], clips: list[np.ndarray], device: torch.device
+) -> tuple[Bank, Bank, Bank | None]:
+    """Return all clips, noise, and the voices that may speak behind."""
+
     def some(names: tuple[str, ...]) -> Bank | None:
         chosen = [c for s, c in zip(sounds, clips, strict=True) if s.corpus in names]
         return bank(chosen, device) if chosen else None
 
-    everything, noise = bank(clips, device), some(("noise",))
+    noise = some(("noise",))
     if noise is None:
         raise SystemExit("no noise to train with")
-    return Augment(everything, noise, some(BABBLE), seed)
+    return bank(clips, device), noise, some(BABBLE)
 
 
 def draw_weights(sounds: list[Sound], commercial: bool) -> torch.Tensor:

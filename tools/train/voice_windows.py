@@ -4,7 +4,8 @@ r"""Make windows to train the voice networks with, once for all groups.
     python voice_fit.py --data DATA --out OUT --windows WINDOWS ...
 
 ``WINDOWS`` is a new folder; a window takes 38 kB, and a processor makes about 150 a second. They
-are of all clips of the research corpora; a run is shown only those of clips that it may see.
+are of all clips of the research corpora, with ``--commercial`` of the others alone, and so are the
+voices behind; a run is shown only those of clips that it may see.
 """
 
 from __future__ import annotations
@@ -30,12 +31,15 @@ def main() -> None:
     cache = voice_sound.gather(
         given.data, given.cache or given.out.with_suffix(".sound"), given.jobs, 0
     )
-    stream = Stream(cache, False, torch.device("cpu"))
+    stream = Stream(cache, given.commercial, torch.device("cpu"))
     torch.manual_seed(1)
     rows = stream.draw(given.count)
     shape = (1, LENGTH, SPEC.bands)
     windows = voice_held.open_made(given.out, stream.names, rows, shape)
-    pieces = [(cache, k, part.numpy()) for k, part in enumerate(rows.split(given.count // 16 + 1))]
+    pieces = [
+        (cache, given.commercial, k, given.plain, part.numpy())
+        for k, part in enumerate(rows.split(given.count // 16 + 1))
+    ]
     first = 0
     with multiprocessing.get_context("spawn").Pool(given.jobs) as pool:
         for made in pool.imap(_make, pieces):
@@ -45,10 +49,10 @@ def main() -> None:
     windows.flush()
 
 
-def _make(piece: tuple[Path, int, np.ndarray]) -> np.ndarray:
-    cache, seed, rows = piece
+def _make(piece: tuple[Path, bool, int, float, np.ndarray]) -> np.ndarray:
+    cache, commercial, seed, plain, rows = piece
     torch.set_num_threads(1)
-    stream = Stream(cache, False, torch.device("cpu"), seed=100 + seed)
+    stream = Stream(cache, commercial, torch.device("cpu"), 100 + seed, plain)
     parts = [stream.make(part) for part in torch.from_numpy(rows).split(PIECE)]
     return torch.cat(parts).half().numpy()
 
@@ -61,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="where decoded sound is kept; else beside OUT")
     parser.add_argument("--count", type=int, default=80_000)
+    parser.add_argument("--plain", type=float, default=0.0, help="share as the device cuts them")
+    parser.add_argument("--commercial", action="store_true", help="for the runs of group c")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     return parser
 
