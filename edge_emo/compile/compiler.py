@@ -339,7 +339,7 @@ def _made(bench: _Bench, target: Target, kind: str) -> Figures:
     blank = Figures(target.name, kind, target.file(kind, bench.source.file.path))
     bench.progress(f"{target.name} {kind}: making {blank.path}")
     if kind.startswith("int8"):
-        blank = replace(blank, in_float=_dimensional(bench))
+        blank = replace(blank, in_float=_ends_in_float(bench))
     if kind == "int8-mixed":
         _rank(bench)
         in_float = tuple(dict.fromkeys((*bench.in_float, *blank.in_float)))
@@ -373,15 +373,18 @@ def _made(bench: _Bench, target: Target, kind: str) -> Figures:
     return replace(blank, bytes=_size(folder / blank.path))
 
 
-def _dimensional(bench: _Bench) -> tuple[str, ...]:
-    """Return the nodes that give valence, arousal and dominance, which stay float32.
+def _ends_in_float(bench: _Bench) -> tuple[str, ...]:
+    """Return the nodes of outputs and inputs whose columns have scales of their own.
 
-    One scale for a whole output is that of its widest column; dominance, which moves a third as
-    much as valence, would lose a seventh of its spread to it.
+    One scale for a whole tensor is that of its widest column. Dominance, which moves a third as
+    much as valence, would lose a seventh of its spread to it; features lose more, before the
+    network brings them to one scale.
     """
-    graph = read_graph(bench.named)
-    outputs = (spec.name for spec in bench.source.package.outputs if is_dimensional(spec))
-    return tuple(name for output in outputs for name in graph.tail(output))
+    graph, package = read_graph(bench.named), bench.source.package
+    outputs = [spec.name for spec in package.outputs if is_dimensional(spec)]
+    inputs = [one.name for one in package.inputs if one.layout == "NC" and one.dtype == "float32"]
+    nodes = [*map(graph.nose, inputs), *map(graph.tail, outputs)]
+    return tuple(dict.fromkeys(name for names in nodes for name in names))
 
 
 def _rank(bench: _Bench) -> None:

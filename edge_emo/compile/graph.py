@@ -86,6 +86,15 @@ class Graph:
                 wanted += node.inputs if node.name not in products else ()
         return [node.name for node in self.nodes if node.name in found]
 
+    def nose(self, fed: str) -> list[str]:
+        """Return the names of what lies between an input and the first products by weights."""
+        products, reached, found = set(self.quantizable()), {fed}, list[str]()
+        for node in self.nodes:
+            if node.name not in products and not reached.isdisjoint(node.inputs):
+                found.append(node.name)
+                reached.update(node.outputs)
+        return found
+
 
 def channel_axis(node: Node) -> int:
     """Return the axis of a product's weights that counts its outputs: 0, or −1 for the last."""

@@ -103,7 +103,7 @@ def test_what_gives_dimensions_stays_in_float(tmp_path: Path, data: Mapping[str,
     assert "w2" not in weights
 
 
-def test_what_comes_before_an_output_begins_with_the_last_products(tmp_path: Path) -> None:
+def test_the_ends_of_a_network_reach_to_its_products(tmp_path: Path) -> None:
     weights = {name: np.ones((16, 2), np.float32) for name in "ab"}
     (tmp_path / "net.onnx").write_bytes(
         model_bytes(
@@ -124,6 +124,7 @@ def test_what_comes_before_an_output_begins_with_the_last_products(tmp_path: Pat
     graph = read_graph(tmp_path / "named.onnx")
     assert graph.tail("logits") == ["n001_MatMul", "n004_Neg"]
     assert graph.tail("affect") == ["n001_MatMul", "n002_MatMul", "n003_Add", "n005_Tanh"]
+    assert graph.nose("features") == ["n000_Relu"]
 
 
 def test_the_same_inputs_give_the_same_files(
