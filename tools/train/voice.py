@@ -86,6 +86,7 @@ def cross(given: argparse.Namespace) -> None:
         "faults": lambda: {"robustness": bench.robustness()},
         "gate": lambda: {"gate": bench.gate()},
         "arousal": lambda: {"affect": bench.arousal()},
+        "alone": lambda: {"tables": [bench.alone()]},
     }
     for name in given.parts:
         if name not in ("left-out", "arousal") or not given.commercial:
@@ -251,6 +252,25 @@ class Bench:
                 outcomes += self._outcomes(run, some, Path(place))
         return self._row(f"fault: {fault}", outcomes)
 
+    def alone(self) -> dict[str, Any]:
+        """Return what each part of the network recalls by itself, and both."""
+        rows = []
+        for name, part in voice_score.PARTS.items():
+            said = {run: self._alone(run, part) for run in self._runs}
+            rows.append([name, *voice_score.recalls(said, self._labels, self._corpora)])
+            print(rows[-1], flush=True)
+        return {
+            "title": "What its parts recall",
+            "what": "Unweighted average recall of each part, unseen speakers, by PyTorch; "
+            "temperatures fitted as the package's.",
+            "head": ["part", *self._corpora],
+            "rows": rows,
+        }
+
+    def _alone(self, run: str, part: voice_score.Part) -> Answers:
+        net, _, _ = voice_package.read_run(self._weights, run)
+        return voice_score.answers(part(net), self._unseen(run), self._data)
+
     def gate(self) -> dict[str, Any]:
         """Return how well speech is told from other sound, by windows of unheard noise."""
         noise = voice_score.kept_noise(self._sounds, self._data)
@@ -368,7 +388,7 @@ def add_figures(given: argparse.Namespace) -> None:
     own = [row for row in metrics["evaluations"] if row.get("precision") != FOLD]
     found = sorted(figures["evaluations"], key=lambda row: "never heard" in row["split"])
     rows = [{**_brief(row), "precision": FOLD} for row in found]
-    names = ("robustness", "gate", "affect")
+    names = ("robustness", "gate", "affect", "tables")
     entries = {name: figures[name] for name in names if figures.get(name)}
     entries |= {
         "evaluations": [*rows, *own],
@@ -428,7 +448,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("models") / NAMES[False])
     parser.add_argument("--figures", type=Path, default=Path("build/train/voice-cross.json"))
     parser.add_argument("--commercial", action="store_true")
-    parts = ("folds", "left-out", "faults", "gate", "arousal")
+    parts = ("folds", "left-out", "faults", "gate", "arousal", "alone")
     parser.add_argument("--parts", nargs="+", default=list(parts), choices=parts, help="of cross")
     parser.add_argument("--cache", type=Path, default=Path("build/train/voice-answers"))
     parser.add_argument("--every", type=int, default=1, help="take every n-th clip, for trials")

@@ -27,6 +27,7 @@ from voice_corpora import (
     read_sounds,
     test_noise,
 )
+from voice_net import Joined
 
 from edge_emo.clock import MonotonicClock
 from edge_emo.datasets.clips import Clip
@@ -125,6 +126,57 @@ def answers(net: torch.nn.Module, sounds: list[Sound], data: Path) -> Answers:
             ):
                 kept.append(part.numpy())
     return found
+
+
+class _Expert(torch.nn.Module):
+    """The expert on functionals alone, in the form of the whole network."""
+
+    def __init__(self, net: Joined) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(
+        self, logmel: torch.Tensor, functionals: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        _, affect, kind = self.net.convolutions(logmel)
+        return self.net.expert(functionals), affect, kind
+
+
+class _Convolutions(_Expert):
+    """The convolutions alone."""
+
+    def forward(
+        self, logmel: torch.Tensor, functionals: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        found: tuple[torch.Tensor, torch.Tensor, torch.Tensor] = self.net.convolutions(logmel)
+        return found
+
+
+Part = Callable[[Joined], torch.nn.Module]
+PARTS: Mapping[str, Part] = {
+    "convolutions": _Convolutions,
+    "functionals": _Expert,
+    "both": lambda net: net,
+}
+
+
+def recalls(
+    said: Mapping[str, Answers], labels: Sequence[str], corpora: Sequence[str]
+) -> list[float | None]:
+    """Return the recall of each corpus, every run's temperature fitted on the others' clips."""
+    pairs: list[tuple[Sound, str]] = []
+    for run, one in said.items():
+        others = [other for name, other in said.items() if name != run]
+        temperature = fit_temperature(others, labels)
+        soft = [torch.softmax(torch.from_numpy(z) / temperature, 1).mean(0) for z in one.logits]
+        guessed = [labels[int(row.argmax())] for row in soft]
+        pairs += zip(one.sounds, guessed, strict=True)
+    return [
+        metrics.unweighted_average_recall(
+            labels, *zip(*((s.label, g) for s, g in pairs if s.corpus == corpus), strict=True)
+        )
+        for corpus in corpora
+    ]
 
 
 def write_answers(found: Answers, file: Path) -> None:

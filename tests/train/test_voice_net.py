@@ -1,0 +1,70 @@
+"""The voice network of two parts, and how the expert on functionals is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from edge_emo.features.voice_functionals import SIZE
+from edge_emo.types import CATEGORIES
+from tests.train_tools import need_torch, training
+
+pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
+
+
+@pytest.fixture
+def tools() -> Iterator[SimpleNamespace]:
+    need_torch()
+    with training("voice_corpora", "voice_expert", "voice_learn", "voice_net") as modules:
+        yield modules
+
+
+def test_the_logits_are_a_weighted_mean_of_some_rows(tools: SimpleNamespace) -> None:
+    import torch
+
+    net = tools.voice_net
+    parts = [net.VoiceNet().eval(), net.FunctionalNet().eval()]
+    window, values = torch.randn(2, 1, 298, 64), torch.randn(2, SIZE)
+    alone, beside = parts[0](window)[0], parts[1](values)
+    joined = net.Joined(*parts, CATEGORIES[:-1]).eval()
+    found, affect, kind = joined(window, values)
+    wanted = (1 - net.EXPERT) * alone + net.EXPERT * beside
+    torch.testing.assert_close(found, wanted[:, :-1])
+    assert (affect.shape, kind.shape) == ((2, 2), (2, 3))
+
+
+def test_features_of_any_scale_are_brought_to_one(tools: SimpleNamespace) -> None:
+    import torch
+
+    net = tools.voice_net.FunctionalNet().eval()
+    values = torch.randn(64, SIZE)
+    plain = net(values)
+    net.mean.fill_(5.0)
+    net.scale.fill_(0.01)
+    torch.testing.assert_close(net(values * 100 + 5), plain, atol=1e-3, rtol=1e-3)
+    assert torch.isfinite(net(torch.full((1, SIZE), 1e9))).all()
+
+
+def test_an_expert_learns_from_clips_that_it_may_see_alone(
+    tools: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    expert = tools.voice_expert
+    monkeypatch.setattr(expert, "STEPS", 60)
+    names = [f"emodb/wav/{s}a01{e}a" for s in ("03", "08") for e in "WLEAFTN"]
+    sounds = tools.voice_corpora.read_sounds(names)
+    truth = tools.voice_learn.truth_of(sounds, torch.device("cpu"))
+    allowed = torch.tensor([s.speaker == "08" for s in sounds]) & (truth.category >= 0)
+    rows = torch.arange(len(sounds)).repeat(40)
+    torch.manual_seed(0)
+    source = object.__new__(expert.Source)
+    source.rows = rows
+    source._values = torch.randn(len(rows), SIZE) + 3 * torch.eye(7, SIZE)[truth.category[rows]]
+    some = source.some(allowed)
+    assert {sounds[i].speaker for i in some[0].tolist()} == {"08"}
+    net, _ = expert.train([some, some], truth)
+    told = net(some[1]).argmax(dim=1)
+    assert (told == truth.category[some[0]]).float().mean() > 0.9
