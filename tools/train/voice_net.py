@@ -100,7 +100,7 @@ class FunctionalNet(torch.nn.Module):
     trained.
     """
 
-    def __init__(self, hidden: int = 256) -> None:
+    def __init__(self, hidden: int = 128) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(SIZE))
         self.register_buffer("scale", torch.ones(SIZE))
