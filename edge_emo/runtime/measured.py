@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -113,7 +113,8 @@ def write_record(package: ModelPackage, record: Record, folder: Path | None = No
     entry = {"fingerprint": fingerprint(package), "note": record.note, "rows": rows}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps({**_read(path), package.id: entry}, indent=1).encode())
+        with _alone(path):
+            write_whole(path, json.dumps({**_read(path), package.id: entry}, indent=1).encode())
     except OSError:
         return False
     return True
@@ -154,6 +155,16 @@ def _versions() -> Mapping[str, str]:
 def _file(folder: Path | None) -> Path | None:
     place = folder or user_cache_dir()
     return place / "measured.json" if place else None
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other processes from writing meanwhile; the system lets go of a lock with its holder."""
+    import fcntl  # only where a record is kept
+
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _read(path: Path | None) -> dict[str, Any]:

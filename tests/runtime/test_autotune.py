@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,6 +108,17 @@ def test_a_damaged_store_holds_nothing_and_is_replaced(
     assert read_record(package, tmp_path) is None
     assert write_record(package, times(0.2, 0.1), tmp_path)
     assert read_record(package, tmp_path) == times(0.2, 0.1)
+
+
+def test_records_that_are_written_at_once_are_all_kept(
+    make_package: MakePackage, tiny_onnx: bytes, tmp_path: Path
+) -> None:
+    package = make_package({"m.onnx": tiny_onnx})
+    packages = [replace(package, id=f"p{number}") for number in range(24)]
+    with ThreadPoolExecutor(4) as pool:
+        kept = list(pool.map(lambda one: write_record(one, times(1.0, 2.0), tmp_path), packages))
+    assert all(kept)
+    assert all(read_record(one, tmp_path) == times(1.0, 2.0) for one in packages)
 
 
 def test_a_folder_that_cannot_be_written_is_told(

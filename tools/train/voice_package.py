@@ -191,8 +191,8 @@ _RESEARCH: dict[str, Any] = {
         + "; on them its temperature is fitted.",
         "A fold's temperature is fitted on the clips that the other folds held out.",
         "The convolutions are trained in two stages. The first meets fewer people: half of the "
-        "folds, or two corpora fewer, and none of the speakers that temperatures are fitted on; it is kept "
-        "from everybody whom the second stage is kept from.",
+        "folds, or two corpora fewer, and none of the speakers that temperatures are fitted on; it "
+        "is kept from everybody whom the second stage is kept from.",
         "Every fourth recording of noise, all of its takes, is in no training; robustness and "
         "gate are measured with it.",
         "A check refuses speakers and files that are on both sides.",
