@@ -28,6 +28,7 @@ from edge_emo.manifest import MANIFEST, PrivateKey, is_dimensional, read_package
 from edge_emo.manifest.write import to_toml
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.choose import Candidate, load_candidate
+from edge_emo.runtime.tensors import match_tensors
 from edge_emo.vendor import VENDORS, installed
 
 logger = logging.getLogger(__name__)
@@ -381,9 +382,12 @@ def _ends_in_float(bench: _Bench) -> tuple[str, ...]:
     network brings them to one scale.
     """
     graph, package = read_graph(bench.named), bench.source.package
-    outputs = [spec.name for spec in package.outputs if is_dimensional(spec)]
-    inputs = [one.name for one in package.inputs if one.layout == "NC" and one.dtype == "float32"]
-    nodes = [*map(graph.nose, inputs), *map(graph.tail, outputs)]
+    fed = match_tensors("inputs", package.inputs, graph.inputs)
+    given = match_tensors("outputs", package.outputs, graph.outputs)
+    features = [one for one in package.inputs if (one.layout, one.dtype) == ("NC", "float32")]
+    dimensions = filter(is_dimensional, package.outputs)
+    nodes = [graph.nose(fed[one.name]) for one in features]
+    nodes += [graph.tail(given[one.name]) for one in dimensions]
     return tuple(dict.fromkeys(name for names in nodes for name in names))
 
 
@@ -399,7 +403,9 @@ def _rank(bench: _Bench) -> None:
         except ChildError as error:
             bench.unranked = f"its layers cannot be ranked: {error.message}"
         else:
-            bench.in_float = worst(answer["errors"])
+            ends = _ends_in_float(bench)
+            errors = {name: e for name, e in answer["errors"].items() if name not in ends}
+            bench.in_float = worst(errors)
             bench.unranked = "" if bench.in_float else "it has no layer to leave in float32"
 
 

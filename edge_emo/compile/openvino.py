@@ -110,7 +110,7 @@ def _converted(openvino: Any, source: Path) -> Any:
 
 
 def _friendly(model: Any, nodes: Sequence[str]) -> list[str]:
-    """Return OpenVINO's names of the operations that multiply for these nodes."""
-    kinds = ("Convolution", "GroupConvolution", "MatMul")
-    names = [op.get_friendly_name() for op in model.get_ops() if op.get_type_name() in kinds]
+    """Return OpenVINO's names of the operations that compute for these nodes."""
+    still = ("Constant", "Convert", "Parameter", "Result")
+    names = [op.get_friendly_name() for op in model.get_ops() if op.get_type_name() not in still]
     return [name for name in names if name.partition("/")[0] in nodes]

@@ -85,7 +85,8 @@ class VoiceSettings:
             raise ModelError(f"{package.id}: [features] no frames and windows can be like that")
         if len(shapes) > 1 and not settings._have_functionals:
             raise ModelError(
-                f"{package.id}: [features] functionals are of {BANDS} bands, 100 frames a second"
+                f"{package.id}: [features] functionals are of {BANDS} bands, 100 frames a second, "
+                f"{LEAST} frames or more"
             )
         return settings
 

@@ -26,6 +26,7 @@ from edge_emo.runtime.base import LoadedModel, Tensors
 from edge_emo.runtime.choose import load_model
 from edge_emo.types import Chunk, Modality, Prediction
 
+_LEAST_LABELS = 2
 Progress = Callable[[int, int], None]
 """Called with the number of clips done and their total: with 0 once baselines are taken."""
 
@@ -326,10 +327,19 @@ def summarise(
         asked: What the user named; the package's id when empty.
         backend: Name of the backend that ran.
         among_present: Answers are taken among the labels that the clips have, as if the model
-            had no others: how corpora with fewer categories are mostly reported.
+            had no others: how corpora with fewer categories are mostly reported. Valence, arousal
+            and dominance stay what they are.
+
+    Raises:
+        DatasetError: Fewer than two labels are there to take answers among.
     """
     outcomes = ran.outcomes
     allowed = closed.present(outcomes, package.labels) if among_present else ()
+    if among_present and len(allowed) < _LEAST_LABELS:
+        raise DatasetError(
+            f"the clips have {len(allowed)} of the labels of {package.id}, too few to choose among",
+            hint="leave out --among-present, or take clips with two labels or more",
+        )
     if allowed:
         outcomes = closed.among(outcomes, allowed)
     labelled = [one for one in outcomes if one.clip.label in package.labels]

@@ -22,7 +22,8 @@ LEAST = 16
 _ACTIVE = 0.55  # of the range of loudness, under the loudest frame
 _MARGIN = 5  # frames kept before the first active one, and after the last
 _QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
-_SPECTRUM = 256
+_SPECTRUM = 256  # frames; what comes later in a window has no part in the modulation
+_AT_ONCE = 100  # frames: so few that a product does not wake other threads
 _FRAME_HZ = 100.0
 _MODULATION_HZ = (0.3, 1.0, 2.0, 4.0, 8.0, 16.0, 50.0)
 _PITCHED = 14  # the lowest bands, in which harmonics move
@@ -68,7 +69,9 @@ def _standard(frames: Floats) -> Floats:
 def _contours(speech: Floats) -> Floats:
     """Return cepstrum, low bands, two centroids and the loudest band, shape (frames, CONTOURS)."""
     found = np.empty((len(speech), CONTOURS), np.float32)
-    np.matmul(speech, _COSINES, out=found[:, :COEFFICIENTS])
+    for at in range(0, len(speech), _AT_ONCE):
+        part = slice(at, at + _AT_ONCE)
+        np.matmul(speech[part], _COSINES, out=found[part, :COEFFICIENTS])
     found[:, COEFFICIENTS : COEFFICIENTS + LOW_BANDS] = speech[:, :LOW_BANDS]
     found[:, -3] = _centroid(speech, 2.0)
     found[:, -2] = _centroid(speech[:, :_PITCHED], 3.0)
@@ -77,7 +80,7 @@ def _contours(speech: Floats) -> Floats:
 
 
 def _centroid(bands: Floats, power: float) -> Floats:
-    weights = np.exp(np.float32(power) * bands)
+    weights = np.exp(np.float32(power) * (bands - bands.max(axis=1, keepdims=True)))
     places = np.arange(bands.shape[1], dtype=np.float32)
     return np.asarray(weights @ places / weights.sum(axis=1))
 

@@ -61,24 +61,26 @@ def dense(size: int = 16, hidden: int = 4096, seed: int = 0) -> bytes:
 
 
 def dimensional(hidden: int = 1024) -> bytes:
-    """Return two layers whose second also gives valence and arousal."""
+    """Return two layers whose second also gives valence and arousal, by another name."""
     rng = np.random.default_rng(0)
     weights = {
+        "scale": np.ones(16),
         "w1": rng.normal(0, 0.2, (hidden, 16)),
         "w2": rng.normal(0, 0.2, (2, hidden)),
         "w3": rng.normal(0, 0.02, (2, hidden)) * np.array([[1.0], [0.1]]),
     }
     return model_bytes(
         [
-            helper.make_node("Gemm", ["features", "w1"], ["h"], transB=1),
+            helper.make_node("Mul", ["features", "scale"], ["f"]),
+            helper.make_node("Gemm", ["f", "w1"], ["h"], transB=1),
             helper.make_node("Relu", ["h"], ["r"]),
             helper.make_node("Gemm", ["r", "w2"], ["logits"], transB=1),
             helper.make_node("Gemm", ["r", "w3"], ["a"], transB=1),
-            helper.make_node("Tanh", ["a"], ["affect"]),
+            helper.make_node("Tanh", ["a"], ["others"]),
         ],
         {name: value.astype(np.float32) for name, value in weights.items()},
         (1, 16),
-        outputs={"logits": (1, 2), "affect": (1, 2)},
+        outputs={"logits": (1, 2), "others": (1, 2)},
     )
 
 

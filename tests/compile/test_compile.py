@@ -92,11 +92,13 @@ def test_what_was_compiled_estimates_as_the_float_model_does(
     assert same >= 0.97
 
 
-def test_what_gives_dimensions_stays_in_float(tmp_path: Path, data: Mapping[str, Path]) -> None:
+def test_features_and_what_gives_dimensions_stay_in_float(
+    tmp_path: Path, data: Mapping[str, Path]
+) -> None:
     model = write_model(tmp_path / "source", dimensional(), dimensions=("valence", "arousal"))
     compile_for(model, tmp_path / "out", data)
     rows = {row["kind"]: row for row in read_figures(tmp_path / "out" / "mine")}
-    assert rows["int8"]["in_float"] == ["n003_Gemm", "n004_Tanh"]
+    assert rows["int8"]["in_float"] == ["n000_Mul", "n004_Gemm", "n005_Tanh"]
     (made,) = (tmp_path / "out" / "mine").glob("*.int8.onnx")
     weights = {w.name: w.data_type for w in onnx.load(made).graph.initializer}
     assert weights["w3"] == onnx.TensorProto.FLOAT

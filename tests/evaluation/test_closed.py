@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge_emo.datasets.clips import Clip
+from edge_emo.errors import DatasetError
 from edge_emo.evaluation.evaluate import Outcome, Run, summarise
 from edge_emo.manifest import ModelPackage
 from edge_emo.types import Posterior, Prediction, abstention
@@ -36,6 +37,16 @@ def test_a_label_that_no_clip_has_is_no_answer() -> None:
     assert closed.labels == LABELS
     assert closed.expected_calibration_error == pytest.approx((0.2 + 1 / 3) / 2)
     assert "among                               anger, fear" in closed.table()
+
+
+@pytest.mark.parametrize("labels", [(), ("anger",)])
+def test_one_label_is_no_choice(labels: tuple[str, ...]) -> None:
+    clip = Clip("a", "voice", label="calm", arousal=0.5)
+    run = Run(
+        [*(said(label, 0.1, 0.2, 0.7) for label in labels), Outcome(clip, said("x").prediction)], 0
+    )
+    with pytest.raises(DatasetError, match=f"the clips have {len(labels)} of the labels"):
+        summarise(package(), run, [], among_present=True)
 
 
 def test_an_abstention_and_a_certainty_of_what_is_no_answer_stay_errors() -> None:

@@ -33,14 +33,14 @@ def test_they_are_finite_numbers_of_one_size() -> None:
         assert np.isfinite(found).all()
 
 
-def test_neither_the_place_in_the_window_nor_the_quiet_around_it_counts() -> None:
+def test_the_place_in_the_window_does_not_count() -> None:
     late, early = functionals(window(1.5, end=298)), functionals(window(1.5, end=200))
-    assert np.corrcoef(late, early)[0, 1] > 0.98
+    np.testing.assert_allclose(late, early, atol=0.02)
 
 
-def test_loudness_does_not_count() -> None:
-    loud, low = functionals(window(2.0)), functionals(window(2.0, level=0.03))
-    assert np.corrcoef(loud, low)[0, 1] > 0.9
+def test_another_gain_does_not_count() -> None:
+    frames = window(2.0)
+    np.testing.assert_allclose(functionals(frames), functionals(2 * frames + 1), atol=0.02)
 
 
 def test_quantiles_and_moments_are_those_of_numpy() -> None:

@@ -45,9 +45,10 @@ def test_windows_made_before_are_drawn_beside_new_ones(
     import torch
 
     rows = torch.tensor([20, 21])
-    made = tools.voice_held.open_made(tmp_path / "made", ["a", "b"], rows, (1,))
+    made = tools.voice_held.open_made(tmp_path / "made", rows, (1,))
     made[:] = rows.numpy()[:, None] / 4
     made.flush()
+    tools.voice_held.finish(tmp_path / "made", ["a", "b"])
     held = tools.voice_held.Held(3, [tools.voice_held.Made(tmp_path / "made", ["a", "b"])] * 2)
     fill(held, 0, 3)
     rows, windows = held.draw(7)
@@ -55,9 +56,14 @@ def test_windows_made_before_are_drawn_beside_new_ones(
     assert windows[:, 0].float().tolist() == (rows / 4).tolist()
 
 
-def test_windows_of_other_clips_are_refused(tools: SimpleNamespace, tmp_path: Path) -> None:
+def test_windows_of_other_clips_or_unfinished_ones_are_refused(
+    tools: SimpleNamespace, tmp_path: Path
+) -> None:
     import torch
 
-    tools.voice_held.open_made(tmp_path / "made", ["a", "b"], torch.tensor([0]), (1,)).flush()
+    tools.voice_held.open_made(tmp_path / "made", torch.tensor([0]), (1,)).flush()
+    with pytest.raises(SystemExit, match="not finished"):
+        tools.voice_held.Made(tmp_path / "made", ["a", "b"])
+    tools.voice_held.finish(tmp_path / "made", ["a", "b"])
     with pytest.raises(SystemExit, match="windows of other clips; make them again"):
         tools.voice_held.Made(tmp_path / "made", ["a", "c"])

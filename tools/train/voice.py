@@ -119,6 +119,7 @@ class Bench:
         self._folder = Path(self._place.name)
         self._sample = _sample(self._sounds, data)
         self._said: dict[str, Answers] = {}
+        self._read: dict[str, tuple[voice_package.Joined, dict[str, Any]]] = {}
         held = json.loads(given.figures.read_text("utf-8")) if given.figures.exists() else {}
         self.temperatures: dict[str, float] = held.get("temperatures", {})
         for run in self._runs:
@@ -132,14 +133,27 @@ class Bench:
         return found[:: self._every]
 
     def _answers(self, run: str) -> Answers:
-        sounds, file = self._unseen(run), self._cache / f"{run}-{self._every}.npz"
+        sounds, net = self._unseen(run), self._net(run)
+        file = self._cache / f"{run}-{self._every}-{voice_package.digest(net)}.npz"
         if file.exists():
             return voice_score.read_answers(sounds, file)
-        net, entry, _ = voice_package.read_run(self._weights, run)
-        voice_score.refuse_unrecorded(run, entry, sounds)
+        self._refuse_met(run, sounds)
         found = voice_score.answers(net, sounds, self._data)
         voice_score.write_answers(found, file)
         return found
+
+    def _run(self, run: str) -> tuple[voice_package.Joined, dict[str, Any]]:
+        if run not in self._read:
+            net, entry, _ = voice_package.read_run(self._weights, run)
+            self._read[run] = net, entry
+        return self._read[run]
+
+    def _net(self, run: str) -> voice_package.Joined:
+        return self._run(run)[0]
+
+    def _refuse_met(self, run: str, sounds: list[Sound]) -> None:
+        """Refuse figures on people whom the run's own record does not name as held out."""
+        voice_score.refuse_unrecorded(run, self._run(run)[1], sounds)
 
     def _temperature(self, run: str) -> float:
         others = [self._answered(other) for other in self._runs if other != run]
@@ -154,6 +168,7 @@ class Bench:
         return voice_score.export_fold(self._weights, run, temperature, self._folder, self._sample)
 
     def _outcomes(self, run: str, sounds: list[Sound], root: Path) -> list[Outcome]:
+        self._refuse_met(run, sounds)
         return self._files[run].outcomes([voice_score.manifest_clip(s) for s in sounds], root)
 
     def folds(self) -> list[dict[str, Any]]:
@@ -268,8 +283,9 @@ class Bench:
         }
 
     def _alone(self, run: str, part: voice_score.Part) -> Answers:
-        net, _, _ = voice_package.read_run(self._weights, run)
-        return voice_score.answers(part(net), self._unseen(run), self._data)
+        sounds = self._unseen(run)
+        self._refuse_met(run, sounds)
+        return voice_score.answers(part(self._net(run)), sounds, self._data)
 
     def gate(self) -> dict[str, Any]:
         """Return how well speech is told from other sound, by windows of unheard noise."""
@@ -291,8 +307,8 @@ class Bench:
         """Return logits of kinds of noisy speech and of noise alone, by every fold's network."""
         speech, other = [], []
         for run in self._runs:
-            net, _, _ = voice_package.read_run(self._weights, run)
-            some = self._unseen(run)[:: 2 * ROBUST_EVERY]
+            net, some = self._net(run), self._unseen(run)[:: 2 * ROBUST_EVERY]
+            self._refuse_met(run, some)
             with tempfile.TemporaryDirectory() as place:
                 clips = map(voice_score.manifest_clip, some)
                 spoil = voice_score.at_snr(snr_db)

@@ -11,6 +11,7 @@ weights of each run, and who was held out.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -19,19 +20,19 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from voice_corpora import held_out
+from voice_corpora import Sound, held_out
 from voice_fit import GROUPS
 from voice_held import Made, clips_of
 from voice_learn import ABSENT, Truth, truth_of
 from voice_net import FunctionalNet
-from voice_stream import sounds_of
+from voice_stream import COMMERCIAL_WEIGHT, sounds_of
 
-from edge_emo.features.voice_functionals import SIZE, functionals
+from edge_emo.features import voice_functionals
+from edge_emo.features.voice_functionals import SIZE
 
 STEPS, BATCH, PEAK, DECAY = 1200, 256, 2e-3, 0.05
 PLAIN = 0.8
 """Share of windows that are not varied."""
-_CACHE = "functionals.npy"
 Pair = tuple[torch.Tensor, torch.Tensor]
 """Numbers of clips (n,), and functionals of a window of each (n, SIZE)."""
 
@@ -46,13 +47,12 @@ def main() -> None:
     truth = truth_of(sounds, torch.device("cpu"))
     began, entries = time.monotonic(), {}
     for run in given.runs:
-        hidden = held_out(run, sounds)
-        allowed = torch.tensor([s.name not in hidden for s in sounds]) & (truth.category >= 0)
+        allowed, people = allowed_of(run, sounds)
         torch.manual_seed(int(sum(map(ord, run))))
         net, loss = train([source.some(allowed) for source in sources], truth)
         entries[run] = {
             "state": net.state_dict(),
-            "held_out": sorted({f"{s.corpus}/{s.speaker}" for s in sounds if s.name in hidden}),
+            "held_out": people,
             "clips": int(allowed.sum()),
             "steps": STEPS,
         }
@@ -65,6 +65,21 @@ def main() -> None:
     torch.save(
         {"runs": entries, "words": json.dumps(words)}, given.out / f"expert-{given.runs[0]}.pt"
     )
+
+
+def allowed_of(run: str, sounds: list[Sound]) -> tuple[torch.Tensor, list[str]]:
+    """Return which clips a run's expert may learn from, and the ``corpus/speaker`` held out.
+
+    Raises:
+        SystemExit: The windows are of clips with other licences than a commercial run may meet,
+            behind whom others may speak.
+    """
+    if run.startswith("commercial") and {s.corpus for s in sounds} - set(COMMERCIAL_WEIGHT):
+        raise SystemExit(f"{run}: take windows of voice_windows.py --commercial")
+    hidden = held_out(run, sounds)
+    allowed = [s.name not in hidden and s.category >= 0 for s in sounds]
+    people = sorted({f"{s.corpus}/{s.speaker}" for s in sounds if s.name in hidden})
+    return torch.tensor(allowed), people
 
 
 class Source:
@@ -82,13 +97,17 @@ class Source:
 
 def _functionals(folder: Path, made: Made) -> np.ndarray:
     """Return the functionals of all windows of a folder, and keep them there."""
-    path = folder / _CACHE
+    code = hashlib.sha256(Path(voice_functionals.__file__).read_bytes()).hexdigest()
+    path = folder / f"functionals-{code[:12]}.npy"
     if path.exists():
         return np.load(path)
     found = np.empty((len(made), SIZE), np.float32)
     for place in range(len(made)):
-        found[place] = functionals(made.at(torch.tensor([place]))[0, 0].numpy().astype(np.float32))
-    np.save(path, found)
+        window = made.at(torch.tensor([place]))[0, 0].numpy().astype(np.float32)
+        found[place] = voice_functionals.functionals(window)
+    part = path.with_suffix(".part.npy")
+    np.save(part, found)
+    part.replace(path)
     return found
 
 

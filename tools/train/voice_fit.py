@@ -65,6 +65,8 @@ OPTIONS = ("budget", "batch", "pool", "plain", "teacher", "held", "again", "peak
 def main() -> None:
     """Decode once, then train each group in a process of its own."""
     given = _parser().parse_args()
+    if given.windows and given.device != "cpu":
+        raise SystemExit("--windows are for a processor; a GPU makes its own")
     given.out.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + given.budget
     cache = voice_sound.gather(
@@ -112,8 +114,8 @@ class Group:
             Run(name, self._stream.sounds, self._device, given.batch, given.teacher, half, stems)
             for name in names_of_runs
         ]
-        made = [Made(folder, self._stream.names) for folder in given.windows]
-        self._held = Held(max(given.held, given.pool), made)
+        self._made = [Made(folder, self._stream.names) for folder in given.windows]
+        self._held = Held(max(given.held, given.pool), self._made)
         self._log: list[dict[str, float]] = []
 
     def train(self) -> None:
@@ -135,7 +137,8 @@ class Group:
 
         The budget may end within a round, which is long on a processor.
         """
-        rows, windows = self._make() if self._given.again == 1 else self._vary()
+        again = self._given.again > 1 or self._given.windows
+        rows, windows = self._vary() if again else self._make()
         total, count = torch.zeros((), device=self._device), 0
         pairs = ((run, some) for run in self._runs for some in batches(run, rows))
         for learner, some in pairs:
@@ -172,6 +175,7 @@ class Group:
             "seconds": round(time.monotonic() - began, 1),
             "device": torch.cuda.get_device_name() if self._device.type == "cuda" else "cpu",
             "options": {k: getattr(self._given, k) for k in OPTIONS},
+            "windows": [len(one) for one in self._made],
             "log": self._log[:: max(1, len(self._log) // 200)],
         }
         target = self._given.out / f"voice-{self._group}.pt"

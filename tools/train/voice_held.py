@@ -38,20 +38,32 @@ class Made:
         return torch.from_numpy(self._windows[places.numpy()])
 
 
-def open_made(
-    folder: Path, names: Sequence[str], rows: torch.Tensor, shape: Sequence[int]
-) -> npt.NDArray[np.float16]:
-    """Return an array in a new folder that takes the windows of clips, given by number."""
+def open_made(folder: Path, rows: torch.Tensor, shape: Sequence[int]) -> npt.NDArray[np.float16]:
+    """Return an array in a new folder that takes the windows of clips, given by number.
+
+    When all are there, :func:`finish` says so.
+    """
     folder.mkdir(parents=True)
     np.save(folder / _ROWS, rows.numpy())
-    (folder / _CLIPS).write_text(json.dumps(list(names)), "utf-8")
     size = (len(rows), *shape)
     return np.lib.format.open_memmap(folder / _WINDOWS, "w+", np.float16, size)
 
 
 def clips_of(folder: Path) -> list[str]:
-    """Return the names of the clips that number the rows of a folder."""
-    return list(json.loads((folder / _CLIPS).read_text("utf-8")))
+    """Return the names of the clips that number the rows of a folder.
+
+    Raises:
+        SystemExit: Its windows are not all there.
+    """
+    path = folder / _CLIPS
+    if not path.exists():
+        raise SystemExit(f"{folder}: not finished; remove it and make its windows again")
+    return list(json.loads(path.read_text("utf-8")))
+
+
+def finish(folder: Path, names: Sequence[str]) -> None:
+    """Say that all windows of a folder are there, and which clips number them."""
+    (folder / _CLIPS).write_text(json.dumps(list(names)), "utf-8")
 
 
 class Held:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,21 @@ def read_run(folder: Path, run: str) -> tuple[Joined, dict[str, Any], dict[str, 
     return joined, {**entry, "held_out": held_out}, {**words, "expert": more}
 
 
+def digest(net: torch.nn.Module) -> str:
+    """Return a short name of weights, by which answers of others are told apart."""
+    found = hashlib.sha256()
+    for name, value in net.state_dict().items():
+        found.update(name.encode() + value.numpy().tobytes())
+    return found.hexdigest()[:12]
+
+
 def _entry(folder: Path, part: str, run: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    for file in sorted(folder.glob(f"{part}-*.pt")):
-        content = torch.load(file, map_location="cpu", weights_only=True)
-        if run in content["runs"]:
-            return content["runs"][run], json.loads(content["words"])
-    raise SystemExit(f"{folder}: no run {run!r} in {part}-*.pt")
+    files = sorted(folder.glob(f"{part}-*.pt"))
+    contents = [torch.load(file, map_location="cpu", weights_only=True) for file in files]
+    found = [one for one in contents if run in one["runs"]]
+    if len(found) != 1:
+        raise SystemExit(f"{folder}: {len(found)} of {part}-*.pt hold the run {run!r}, not one")
+    return found[0]["runs"][run], json.loads(found[0]["words"])
 
 
 def labels_of(run: str) -> tuple[str, ...]:

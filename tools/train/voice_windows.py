@@ -35,7 +35,7 @@ def main() -> None:
     torch.manual_seed(1)
     rows = stream.draw(given.count)
     shape = (1, LENGTH, SPEC.bands)
-    windows = voice_held.open_made(given.out, stream.names, rows, shape)
+    windows = voice_held.open_made(given.out, rows, shape)
     pieces = [
         (cache, given.commercial, k, given.plain, part.numpy())
         for k, part in enumerate(rows.split(given.count // 16 + 1))
@@ -47,6 +47,7 @@ def main() -> None:
             first += len(made)
             print(f"{first} of {given.count} windows", flush=True)
     windows.flush()
+    voice_held.finish(given.out, stream.names)
 
 
 def _make(piece: tuple[Path, bool, int, float, np.ndarray]) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,12 @@ class FileSource:
         self._n_pass = 0
         self._shown = False
         self._seq = 0
-        self._pending = self._next()
-        if self._pending is None:
-            self.close()
-            raise _unreadable(path)
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            self._pending = self._next()
+            if self._pending is None:
+                raise _unreadable(path)
+            undo.pop_all()
         size = size_words(self._pending.image)
         self.info = camera_info(f"video file {path.name}, {size}", self._rate_hz, live=False)
 
