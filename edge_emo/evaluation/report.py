@@ -42,7 +42,8 @@ class Report:
         inference_ms_p95: Its 95th percentile.
         weighted_f1: Mean F1 of the labels, each weighted by how often it is true.
         multilabel: Of clips whose ``votes`` name all labels that apply, when the model has an
-            output for such: ``output``, ``n``, ``macro_f1``, ``micro_f1`` and ``f1`` by label.
+            output for such: ``output``, ``n``, ``n_left_out`` (clips with a label that it lacks),
+            ``macro_f1``, ``micro_f1`` and ``f1`` by label.
         accuracy_interval: Lower and upper end of its 95 % interval, by bootstrap.
         unweighted_average_recall_interval: Likewise.
         macro_f1_interval: Likewise.

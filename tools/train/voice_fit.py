@@ -18,6 +18,10 @@ the groups of stems come first, and the others go on from them:
         --peak 2.5e-3 --start OUT/voice-stems-a.pt OUT/voice-stems-b.pt
     python voice_expert.py --varied VARIED --plain PLAIN --out OUT
 
+The experts of a GPU's runs are trained as here, of windows that a processor makes. Group c begins
+from chance, and with windows of its own: ``voice_windows.py --commercial``, ``--groups c``, and
+``voice_expert.py --runs commercial commercial-fold0 commercial-fold1 ...``.
+
 A stem holds out everybody whom a run that goes on from it holds out, which is checked; a run may
 also go on from itself: name its file of another folder.
 
