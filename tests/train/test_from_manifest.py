@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
 
@@ -64,6 +65,15 @@ def test_a_mix_of_texts_is_learnt_as_the_device_reads_them(tool: ModuleType) -> 
     losses = list(tool.fit(net, seen, epochs=10, batch=16, rate=5e-3, seed=0))
     assert losses[-1] < losses[0]
     assert np.mean(tool.run(net, held).argmax(1) == held.label) > 0.9
+
+
+def test_a_small_voice_network_reads_the_window_alone(tool: ModuleType) -> None:
+    template = tool.template_of("voice")
+    assets = Path(str(files("edge_emo") / "assets"))
+    clip = Clip("demo", "voice", "ravdess", path="demo_voice.wav", label="happiness")
+    seen = tool.read_windows(template, [clip], assets, ("happiness", "sadness"), {})
+    assert [column.shape[1:] for column in seen.inputs] == [template.inputs[0].shape[1:]]
+    assert tool.run(tool.network("voice", template, seen, 2), seen).shape[1] == 2
 
 
 def test_training_and_held_out_share_no_dialogue_and_no_text(

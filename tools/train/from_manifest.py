@@ -46,7 +46,7 @@ from edge_emo.estimators.create import build_estimator
 from edge_emo.estimators.face_finder import load_face_detector
 from edge_emo.manifest import ModelPackage, find_package
 from edge_emo.runtime.base import LoadedModel, Tensors
-from edge_emo.types import CATEGORIES, MODALITIES
+from edge_emo.types import CATEGORIES, MODALITIES, Modality
 
 PARTS = ("train", "validation", "test")
 LEAST = 10
@@ -99,7 +99,7 @@ def main() -> None:
     labels = labels_of(parts["train"])
     train, choice, held_part = divided(parts, given.modality, given.mixed)
     train = _some(train, given.most)
-    template = find_package(given.modality)
+    template = template_of(given.modality)
     weights = json.loads((given.mixed / "recipe.json").read_text("utf-8"))["weights"]
     seen = read_windows(template, train, given.mixed, labels, weights)
     chosen = read_windows(template, _some(choice, given.most // 4), given.mixed, labels, weights)
@@ -124,6 +124,14 @@ def main() -> None:
     export.write_package(net, package, record, samples, given.out)
     print(json.dumps(training))
     print(f"held out: {given.mixed / held_part}.jsonl, {len(parts[held_part])} clips")
+
+
+def template_of(modality: Modality) -> ModelPackage:
+    """Return the default package, of a voice without the functionals: the small network is one."""
+    package = find_package(modality)
+    if modality != "voice":
+        return package
+    return dataclasses.replace(package, inputs=package.inputs[:1])
 
 
 def labels_of(clips: Sequence[Clip]) -> tuple[str, ...]:
