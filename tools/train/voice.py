@@ -11,6 +11,8 @@
 - ``measure``: judges the package's own files on speakers that it never met
 - ``figures``: the last part of ``export`` alone: the figures of ``cross``, times and texts into the
   card
+- ``share``: what each share of the expert on functionals would be worth to ``--run``, on the
+  speakers that it never met
 - ``manifest``: the clips that ``--run`` never met as a manifest ``--out``, for
   ``edge-emo evaluate MODEL --manifest FILE --root DATA``
 - ``fold``: the exported file of ``--run`` as a package folder below ``--out``
@@ -19,6 +21,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import tempfile
 import time
@@ -35,6 +38,7 @@ import voice_package
 import voice_score
 from voice_corpora import OTHER, TARGETS, Sound, held_out
 from voice_mel import LENGTH, SPEC
+from voice_net import EXPERT
 from voice_score import Answers
 
 from edge_emo.datasets.clips import write_clips
@@ -60,6 +64,7 @@ def main() -> None:
         "fold": fold,
         "figures": add_figures,
         "measure": measure,
+        "share": share,
     }
     steps[given.step](given)
 
@@ -78,6 +83,25 @@ def fold(given: argparse.Namespace) -> None:
     temperature = json.loads(given.figures.read_text("utf-8"))["temperatures"][given.run]
     sample = _sample(voice_score.all_sounds(given.data), given.data)
     voice_score.export_fold(given.weights, given.run, temperature, given.out, sample)
+
+
+def share(given: argparse.Namespace) -> None:
+    """Print the likelihood of the labels by the share of the expert."""
+    net, entry, _ = voice_package.read_run(given.weights, given.run)
+    sounds = voice_score.unseen(given.run, voice_score.all_sounds(given.data), given.corpora)
+    voice_score.refuse_unrecorded(given.run, entry, sounds)
+    parts = [
+        voice_score.answers(voice_score.PARTS[name](net), sounds, given.data)
+        for name in ("convolutions", "functionals")
+    ]
+    for one in (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0):
+        scales = ((1 - one) / (1 - EXPERT), one / EXPERT)
+        logits = [
+            scales[0] * a + scales[1] * b for a, b in zip(*(p.logits for p in parts), strict=True)
+        ]
+        said = dataclasses.replace(parts[0], logits=logits)
+        temperature, loss = voice_score.fitted([said], voice_package.labels_of(given.run))
+        print(f"share {one:g}: temperature {temperature:g}, negative log likelihood {loss:.4f}")
 
 
 def cross(given: argparse.Namespace) -> None:
@@ -472,7 +496,7 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "step", choices=("cross", "export", "measure", "figures", "manifest", "fold")
+        "step", choices=("cross", "export", "measure", "figures", "manifest", "fold", "share")
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path, default=Path("build/train/voice"))

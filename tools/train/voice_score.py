@@ -200,13 +200,19 @@ def fit_temperature(found: Sequence[Answers], labels: Sequence[str]) -> float:
 
     Corpora count alike, whatever their size.
     """
+    return fitted(found, labels)[0]
+
+
+def fitted(found: Sequence[Answers], labels: Sequence[str]) -> tuple[float, float]:
+    """Return the likeliest temperature, and the mean negative logarithm of the likelihood there."""
     pairs = [(s, z) for one in found for s, z in zip(one.sounds, one.logits, strict=True)]
     size = {c: sum(s.corpus == c for s, _ in pairs) for c in BY_NAME}
     weights = np.array([1.0 / size[s.corpus] for s, _ in pairs])
     true = [labels.index(s.label) for s, _ in pairs]
     grid = np.round(np.arange(0.3, 3.001, 0.02), 2)
     losses = [weights @ -np.log(_posteriors([z for _, z in pairs], t, true)) for t in grid]
-    return float(grid[int(np.argmin(losses))])
+    best = int(np.argmin(losses))
+    return float(grid[best]), float(losses[best] / weights.sum())
 
 
 def _posteriors(logits: list[Floats], t: float, true: list[int]) -> npt.NDArray[np.float64]:
