@@ -12,10 +12,10 @@ the groups of stems come first, and the others go on from them:
     python voice_windows.py --data DATA --out VARIED --count 76800
     python voice_windows.py --data DATA --out PLAIN --count 35200 --plain 1
     python voice_fit.py --data DATA --out OUT --budget 1100 --half --batch 96 --windows VARIED \
-        --held 65536 --pool 128 --again 64 --plain 0 --groups stems-a stems-b
+        --held 65536 --pool 128 --again 64 --groups stems-a stems-b
     python voice_fit.py --data DATA --out OUT --budget 4320 --half --batch 96 \
-        --windows VARIED PLAIN PLAIN --held 65536 --pool 1024 --again 8 --groups a b \
-        --peak 2.5e-3 --start OUT/voice-stems-a.pt OUT/voice-stems-b.pt
+        --windows VARIED PLAIN PLAIN --held 65536 --pool 1024 --again 8 --plain 0.4 \
+        --groups a b --peak 2.5e-3 --start OUT/voice-stems-a.pt OUT/voice-stems-b.pt
     python voice_expert.py --varied VARIED --plain PLAIN --out OUT
 
 The experts of a GPU's runs are trained as here, of windows that a processor makes. Group c begins
@@ -237,7 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--half", action="store_true", help="bfloat16 on a processor too")
     parser.add_argument("--again", type=int, default=1, help="times that a window is shown, varied")
     parser.add_argument("--held", type=int, default=0, help="windows that are kept to show again")
-    parser.add_argument("--plain", type=float, default=0.4, help="share of windows not varied")
+    parser.add_argument("--plain", type=float, default=0.0, help="share of windows not varied")
     parser.add_argument("--pool", type=int, default=2304, help="windows made at a time")
     parser.add_argument("--piece", type=int, default=384, help="windows made in one batch")
     parser.add_argument(
