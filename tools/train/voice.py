@@ -473,6 +473,8 @@ def _training(net: torch.nn.Module, entry: dict[str, Any], group: dict[str, Any]
         "went on from": entry["stem"] or "chance",
         "steps": entry["steps"],
         "batch": group["options"]["batch"],
+        "share of new windows that are as the device cuts them": group["options"]["plain"],
+        "windows made before": group["windows"],
         "seconds, shared with the other runs": group["seconds"],
         "device": group["device"],
         "log": group["log"],

@@ -180,8 +180,7 @@ _AMONG = (
 _VARIATION = (
     "Training windows are varied: place and length in the window, pitch and speed, tempo, vocal "
     "tract, simulated rooms, background noise and voices at −5 … 30 dB, level, clipping, 8-bit "
-    "coding, microphone and telephone bands, blanked stretches, mixtures of two. In the end nearly "
-    "half are as the device cuts them, but for a little tempo, tilt and shift of bands. Beside the "
+    "coding, microphone and telephone bands, blanked stretches, mixtures of two. Beside the "
     "convolutions an expert reads functionals of the window; it was trained by itself, eight in "
     f"ten of its windows as the device cuts them, and its logits count {EXPERT:g}."
 )
