@@ -474,7 +474,7 @@ def _training(net: torch.nn.Module, entry: dict[str, Any], group: dict[str, Any]
         "steps": entry["steps"],
         "batch": group["options"]["batch"],
         "share of new windows that are as the device cuts them": group["options"]["plain"],
-        "windows made before": group["windows"],
+        "windows made before": group.get("windows"),
         "seconds, shared with the other runs": group["seconds"],
         "device": group["device"],
         "log": group["log"],
