@@ -21,7 +21,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import tempfile
 import time
@@ -38,7 +37,6 @@ import voice_package
 import voice_score
 from voice_corpora import OTHER, TARGETS, Sound, held_out
 from voice_mel import LENGTH, SPEC
-from voice_net import EXPERT
 from voice_score import Answers
 
 from edge_emo.datasets.clips import write_clips
@@ -91,15 +89,10 @@ def share(given: argparse.Namespace) -> None:
     sounds = voice_score.unseen(given.run, voice_score.all_sounds(given.data), given.corpora)
     voice_score.refuse_unrecorded(given.run, entry, sounds)
     parts = [
-        voice_score.answers(voice_score.PARTS[name](net), sounds, given.data)
-        for name in ("convolutions", "functionals")
+        voice_score.answers(part(net), sounds, given.data) for part in voice_score.PARTS.values()
     ]
-    for one in (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0):
-        scales = ((1 - one) / (1 - EXPERT), one / EXPERT)
-        logits = [
-            scales[0] * a + scales[1] * b for a, b in zip(*(p.logits for p in parts), strict=True)
-        ]
-        said = dataclasses.replace(parts[0], logits=logits)
+    for one in voice_score.SHARES:
+        said = voice_score.joined(parts, one)
         temperature, loss = voice_score.fitted([said], voice_package.labels_of(given.run))
         print(f"share {one:g}: temperature {temperature:g}, negative log likelihood {loss:.4f}")
 
@@ -295,19 +288,36 @@ class Bench:
         return self._row(f"fault: {fault}", outcomes)
 
     def alone(self) -> dict[str, Any]:
-        """Return what each part of the network recalls by itself, and both."""
-        rows = []
-        for name, part in voice_score.PARTS.items():
-            said = {run: self._alone(run, part) for run in self._runs}
-            rows.append([name, *voice_score.recalls(said, self._labels, self._corpora)])
-            print(rows[-1], flush=True)
+        """Return what each part of the network recalls by itself, and both together.
+
+        Together the share of the expert is, as the temperature, that which is likeliest on the
+        clips of the other folds.
+        """
+        parts = {run: [self._alone(run, one) for one in voice_score.PARTS.values()]
+                 for run in self._runs}  # fmt: skip
+        rows = [
+            self._recalled(name, {run: parts[run][k] for run in self._runs})
+            for k, name in enumerate(voice_score.PARTS)
+        ]
+        shares = {
+            run: voice_score.fitted_share([parts[o] for o in self._runs if o != run], self._labels)
+            for run in self._runs
+        }
+        both = {run: voice_score.joined(parts[run], share) for run, share in shares.items()}
+        told = ", ".join(f"{share:g}" for share in sorted(set(shares.values())))
+        rows.append(self._recalled(f"both, share of the second {told}", both))
         return {
             "title": "What its parts recall",
             "what": "Unweighted average recall of each part, unseen speakers, by PyTorch; "
-            "temperatures fitted as the package's.",
+            "temperatures and shares are fitted on the clips of the other folds.",
             "head": ["part", *self._corpora],
             "rows": rows,
         }
+
+    def _recalled(self, name: str, said: dict[str, Answers]) -> list[str | float | None]:
+        row = [name, *voice_score.recalls(said, self._labels, self._corpora)]
+        print(row, flush=True)
+        return row
 
     def _alone(self, run: str, part: voice_score.Part) -> Answers:
         sounds = self._unseen(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import wave
@@ -27,7 +28,7 @@ from voice_corpora import (
     read_sounds,
     test_noise,
 )
-from voice_net import Joined
+from voice_net import EXPERT, Joined
 
 from edge_emo.clock import MonotonicClock
 from edge_emo.datasets.clips import Clip
@@ -153,11 +154,27 @@ class _Convolutions(_Expert):
 
 
 Part = Callable[[Joined], torch.nn.Module]
-PARTS: Mapping[str, Part] = {
-    "convolutions": _Convolutions,
-    "functionals": _Expert,
-    "both": lambda net: net,
-}
+PARTS: Mapping[str, Part] = {"convolutions": _Convolutions, "functionals": _Expert}
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+
+
+def joined(parts: Sequence[Answers], share: float) -> Answers:
+    """Return what both parts say together, for a share of the second that may not be the network's.
+
+    Args:
+        parts: Of the convolutions and of the expert, as the network holds them.
+        share: Of the expert.
+    """
+    scales = (1 - share) / (1 - EXPERT), share / EXPERT
+    pairs = zip(*(one.logits for one in parts), strict=True)
+    logits = [scales[0] * a + scales[1] * b for a, b in pairs]
+    return dataclasses.replace(parts[0], logits=logits)
+
+
+def fitted_share(found: Sequence[Sequence[Answers]], labels: Sequence[str]) -> float:
+    """Return the share of the expert that makes the labels of several runs' clips likeliest."""
+    losses = [fitted([joined(parts, s) for parts in found], labels)[1] for s in SHARES]
+    return SHARES[int(np.argmin(losses))]
 
 
 def recalls(
@@ -171,12 +188,12 @@ def recalls(
         soft = [torch.softmax(torch.from_numpy(z) / temperature, 1).mean(0) for z in one.logits]
         guessed = [labels[int(row.argmax())] for row in soft]
         pairs += zip(one.sounds, guessed, strict=True)
-    return [
-        metrics.unweighted_average_recall(
-            labels, *zip(*((s.label, g) for s, g in pairs if s.corpus == corpus), strict=True)
-        )
-        for corpus in corpora
-    ]
+    return [_recall(pairs, labels, corpus) for corpus in corpora]
+
+
+def _recall(pairs: Sequence[tuple[Sound, str]], labels: Sequence[str], corpus: str) -> float | None:
+    mine = [(s.label, guessed) for s, guessed in pairs if s.corpus == corpus]
+    return metrics.unweighted_average_recall(labels, *zip(*mine, strict=True))
 
 
 def write_answers(found: Answers, file: Path) -> None:
@@ -205,20 +222,27 @@ def fit_temperature(found: Sequence[Answers], labels: Sequence[str]) -> float:
 
 def fitted(found: Sequence[Answers], labels: Sequence[str]) -> tuple[float, float]:
     """Return the likeliest temperature, and the mean negative logarithm of the likelihood there."""
-    pairs = [(s, z) for one in found for s, z in zip(one.sounds, one.logits, strict=True)]
-    size = {c: sum(s.corpus == c for s, _ in pairs) for c in BY_NAME}
-    weights = np.array([1.0 / size[s.corpus] for s, _ in pairs])
-    true = [labels.index(s.label) for s, _ in pairs]
+    sounds = [s for one in found for s in one.sounds]
+    logits = [rows for one in found for rows in one.logits]
+    size = {c: sum(s.corpus == c for s in sounds) for c in BY_NAME}
+    weights = np.array([1.0 / size[s.corpus] for s in sounds])
+    true = np.array([labels.index(s.label) for s in sounds])
     grid = np.round(np.arange(0.3, 3.001, 0.02), 2)
-    losses = [weights @ -np.log(_posteriors([z for _, z in pairs], t, true)) for t in grid]
+    losses = [weights @ -np.log(_posteriors(logits, float(t), true)) for t in grid]
     best = int(np.argmin(losses))
     return float(grid[best]), float(losses[best] / weights.sum())
 
 
-def _posteriors(logits: list[Floats], t: float, true: list[int]) -> npt.NDArray[np.float64]:
+def _posteriors(
+    logits: Sequence[Floats], t: float, true: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
     """Return the mean posterior of each clip's true label."""
-    soft = [torch.softmax(torch.from_numpy(z).double() / t, 1).numpy().mean(0) for z in logits]
-    return np.array([row[label] for row, label in zip(soft, true, strict=True)])
+    counts = np.array([len(rows) for rows in logits])
+    scaled = np.concatenate(logits).astype(np.float64) / t
+    soft = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    told = soft[np.arange(len(soft)), np.repeat(true, counts)] / soft.sum(axis=1)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    return np.asarray(np.add.reduceat(told, starts) / counts)
 
 
 # --- exported files ---------------------------------------------------------------------------
