@@ -10,8 +10,7 @@ from edge_emo.features.voice_functionals import SIZE
 from edge_emo.types import CATEGORIES
 
 EXPERT = 0.3
-"""Share of the logits that is the functionals'. A half is likeliest on the ten validation speakers,
-but costs recall of two corpora on the folds: see ``voice_tried.json``."""
+"""Share of the logits that is the functionals': what most folds ask for, see ``cross``."""
 _HEADS = 4
 """Of attention over time."""
 
