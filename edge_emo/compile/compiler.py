@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from threading import Event, Lock, Semaphore
 from typing import Any
@@ -20,15 +21,14 @@ from edge_emo.compile.gates import Answers, Figures, loses, loss, measure, put_o
 from edge_emo.compile.graph import read_graph, write_named
 from edge_emo.compile.package import read_figures, rows_of, work_folder, write_package
 from edge_emo.compile.samples import LEAST, Samples, read_samples, shared_inputs
-from edge_emo.compile.sensitivity import worst
+from edge_emo.compile.sensitivity import ends, worst
 from edge_emo.compile.source import Source, open_source
 from edge_emo.compile.targets import KINDS, TARGETS, TUNED, Target
 from edge_emo.errors import ConfigError, DatasetError, ModelError, UnavailableError
-from edge_emo.manifest import MANIFEST, PrivateKey, is_dimensional, read_package
+from edge_emo.manifest import MANIFEST, PrivateKey, read_package
 from edge_emo.manifest.write import to_toml
 from edge_emo.runtime.base import LoadedModel
 from edge_emo.runtime.choose import Candidate, load_candidate
-from edge_emo.runtime.tensors import match_tensors
 from edge_emo.vendor import VENDORS, installed
 
 logger = logging.getLogger(__name__)
@@ -101,6 +101,11 @@ class _Bench:
         return self.work / "tuned.onnx"
 
     reference: Answers | None = None
+
+    @cached_property
+    def ends(self) -> tuple[str, ...]:
+        """Nodes at the ends of the network that are never made int8."""
+        return ends(self.source.package, read_graph(self.named))
 
     @property
     def own(self) -> Figures:
@@ -340,7 +345,7 @@ def _made(bench: _Bench, target: Target, kind: str) -> Figures:
     blank = Figures(target.name, kind, target.file(kind, bench.source.file.path))
     bench.progress(f"{target.name} {kind}: making {blank.path}")
     if kind.startswith("int8"):
-        blank = replace(blank, in_float=_ends_in_float(bench))
+        blank = replace(blank, in_float=bench.ends)
     if kind == "int8-mixed":
         _rank(bench)
         in_float = tuple(dict.fromkeys((*bench.in_float, *blank.in_float)))
@@ -374,23 +379,6 @@ def _made(bench: _Bench, target: Target, kind: str) -> Figures:
     return replace(blank, bytes=_size(folder / blank.path))
 
 
-def _ends_in_float(bench: _Bench) -> tuple[str, ...]:
-    """Return the nodes of outputs and inputs whose columns have scales of their own.
-
-    One scale for a whole tensor is that of its widest column. Dominance, which moves a third as
-    much as valence, would lose a seventh of its spread to it; features lose more, before the
-    network brings them to one scale.
-    """
-    graph, package = read_graph(bench.named), bench.source.package
-    fed = match_tensors("inputs", package.inputs, graph.inputs)
-    given = match_tensors("outputs", package.outputs, graph.outputs)
-    features = [one for one in package.inputs if (one.layout, one.dtype) == ("NC", "float32")]
-    dimensions = filter(is_dimensional, package.outputs)
-    nodes = [graph.nose(fed[one.name]) for one in features]
-    nodes += [graph.tail(given[one.name]) for one in dimensions]
-    return tuple(dict.fromkeys(name for names in nodes for name in names))
-
-
 def _rank(bench: _Bench) -> None:
     """Find the layers that lose most in int8: once, when they are first asked for."""
     with bench.once:
@@ -403,8 +391,7 @@ def _rank(bench: _Bench) -> None:
         except ChildError as error:
             bench.unranked = f"its layers cannot be ranked: {error.message}"
         else:
-            ends = _ends_in_float(bench)
-            errors = {name: e for name, e in answer["errors"].items() if name not in ends}
+            errors = {k: error for k, error in answer["errors"].items() if k not in bench.ends}
             bench.in_float = worst(errors)
             bench.unranked = "" if bench.in_float else "it has no layer to leave in float32"
 

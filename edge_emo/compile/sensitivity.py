@@ -1,4 +1,7 @@
-"""Which layers lose most in int8: each is rounded alone, and its effect on the outputs taken."""
+"""Which layers stay in float32: the ends that int8 does not suit, and those that lose most in it.
+
+Each layer is rounded alone, and its effect on the outputs taken.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ import numpy as np
 
 from edge_emo.compile import qdq
 from edge_emo.compile.correct import error_of
-from edge_emo.compile.graph import Node, channel_axis, read_graph, round_node, with_outputs
+from edge_emo.compile.graph import Graph, Node, channel_axis, read_graph, round_node, with_outputs
+from edge_emo.manifest import ModelPackage, is_dimensional
+from edge_emo.runtime.tensors import match_tensors
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -95,3 +100,21 @@ def worst(errors: Mapping[str, float]) -> list[str]:
             break
         chosen.append(node)
     return chosen
+
+
+def ends(package: ModelPackage, graph: Graph) -> tuple[str, ...]:
+    """Return the nodes of outputs and inputs whose columns have scales of their own.
+
+    One scale for a whole tensor is that of its widest column: of dimensions, dominance moves least
+    and would lose most; features would, before the network brings them to one scale.
+
+    Args:
+        package: Tells which outputs are dimensions, and which inputs are features.
+        graph: Its float network.
+    """
+    fed = match_tensors("inputs", package.inputs, graph.inputs)
+    given = match_tensors("outputs", package.outputs, graph.outputs)
+    features = [one for one in package.inputs if (one.layout, one.dtype) == ("NC", "float32")]
+    nodes = [graph.nose(fed[one.name]) for one in features]
+    nodes += [graph.tail(given[one.name]) for one in filter(is_dimensional, package.outputs)]
+    return tuple(dict.fromkeys(name for names in nodes for name in names))
