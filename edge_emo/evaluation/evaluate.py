@@ -26,7 +26,6 @@ from edge_emo.runtime.base import LoadedModel, Tensors
 from edge_emo.runtime.choose import load_model
 from edge_emo.types import Chunk, Modality, Prediction
 
-_LEAST_LABELS = 2
 Progress = Callable[[int, int], None]
 """Called with the number of clips done and their total: with 0 once baselines are taken."""
 
@@ -141,14 +140,19 @@ def evaluate_package(
         progress: Told of the beginning, and of every clip done.
         folders: More folders of packages, in which the detector is looked for first.
         keep_going: See :func:`run_clips`.
-        among_present: See :func:`summarise`.
+        among_present: Take answers among the labels that the clips have, as if the model had no
+            others: how corpora with fewer categories are mostly reported.
 
     Raises:
         ModelError: The package cannot run here.
-        DatasetError: A clip cannot be read, or none is fit.
+        DatasetError: A clip cannot be read, or none is fit; or fewer than two labels are there to
+            take answers among.
         UnavailableError: The backend, or what decodes a clip, is not installed.
     """
     refuse_detector(package)
+    every = list(clips)
+    scored = _split_off(every, baseline_split, package.modality)[1]
+    among = closed.choices(package, scored) if among_present else ()
     clock = clock or MonotonicClock()
     loaded = load_model(package, backend=backend, threads=threads, precision=precision)
     model = TimedModel(loaded, clock)
@@ -160,12 +164,9 @@ def evaluate_package(
             )
         with closing(build_estimator(package, model, clock, finder)) as estimator:
             ran = run_clips(
-                estimator, package, clips, root, progress, baseline_split, keep_going=keep_going
+                estimator, package, every, root, progress, baseline_split, keep_going=keep_going
             )
-    return summarise(
-        package, ran, model.runs_ns, asked=asked, backend=loaded.backend,
-        among_present=among_present,
-    )  # fmt: skip
+    return summarise(package, ran, model.runs_ns, asked=asked, backend=loaded.backend, among=among)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +317,7 @@ def summarise(
     *,
     asked: str = "",
     backend: str = "",
-    among_present: bool = False,
+    among: Sequence[str] = (),
 ) -> Report:
     """Compute the figures.
 
@@ -326,22 +327,12 @@ def summarise(
         runs_ns: Duration of each run of the model.
         asked: What the user named; the package's id when empty.
         backend: Name of the backend that ran.
-        among_present: Answers are taken among the labels that the clips have, as if the model
-            had no others: how corpora with fewer categories are mostly reported. Valence, arousal
-            and dominance stay what they are.
-
-    Raises:
-        DatasetError: Fewer than two labels are there to take answers among.
+        among: Labels that answers are taken among, as if the model had no others; all when empty.
+            Valence, arousal and dominance stay what they are.
     """
     outcomes = ran.outcomes
-    allowed = closed.present(outcomes, package.labels) if among_present else ()
-    if among_present and len(allowed) < _LEAST_LABELS:
-        raise DatasetError(
-            f"the clips have {len(allowed)} of the labels of {package.id}, too few to choose among",
-            hint="leave out --among-present, or take clips with two labels or more",
-        )
-    if allowed:
-        outcomes = closed.among(outcomes, allowed)
+    if among:
+        outcomes = closed.among(outcomes, among)
     labelled = [one for one in outcomes if one.clip.label in package.labels]
     true = [one.clip.label or "" for one in labelled]
     guessed = [one.label for one in labelled]
@@ -369,7 +360,7 @@ def summarise(
         inference_ms_p95=p95,
         multilabel=_multilabel(package, outcomes),
         **_intervals(labels, labelled),
-        among=allowed or None,
+        among=tuple(among) or None,
         n_unread=len(ran.unread),
         unread=tuple(ran.unread[:KEPT]),
     )

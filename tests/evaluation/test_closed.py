@@ -6,9 +6,10 @@ import pytest
 
 from edge_emo.datasets.clips import Clip
 from edge_emo.errors import DatasetError
+from edge_emo.evaluation import closed
 from edge_emo.evaluation.evaluate import Outcome, Run, summarise
 from edge_emo.manifest import ModelPackage
-from edge_emo.types import Posterior, Prediction, abstention
+from edge_emo.types import Modality, Posterior, Prediction, abstention
 from tests.fakes.manifests import bare_package, labelled
 
 LABELS = ("anger", "fear", "surprise")
@@ -31,27 +32,33 @@ def said(label: str, *probabilities: float) -> Outcome:
 def test_a_label_that_no_clip_has_is_no_answer() -> None:
     run = Run([said("anger", 0.4, 0.1, 0.5), said("fear", 0.1, 0.2, 0.7)], 0)
     free = summarise(package(), run, [])
-    closed = summarise(package(), run, [], among_present=True)
+    found = summarise(package(), run, [], among=("anger", "fear"))
     assert (free.accuracy, free.among) == (0.0, None)
-    assert (closed.accuracy, closed.among) == (1.0, ("anger", "fear"))
-    assert closed.labels == LABELS
-    assert closed.expected_calibration_error == pytest.approx((0.2 + 1 / 3) / 2)
-    assert "among                               anger, fear" in closed.table()
+    assert (found.accuracy, found.among) == (1.0, ("anger", "fear"))
+    assert found.labels == LABELS
+    assert found.expected_calibration_error == pytest.approx((0.2 + 1 / 3) / 2)
+    assert "among                               anger, fear" in found.table()
 
 
-@pytest.mark.parametrize("labels", [(), ("anger",)])
-def test_one_label_is_no_choice(labels: tuple[str, ...]) -> None:
-    clip = Clip("a", "voice", label="calm", arousal=0.5)
-    run = Run(
-        [*(said(label, 0.1, 0.2, 0.7) for label in labels), Outcome(clip, said("x").prediction)], 0
-    )
-    with pytest.raises(DatasetError, match=f"the clips have {len(labels)} of the labels"):
-        summarise(package(), run, [], among_present=True)
+def clip(modality: Modality, label: str | None) -> Clip:
+    return Clip("a", modality, label=label)
+
+
+def test_the_choices_are_the_labels_of_clips_of_the_modality() -> None:
+    clips = [clip("voice", "surprise"), clip("voice", "anger"), clip("face", "fear")]
+    assert closed.choices(package(), clips) == ("anger", "surprise")
+
+
+@pytest.mark.parametrize("labels", [(None,), ("anger",), ("calm", "anger")])
+def test_one_label_is_no_choice(labels: tuple[str | None, ...]) -> None:
+    count = labels.count("anger")
+    with pytest.raises(DatasetError, match=f"the clips have {count} of the labels"):
+        closed.choices(package(), [clip("voice", label) for label in labels])
 
 
 def test_an_abstention_and_a_certainty_of_what_is_no_answer_stay_errors() -> None:
     run = Run([said("anger"), said("fear", 0.0, 0.0, 1.0), said("anger", 0.9, 0.1, 0.0)], 0)
-    closed = summarise(package(), run, [], among_present=True)
-    assert closed.accuracy == pytest.approx(1 / 3)
-    assert closed.abstained == pytest.approx(1 / 3)
-    assert closed.confusion[1] == (0, 0, 1)
+    found = summarise(package(), run, [], among=("anger", "fear"))
+    assert found.accuracy == pytest.approx(1 / 3)
+    assert found.abstained == pytest.approx(1 / 3)
+    assert found.confusion[1] == (0, 0, 1)
