@@ -25,7 +25,7 @@ _QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 _SPECTRUM = 256  # frames; what comes later in a window has no part in the modulation
 _AT_ONCE = 100  # frames: so few that a product does not wake other threads
 _FRAME_HZ = 100.0
-_MODULATION_HZ = (0.3, 1.0, 2.0, 4.0, 8.0, 16.0, 50.0)
+_MODULATION_HZ = (0.3, 1.0, 2.0, 4.0, 8.0, 16.0)  # where each range begins
 _PITCHED = 14  # the lowest bands, in which harmonics move
 
 
@@ -117,11 +117,8 @@ def _modulation(contours: Floats) -> Floats:
     chosen = np.concatenate([contours[:, :7], contours[:, low], contours[:, -3:-1]], axis=1)
     chosen = (chosen - chosen.mean(axis=0))[:_SPECTRUM]
     power = np.abs(np.fft.rfft(chosen, _SPECTRUM, axis=0)) ** 2 / len(chosen)
-    hz = np.fft.rfftfreq(_SPECTRUM, 1.0 / _FRAME_HZ)
-    edges = np.searchsorted(hz, _MODULATION_HZ)
-    sums = np.add.reduceat(power, edges[:-1], axis=0)
-    counts = np.diff(np.append(edges[:-1], len(hz)))[:, None]
-    return np.asarray(np.log(sums / counts + 1e-4).ravel(), np.float32)
+    means = np.add.reduceat(power, _FIRST_BINS, axis=0) / _BINS[:, None]
+    return np.asarray(np.log(means + 1e-4).ravel(), np.float32)
 
 
 def _course(contours: Floats) -> tuple[Floats, Floats]:
@@ -146,3 +143,6 @@ def _cosines() -> Floats:
 
 
 _COSINES = _cosines()
+_HZ = np.fft.rfftfreq(_SPECTRUM, 1.0 / _FRAME_HZ)
+_FIRST_BINS = np.searchsorted(_HZ, _MODULATION_HZ)
+_BINS = np.diff(np.append(_FIRST_BINS, len(_HZ)))
