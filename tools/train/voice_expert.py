@@ -1,4 +1,4 @@
-r"""Train the experts on functionals that stand beside the convolutions: a minute for each run.
+r"""Train the experts on functionals that stand beside the convolutions: ten seconds for each run.
 
     python voice_expert.py --varied VARIED --plain PLAIN --out OUT
 

@@ -129,6 +129,17 @@ def answers(net: torch.nn.Module, sounds: list[Sound], data: Path) -> Answers:
     return found
 
 
+def first(sound: Sound, data: Path) -> export.Sample:
+    """Return what the network is given of the first window of a clip."""
+    found = voice_package.inputs(read_wav(data / f"{sound.name}.wav"))
+    return tuple(part[:1] for part in found)
+
+
+def sample(sounds: list[Sound], data: Path) -> export.Sample:
+    """Return what a network is given of one clip: the example that is traced."""
+    return first(next(s for s in sounds if s.corpus == "emodb"), data)
+
+
 class _Expert(torch.nn.Module):
     """The expert on functionals alone, in the form of the whole network."""
 
