@@ -32,12 +32,12 @@ def main() -> None:
         given.data, given.cache or given.out.with_suffix(".sound"), given.jobs, 0
     )
     stream = Stream(cache, given.commercial, torch.device("cpu"))
-    torch.manual_seed(1)
+    torch.manual_seed(given.seed)
     rows = stream.draw(given.count)
     shape = (1, LENGTH, SPEC.bands)
     windows = voice_held.open_made(given.out, rows, shape)
     pieces = [
-        (cache, given.commercial, k, given.plain, part.numpy())
+        (cache, given.commercial, 100 * given.seed + k, given.plain, part.numpy())
         for k, part in enumerate(rows.split(given.count // 16 + 1))
     ]
     first = 0
@@ -53,7 +53,7 @@ def main() -> None:
 def _make(piece: tuple[Path, bool, int, float, np.ndarray]) -> np.ndarray:
     cache, commercial, seed, plain, rows = piece
     torch.set_num_threads(1)
-    stream = Stream(cache, commercial, torch.device("cpu"), 100 + seed, plain)
+    stream = Stream(cache, commercial, torch.device("cpu"), seed, plain)
     parts = [stream.make(part) for part in torch.from_numpy(rows).split(PIECE)]
     return torch.cat(parts).half().numpy()
 
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="where decoded sound is kept; else beside OUT")
     parser.add_argument("--count", type=int, default=80_000)
+    parser.add_argument("--seed", type=int, default=1, help="others make other windows")
     parser.add_argument("--plain", type=float, default=0.0, help="share as the device cuts them")
     parser.add_argument("--commercial", action="store_true", help="for the runs of group c")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
