@@ -99,3 +99,17 @@ def test_a_window_shown_again_is_another_of_the_same_kind(tools: SimpleNamespace
     pairs = torch.stack([again.flatten(1), windows.flatten(1)], dim=1)
     near = [float(torch.corrcoef(pair)[0, 1]) for pair in pairs]
     assert all(0.3 < r < 0.9999 for r in near), near
+
+
+def test_a_stretch_of_a_window_is_whole_and_normalised_again(tools: SimpleNamespace) -> None:
+    import torch
+
+    windows = torch.randn(6, 1, 298, 64).cumsum(dim=2)
+    assert tools.voice_learn.stretch(windows, 298) is windows
+    found = tools.voice_learn.stretch(windows, 176)
+    assert found.shape == (6, 1, 176, 64)
+    torch.testing.assert_close(found.mean(dim=(1, 2, 3)), torch.zeros(6), atol=1e-4, rtol=0)
+    torch.testing.assert_close(found.std(dim=(1, 2, 3)), torch.ones(6), atol=2e-2, rtol=0)
+    wanted = torch.stack([tools.voice_learn.normalised(windows[0, :, k : k + 176])[0]
+                          for k in range(123)])  # fmt: skip
+    assert (wanted - found[0]).abs().amax(dim=(1, 2)).min() < 1e-4

@@ -16,10 +16,15 @@ the groups of stems come first, and the others go on from them:
     python voice_fit.py --data DATA --out OUT --budget 4320 --half --batch 96 \
         --windows VARIED PLAIN PLAIN --held 65536 --pool 1024 --again 8 --plain 0.4 \
         --groups a b --peak 2.5e-3 --start OUT/voice-stems-a.pt OUT/voice-stems-b.pt
-    python voice_expert.py --varied VARIED --plain PLAIN --out OUT
+    python voice_windows.py --data DATA --out MORE --count 134400 --seed 7
+    python voice_fit.py --data DATA --out NEXT --budget 2520 --half --batch 96 \
+        --windows MORE VARIED PLAIN --held 4096 --pool 96 --again 64 --frames 176 \
+        --groups a b --peak 2e-3 --start OUT/voice-a.pt OUT/voice-b.pt
+    python voice_expert.py --varied VARIED --plain PLAIN --out NEXT
 
-The experts of a GPU's runs are trained as here, of windows that a processor makes. Group c begins
-from chance, and with windows of its own: ``voice_windows.py --commercial``, ``--groups c``, and
+``voice.py --weights NEXT OTHER`` joins the networks of two such folders. The experts of a GPU's
+runs are trained as here, of windows that a processor makes. Group c begins from chance, and with
+windows of its own: ``voice_windows.py --commercial``, ``--groups c``, and
 ``voice_expert.py --runs commercial commercial-fold0 commercial-fold1 ...``.
 
 A stem holds out everybody whom a run that goes on from it holds out, which is checked; a run may
@@ -45,6 +50,7 @@ import voice_sound
 from voice_corpora import STEMS, TARGETS
 from voice_held import Held, Made
 from voice_learn import PEAK, Run, truth_of
+from voice_mel import LENGTH
 from voice_start import read_stems
 from voice_stream import Stream
 
@@ -62,7 +68,9 @@ GROUPS = {
 }
 PART = {"c": 0.5}  # of the budget, where it is not all: the commercial corpora are small
 SNAPSHOT_S = 60.0
-OPTIONS = ("budget", "batch", "pool", "plain", "teacher", "held", "again", "peak", "half")
+PARTS = 0.7
+"""Share of the budget in which a stretch of each window is shown, where ``--frames`` asks so."""
+OPTIONS = ("budget", "batch", "pool", "plain", "teacher", "held", "again", "peak", "half", "frames")
 """Kept beside the weights."""
 
 
@@ -71,6 +79,8 @@ def main() -> None:
     given = _parser().parse_args()
     if given.windows and given.device != "cpu":
         raise SystemExit("--windows are for a processor; a GPU makes its own")
+    if given.frames != LENGTH and given.device != "cpu":
+        raise SystemExit("--frames are for a processor; a GPU records steps of whole windows")
     given.out.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + given.budget
     cache = voice_sound.gather(
@@ -129,6 +139,8 @@ class Group:
             share = (time.monotonic() - began) / max(1.0, self._end - began)
             if share >= 1 or (self._given.rounds and len(self._log) >= self._given.rounds):
                 break
+            for run in self._runs:
+                run.frames = self._given.frames if share < PARTS else LENGTH
             mean = self._round(self._given.peak * schedule(share))
             self._log.append({"share": round(share, 4), "loss": round(mean, 4)})
             if time.monotonic() - saved > SNAPSHOT_S:
@@ -234,6 +246,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--teacher", type=int, default=0, help="width of one; 0 is none")
     parser.add_argument("--start", type=Path, nargs="+", default=[], help="files of stems")
     parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate")
+    parser.add_argument(
+        "--frames", type=int, default=LENGTH, help="of each window, for most of the budget"
+    )
     parser.add_argument("--half", action="store_true", help="bfloat16 on a processor too")
     parser.add_argument("--again", type=int, default=1, help="times that a window is shown, varied")
     parser.add_argument("--held", type=int, default=0, help="windows that are kept to show again")

@@ -11,7 +11,7 @@ import muon
 import torch
 import torch.nn.functional as F
 from voice_corpora import BY_NAME, SPEECH, Sound, held_out
-from voice_mel import LENGTH, SPEC
+from voice_mel import LENGTH, SPEC, normalised
 from voice_net import VoiceNet
 from voice_start import Stem, start_of
 
@@ -99,6 +99,21 @@ def masked(x: torch.Tensor) -> torch.Tensor:
     return x * keep
 
 
+def stretch(x: torch.Tensor, frames: int) -> torch.Tensor:
+    """Return a stretch of each window, from a place of its own, normalised again.
+
+    Args:
+        x: Windows, shape (n, 1, length, bands).
+        frames: Of the stretch; where it is the whole length, the windows are returned.
+    """
+    if frames == x.shape[2]:
+        return x
+    first = (torch.rand(len(x), device=x.device) * (x.shape[2] - frames + 1)).long()
+    places = first[:, None] + torch.arange(frames, device=x.device)
+    parts = x[:, 0].gather(1, places[:, :, None].expand(-1, -1, x.shape[3]))
+    return normalised(parts)[:, None]
+
+
 def mixed(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Mix half of the windows with others (Zhang et al. 2018); return partners and own share."""
     n = len(x)
@@ -150,7 +165,7 @@ class Run:
         hidden = held_out(name, sounds)
         self.held_out = sorted({f"{s.corpus}/{s.speaker}" for s in sounds if s.name in hidden})
         self.allowed = torch.tensor([s.name not in hidden for s in sounds], device=device)
-        self.steps, self.clips = 0, int(self.allowed.sum())
+        self.steps, self.clips, self.frames = 0, int(self.allowed.sum()), LENGTH
         torch.manual_seed(int(sum(map(ord, name))))
         stem, net = start_of(name, self.held_out, stems) if stems else (None, VoiceNet())
         self.stem = f"{stem.name}, {stem.steps} steps" if stem else ""
@@ -194,7 +209,7 @@ class Run:
     def _learn(self) -> torch.Tensor:
         for optimizer in self._optimizers:
             optimizer.zero_grad()
-        x, other, share = mixed(masked(self._windows))
+        x, other, share = mixed(masked(stretch(self._windows, self.frames)))
         x = x.to(memory_format=torch.channels_last)
         told = self._told(x)
         loss = self._loss(self._outputs(self._student.net, x), other, share, told)
