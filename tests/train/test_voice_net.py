@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +19,9 @@ pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what
 @pytest.fixture
 def tools() -> Iterator[SimpleNamespace]:
     need_torch()
-    with training("voice_corpora", "voice_expert", "voice_learn", "voice_net") as modules:
+    with training(
+        "voice_corpora", "voice_expert", "voice_learn", "voice_net", "voice_package"
+    ) as modules:
         yield modules
 
 
@@ -25,14 +29,42 @@ def test_the_logits_are_a_weighted_mean_of_some_rows(tools: SimpleNamespace) -> 
     import torch
 
     net = tools.voice_net
-    parts = [net.VoiceNet().eval(), net.FunctionalNet().eval()]
+    pair, expert = [net.VoiceNet().eval(), net.VoiceNet().eval()], net.FunctionalNet().eval()
     window, values = torch.randn(2, 1, 298, 64), torch.randn(2, SIZE)
-    alone, beside = parts[0](window)[0], parts[1](values)
-    joined = net.Joined(*parts, CATEGORIES[:-1]).eval()
+    first, second = (one(window) for one in pair)
+    beside = expert(values)
+    joined = net.Joined(pair, expert, CATEGORIES[:-1]).eval()
     found, affect, kind = joined(window, values)
-    wanted = (1 - net.EXPERT) * alone + net.EXPERT * beside
+    wanted = (1 - net.EXPERT) * (first[0] + second[0]) / 2 + net.EXPERT * beside
     torch.testing.assert_close(found, wanted[:, :-1])
-    assert (affect.shape, kind.shape) == ((2, 2), (2, 3))
+    torch.testing.assert_close(affect, (first[1] + second[1]) / 2)
+    torch.testing.assert_close(kind, (first[2] + second[2]) / 2)
+
+
+def test_a_run_of_two_folders_held_out_whom_no_part_met(
+    tools: SimpleNamespace, tmp_path: Path
+) -> None:
+    import torch
+
+    def entry(net: torch.nn.Module, *held_out: str) -> dict[str, object]:
+        state = net.state_dict()
+        return {"state": state, "held_out": list(held_out), "clips": 1, "steps": 1, "stem": ""}
+
+    net = tools.voice_net
+    folders = [tmp_path / "one", tmp_path / "two"]
+    words = json.dumps({"options": {"batch": 4}})
+    for folder, people in zip(folders, (("a/1", "a/2"), ("a/2", "a/3")), strict=True):
+        folder.mkdir()
+        runs = {"fold0": entry(net.VoiceNet(), *people)}
+        torch.save({"runs": runs, "words": words}, folder / "voice-a.pt")
+    runs = {"fold0": entry(net.FunctionalNet(), "a/1", "a/2", "a/3")}
+    torch.save({"runs": runs, "words": json.dumps("told")}, folders[0] / "expert-fold0.pt")
+    found = tools.voice_package.read_run(folders, "fold0")
+    assert found.held_out == {"a/2"}
+    assert (len(found.net.convolutions), found.expert) == (2, "told")
+    assert [part["options"]["batch"] for part in found.parts] == [4, 4]
+    with pytest.raises(SystemExit, match="0 of expert"):
+        tools.voice_package.read_run(folders[::-1], "fold0")
 
 
 def test_features_of_any_scale_are_brought_to_one(tools: SimpleNamespace) -> None:

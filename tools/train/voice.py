@@ -1,7 +1,7 @@
 """The voice packages: export what ``voice_fit.py`` trained, and measure it.
 
-``--data`` is the folder that holds the corpora as WAV files, ``--weights`` that with the
-``voice-*.pt`` files. Steps:
+``--data`` is the folder that holds the corpora as WAV files, ``--weights`` those with the
+``voice-*.pt`` files: each run's networks of all folders become one. Steps:
 
 - ``cross``: export the file of every fold, measure it on the speakers that it never met, and keep
   the figures in ``--figures``; for the research package also files of corpora left out, faults of
@@ -81,12 +81,11 @@ def fold(given: argparse.Namespace) -> None:
 
 def share(given: argparse.Namespace) -> None:
     """Print the likelihood of the labels by the share of the expert."""
-    net, entry, _ = voice_package.read_run(given.weights, given.run)
+    trained = voice_package.read_run(given.weights, given.run)
     sounds = voice_score.unseen(given.run, voice_score.all_sounds(given.data), given.corpora)
-    voice_score.refuse_unrecorded(given.run, entry, sounds)
-    parts = [
-        voice_score.answers(part(net), sounds, given.data) for part in voice_score.PARTS.values()
-    ]
+    voice_score.refuse_unrecorded(given.run, trained, sounds)
+    nets = [part(trained.net) for part in voice_score.PARTS.values()]
+    parts = [voice_score.answers(net, sounds, given.data) for net in nets]
     for one in voice_score.SHARES:
         said = voice_score.joined(parts, one)
         temperature, loss = voice_score.fitted([said], voice_package.labels_of(given.run))
@@ -125,11 +124,11 @@ def export_package(given: argparse.Namespace) -> None:
     run = "commercial" if given.commercial else "research"
     corpora = ("emodb",) if given.commercial else TARGETS
     sounds = voice_score.all_sounds(given.data)
-    net, entry, group = voice_package.read_run(given.weights, run)
+    trained = voice_package.read_run(given.weights, run)
     validation = voice_score.unseen(run, sounds, corpora)
     voice_score.refuse_leaks(run, sounds, validation, given.data)
-    voice_score.refuse_unrecorded(run, entry, validation)
-    said = voice_score.answers(net, validation, given.data)
+    voice_score.refuse_unrecorded(run, trained, validation)
+    said = voice_score.answers(trained.net, validation, given.data)
     labels = voice_package.labels_of(run)
     temperature = voice_score.fit_temperature([said], labels)
     figures = json.loads(given.figures.read_text("utf-8"))
@@ -137,11 +136,11 @@ def export_package(given: argparse.Namespace) -> None:
     package = voice_package.package(
         given.out.name, run, temperature, calibrate.reliability(recall, len(labels))
     )
-    record = export.Record(_training(net, entry, group), _tried(), voice_package.words(run))
+    record = export.Record(_training(trained), _tried(), voice_package.words(run))
     others = [
         voice_score.first(s, given.data) for s in validation[:: max(1, len(validation) // 40)]
     ]
-    export.write_package(net, package, record, others, given.out)
+    export.write_package(trained.net, package, record, others, given.out)
     add_figures(given)
 
 
@@ -216,20 +215,26 @@ def _mean_recall(figures: dict[str, Any], corpora: Iterable[str]) -> float:
     return float(np.mean([row["unweighted_average_recall"] for row in rows]))
 
 
-def _training(net: torch.nn.Module, entry: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:
+def _training(trained: voice_package.Trained) -> dict[str, Any]:
+    stages = {f"convolutions, {k + 1}": _stage(part) for k, part in enumerate(trained.parts)}
     return {
-        "parameters": sum(p.numel() for p in net.parameters()),
-        "clips": entry["clips"],
-        "went on from": entry["stem"] or "chance",
-        "steps": entry["steps"],
-        "batch": group["options"]["batch"],
-        "share of new windows that are as the device cuts them": group["options"]["plain"],
-        "windows made before": group.get("windows"),
-        "seconds, shared with the other runs": group["seconds"],
-        "device": group["device"],
-        "log": group["log"],
-        "expert on functionals": group["expert"],
+        "parameters": sum(p.numel() for p in trained.net.parameters()),
+        "clips": trained.parts[0]["clips"],
+        **stages,
+        "expert on functionals": trained.expert,
+        "log": [part["log"] for part in trained.parts],
     }
+
+
+def _stage(part: dict[str, Any]) -> str:
+    """Say how a network of convolutions was trained last."""
+    options = part["options"]
+    return (
+        f"{part['steps']} steps of {options['batch']} on from {part['stem'] or 'chance'}, "
+        f"{options.get('frames', LENGTH)} frames of each window for most of them, "
+        f"{part['seconds']:g} s of {part['device']} shared with the other runs, windows made "
+        f"before: {part.get('windows') or 'none'}"
+    )
 
 
 def _tried() -> list[dict[str, Any]]:
@@ -247,7 +252,10 @@ def _parser() -> argparse.ArgumentParser:
         "step", choices=("cross", "export", "measure", "figures", "manifest", "fold", "share")
     )
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, default=Path("build/train/voice"))
+    parser.add_argument(
+        "--weights", type=Path, nargs="+", default=[Path("build/train/voice")],
+        help="folders of networks that stand beside one another; the expert is in the first",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("models") / NAMES[False])
     parser.add_argument("--figures", type=Path, default=Path("build/train/voice-cross.json"))
     parser.add_argument("--commercial", action="store_true")

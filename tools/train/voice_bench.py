@@ -39,7 +39,7 @@ class Bench:
         self._folder = Path(self._place.name)
         self._sample = voice_score.sample(self._sounds, data)
         self._said: dict[str, Answers] = {}
-        self._read: dict[str, tuple[voice_package.Joined, dict[str, Any]]] = {}
+        self._read: dict[str, voice_package.Trained] = {}
         held = json.loads(given.figures.read_text("utf-8")) if given.figures.exists() else {}
         self.temperatures: dict[str, float] = held.get("temperatures", {})
         for run in self._runs:
@@ -62,18 +62,17 @@ class Bench:
         voice_score.write_answers(found, file)
         return found
 
-    def _run(self, run: str) -> tuple[voice_package.Joined, dict[str, Any]]:
+    def _run(self, run: str) -> voice_package.Trained:
         if run not in self._read:
-            net, entry, _ = voice_package.read_run(self._weights, run)
-            self._read[run] = net, entry
+            self._read[run] = voice_package.read_run(self._weights, run)
         return self._read[run]
 
     def _net(self, run: str) -> voice_package.Joined:
-        return self._run(run)[0]
+        return self._run(run).net
 
     def _refuse_met(self, run: str, sounds: list[Sound]) -> None:
         """Refuse figures on people whom the run's own record does not name as held out."""
-        voice_score.refuse_unrecorded(run, self._run(run)[1], sounds)
+        voice_score.refuse_unrecorded(run, self._run(run), sounds)
 
     def _temperature(self, run: str) -> float:
         others = [self._answered(other) for other in self._runs if other != run]
@@ -100,11 +99,16 @@ class Bench:
             self._row(f"{corpus}, unseen speakers", (o for o in every if o.clip.corpus == corpus))
             for corpus in self._corpora
         ]
-        for corpus in self._corpora:
-            mine = [o for o in every if o.clip.corpus == corpus]
-            labels = sorted({str(o.clip.label) for o in mine})
-            chosen = closed.among(mine, labels)
-            rows.append(self._row(f"{corpus}, unseen speakers, among its categories", chosen))
+        rows += [self._closed(corpus, every) for corpus in self._corpora]
+        return rows + self._by_sex(every)
+
+    def _closed(self, corpus: str, every: Iterable[Outcome]) -> dict[str, Any]:
+        mine = [o for o in every if o.clip.corpus == corpus]
+        chosen = closed.among(mine, sorted({str(o.clip.label) for o in mine}))
+        return self._row(f"{corpus}, unseen speakers, among its categories", chosen)
+
+    def _by_sex(self, every: Iterable[Outcome]) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
         for corpus, sex in _SEXES.items():
             if corpus in self._corpora:
                 mine = [o for o in every if o.clip.corpus == corpus]

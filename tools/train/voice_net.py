@@ -9,8 +9,8 @@ import torch
 from edge_emo.features.voice_functionals import SIZE
 from edge_emo.types import CATEGORIES
 
-EXPERT = 0.3
-"""Share of the logits that is the functionals': what most folds ask for, see ``cross``."""
+EXPERT = 0.2
+"""Share of the logits that is the functionals', see ``cross``."""
 _HEADS = 4
 """Of attention over time."""
 
@@ -100,7 +100,7 @@ class FunctionalNet(torch.nn.Module):
     trained.
     """
 
-    def __init__(self, hidden: int = 128) -> None:
+    def __init__(self, hidden: int = 48) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(SIZE))
         self.register_buffer("scale", torch.ones(SIZE))
@@ -119,20 +119,21 @@ class FunctionalNet(torch.nn.Module):
 
 
 class Joined(torch.nn.Module):
-    """Both: the logits of the categories are a weighted mean, the rest is the convolutions'.
+    """All: the logits of the categories are a weighted mean, the rest is the convolutions'.
 
     Args:
-        convolutions: Trained.
-        expert: Likewise, on functionals.
+        convolutions: Networks, each trained by itself, that count alike.
+        expert: Trained on functionals.
         labels: The categories that are given.
     """
 
     def __init__(
-        self, convolutions: VoiceNet, expert: FunctionalNet, labels: Sequence[str]
+        self, convolutions: Sequence[VoiceNet], expert: FunctionalNet, labels: Sequence[str]
     ) -> None:
         super().__init__()
-        self.convolutions, self.expert = convolutions, expert
-        self._trim(convolutions, 1.0 - EXPERT, labels)
+        self.convolutions, self.expert = torch.nn.ModuleList(convolutions), expert
+        for net in convolutions:
+            self._trim(net, (1.0 - EXPERT) / len(convolutions), labels)
         self._trim(expert, EXPERT, labels)
 
     @staticmethod
@@ -149,5 +150,14 @@ class Joined(torch.nn.Module):
         self, logmel: torch.Tensor, functionals: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the logits of the categories, arousal and valence, the logits of the kinds."""
-        emotion, affect, kind = self.convolutions(logmel)
+        emotion, affect, kind = self.convolved(logmel)
         return emotion + self.expert(functionals), affect, kind
+
+    def convolved(self, logmel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return what the convolutions give: their part of the logits, and the rest."""
+        emotion, affect, kind = zip(*(net(logmel) for net in self.convolutions), strict=True)
+        return sum(emotion[1:], emotion[0]), _mean(affect), _mean(kind)
+
+
+def _mean(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    return sum(parts[1:], parts[0]) / len(parts)

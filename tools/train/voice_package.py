@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +34,38 @@ SUMMARIES = {
 }
 
 
-def read_run(folder: Path, run: str) -> tuple[Joined, dict[str, Any], dict[str, Any]]:
-    """Return the network of a run, its entry, and the words of its group.
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A run as it was trained.
 
-    What was held out is what neither part met.
+    Attributes:
+        net: All its parts.
+        held_out: The ``corpus/speaker`` that none of them met.
+        parts: What the files say of each network of convolutions.
+        expert: What they say of the expert.
     """
-    entry, words = _entry(folder, "voice", run)
-    beside, more = _entry(folder, "expert", run)
-    convolutions, expert = VoiceNet(), FunctionalNet()
-    for net, one in ((convolutions, entry), (expert, beside)):
-        net.load_state_dict({k: v.float() for k, v in one["state"].items()})
-    held_out = sorted(set(entry["held_out"]) & set(beside["held_out"]))
-    joined = Joined(convolutions, expert, labels_of(run)).eval()
-    return joined, {**entry, "held_out": held_out}, {**words, "expert": more}
+
+    net: Joined
+    held_out: frozenset[str]
+    parts: list[dict[str, Any]]
+    expert: str
+
+
+def read_run(folders: Sequence[Path], run: str) -> Trained:
+    """Read the network of a run: of each folder its convolutions, of the first the expert.
+
+    Raises:
+        SystemExit: A part is missing, or two files hold it.
+    """
+    found = [_entry(folder, "voice", run) for folder in folders]
+    beside, words = _entry(folders[0], "expert", run)
+    nets, expert = [VoiceNet() for _ in folders], FunctionalNet()
+    entries = [*(entry for entry, _ in found), beside]
+    for net, entry in zip([*nets, expert], entries, strict=True):
+        net.load_state_dict({k: v.float() for k, v in entry["state"].items()})
+    held_out = frozenset.intersection(*(frozenset(entry["held_out"]) for entry in entries))
+    parts = [{**more, **entry} for entry, more in found]
+    return Trained(Joined(nets, expert, labels_of(run)).eval(), held_out, parts, words)
 
 
 def digest(net: torch.nn.Module) -> str:
@@ -56,7 +76,7 @@ def digest(net: torch.nn.Module) -> str:
     return found.hexdigest()[:12]
 
 
-def _entry(folder: Path, part: str, run: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _entry(folder: Path, part: str, run: str) -> tuple[dict[str, Any], Any]:
     files = sorted(folder.glob(f"{part}-*.pt"))
     contents = [torch.load(file, map_location="cpu", weights_only=True) for file in files]
     found = [one for one in contents if run in one["runs"]]
@@ -180,9 +200,10 @@ _AMONG = (
 _VARIATION = (
     "Training windows are varied: place and length in the window, pitch and speed, tempo, vocal "
     "tract, simulated rooms, background noise and voices at −5 … 30 dB, level, clipping, 8-bit "
-    "coding, microphone and telephone bands, blanked stretches, mixtures of two. Beside the "
-    "convolutions an expert reads functionals of the window; it was trained by itself, eight in "
-    f"ten of its windows as the device cuts them, and its logits count {EXPERT:g}."
+    "coding, microphone and telephone bands, blanked stretches, mixtures of two. Networks of "
+    "convolutions, each trained by itself, count alike; beside them an expert reads functionals of "
+    "the window, trained by itself too, eight in ten of its windows as the device cuts them. Its "
+    f"logits count {EXPERT:g}."
 )
 _RESEARCH: dict[str, Any] = {
     "data": "Acted speech in English (ravdess, tess), German (emodb), Polish (nemo), Amharic "
@@ -199,9 +220,10 @@ _RESEARCH: dict[str, Any] = {
         + ", ".join(f"{c.name} {' '.join(sorted(c.validation))}" for c in CORPORA if c.validation)
         + "; on them its temperature is fitted.",
         "A fold's temperature is fitted on the clips that the other folds held out.",
-        "The convolutions are trained in two stages. The first meets fewer people: half of the "
-        "folds, or two corpora fewer, and none of the speakers that temperatures are fitted on; it "
-        "is kept from everybody whom the second stage is kept from.",
+        "The convolutions are trained in stages. The first meets fewer people: half of the folds, "
+        "or two corpora fewer, and none of the speakers that temperatures are fitted on; it is "
+        "kept from everybody whom the second is kept from. The later ones go on from the weights "
+        "of the same run.",
         "Every fourth recording of noise, all of its takes, is in no training; robustness and "
         "gate are measured with it.",
         "A check refuses speakers and files that are on both sides.",

@@ -99,9 +99,9 @@ def refuse_leaks(run: str, sounds: list[Sound], evaluated: list[Sound], data: Pa
         raise leakage.LeakageError(f"{run}: {len(both)} files are in training and evaluation")
 
 
-def refuse_unrecorded(run: str, entry: Mapping[str, Any], evaluated: list[Sound]) -> None:
+def refuse_unrecorded(run: str, trained: voice_package.Trained, evaluated: list[Sound]) -> None:
     """Refuse figures on speakers that the weights' own record does not name as held out."""
-    met = {f"{s.corpus}/{s.speaker}" for s in evaluated} - set(entry["held_out"])
+    met = {f"{s.corpus}/{s.speaker}" for s in evaluated} - trained.held_out
     if met:
         raise leakage.LeakageError(f"{run} was trained on {', '.join(sorted(met))}")
 
@@ -150,7 +150,7 @@ class _Expert(torch.nn.Module):
     def forward(
         self, logmel: torch.Tensor, functionals: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        _, affect, kind = self.net.convolutions(logmel)
+        _, affect, kind = self.net.convolved(logmel)
         return self.net.expert(functionals), affect, kind
 
 
@@ -160,8 +160,7 @@ class _Convolutions(_Expert):
     def forward(
         self, logmel: torch.Tensor, functionals: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        found: tuple[torch.Tensor, torch.Tensor, torch.Tensor] = self.net.convolutions(logmel)
-        return found
+        return self.net.convolved(logmel)
 
 
 Part = Callable[[Joined], torch.nn.Module]
@@ -286,10 +285,10 @@ def report(
 
 
 def export_fold(
-    weights: Path, run: str, temperature: float, folder: Path, sample: export.Sample
+    weights: Sequence[Path], run: str, temperature: float, folder: Path, sample: export.Sample
 ) -> FoldFile:
     """Write a run as ONNX with its manifest and load it."""
-    net, _, _ = voice_package.read_run(weights, run)
+    net = voice_package.read_run(weights, run).net
     spec = voice_package.package(run, run, temperature, 0.5)
     voice_package.write_light(net, spec, sample, folder / run)
     return FoldFile(folder / run)
