@@ -91,7 +91,7 @@ class Bench:
         return self._files[run].outcomes([voice_score.manifest_clip(s) for s in sounds], root)
 
     def folds(self) -> list[dict[str, Any]]:
-        """Return the figures of each corpus, and of groups of speakers that it tells."""
+        """Return the figures of each corpus, of all together, and of groups that a corpus tells."""
         every = [
             one for run in self._runs for one in self._outcomes(run, self._unseen(run), self._data)
         ]
@@ -99,6 +99,8 @@ class Bench:
             self._row(f"{corpus}, unseen speakers", (o for o in every if o.clip.corpus == corpus))
             for corpus in self._corpora
         ]
+        if len(self._corpora) > 1:
+            rows.append(self._row("all corpora together, unseen speakers", every))
         rows += [self._closed(corpus, every) for corpus in self._corpora]
         return rows + self._by_sex(every)
 
