@@ -7,7 +7,7 @@ import json
 import logging
 import socket
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from edge_emo.clock import Clock
@@ -15,6 +15,9 @@ from edge_emo.errors import ConfigError
 from edge_emo.recording.values import state_to_json
 from edge_emo.sinks.base import Sink
 from edge_emo.types import EmotionState, StreamInfo
+
+LOOK_UP_S = 10.0
+"""Between attempts to find the address of a name, seconds."""
 
 _log = logging.getLogger(__name__)
 
@@ -76,8 +79,8 @@ class DatagramSink(Sink):
         opened.sendto(data, self._address)
         return True
 
-    def _miss(self, error: OSError) -> None:
-        self.lost += 1
+    def _miss(self, error: OSError, count: int = 1) -> None:
+        self.lost += count
         if self._heard:
             _log.warning("%s takes no states: %s", self._target, error)
         self._heard = False
@@ -88,24 +91,52 @@ class UdpSink(DatagramSink):
 
     Args:
         target: ``127.0.0.1:5005``, ``[::1]:5005`` or ``name:5005``.
+        wait: Begin the session when the name is not known yet, as on a device that starts before
+            its network; it is looked up again every :data:`LOOK_UP_S` seconds.
 
     Raises:
         ConfigError: It names no port.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, wait: bool = False) -> None:
         super().__init__(target)
         host, _, port = target.rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise ConfigError(f"udp:{target} names no port", hint="udp:127.0.0.1:5005")
         self._host, self._port = host.strip("[]"), int(port)
+        self._wait = wait
+        self._look_up: Callable[[], bool] | None = None
 
     def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
         """Make the socket, and have the system tell when nobody took a datagram.
 
         Raises:
-            ConfigError: There is no such address.
+            ConfigError: There is no such address; with ``wait`` only when there can be none.
         """
+        try:
+            self._make(streams, clock)
+        except ConfigError as error:
+            if not self._wait or not isinstance(error.__cause__, OSError):
+                raise
+            self._miss(error.__cause__, count=0)
+            self._look_up = _Turns(lambda: self._make(streams, clock), clock)
+
+    def state(self, state: EmotionState) -> None:
+        """Send one state; look the name up first where that is due."""
+        if self._look_up is None:
+            super().state(state)
+        elif self._look_up():
+            self._look_up = None
+            super().state(state)
+        else:
+            self.lost += 1
+
+    def close(self) -> None:
+        """Close the socket, and look nothing up any more."""
+        self._look_up = None
+        super().close()
+
+    def _make(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
         super().open(streams, clock)
         if self._socket is not None:
             self._socket.setsockopt(*_TELL[self._socket.family], 1)
@@ -125,6 +156,25 @@ class UdpSink(DatagramSink):
         found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
         family, _, _, _, address = found[0]
         return family, address
+
+
+class _Turns:
+    """Tries to open an address, and again no sooner than :data:`LOOK_UP_S` after each failure."""
+
+    def __init__(self, attempt: Callable[[], None], clock: Clock) -> None:
+        self._attempt, self._clock = attempt, clock
+        self._failed_ns = clock.now_ns()
+
+    def __call__(self) -> bool:
+        """Try where that is due; tell whether the address is open now."""
+        if self._clock.now_ns() - self._failed_ns < LOOK_UP_S * 1e9:
+            return False
+        try:
+            self._attempt()
+        except ConfigError:
+            self._failed_ns = self._clock.now_ns()
+            return False
+        return True
 
 
 _TELL = {  # IP_RECVERR and IPV6_RECVERR, which Python names from 3.14 on

@@ -14,7 +14,7 @@ import pytest
 from edge_emo.clock import ManualClock
 from edge_emo.errors import ConfigError
 from edge_emo.recording.values import state_from_json
-from edge_emo.sinks.datagram import DatagramSink, UdpSink, UnixSink
+from edge_emo.sinks.datagram import LOOK_UP_S, DatagramSink, UdpSink, UnixSink
 from tests.sinks.test_sinks import a_state, write
 
 
@@ -121,6 +121,63 @@ def test_a_name_that_no_host_can_have_is_named(host: str) -> None:
 def test_a_host_that_there_is_not_is_named() -> None:
     with pytest.raises(ConfigError, match="no address"):
         opened(UdpSink("no.such.host.invalid:5005"))
+
+
+class Names:
+    """Knows no host until it is told of one, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.known: list[object] = []
+        self.asked = 0
+
+    def __call__(self, host: str, port: int, **_: object) -> list[object]:
+        self.asked += 1
+        if not self.known:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return self.known
+
+
+def test_a_name_that_is_not_known_yet_is_looked_up_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    names, clock = Names(), ManualClock()
+    monkeypatch.setattr(socket, "getaddrinfo", names)
+    sink = UdpSink("robot.local:5005", wait=True)
+    with caplog.at_level(logging.WARNING), socket.socket(type=socket.SOCK_DGRAM) as bound:
+        sink.open({}, clock)
+        sink.state(a_state(0))
+        assert names.asked == 1
+        clock.advance(LOOK_UP_S)
+        sink.state(a_state(1))
+        assert (sink.lost, names.asked) == (2, 2)
+        bound.bind(("127.0.0.1", 0))
+        bound.settimeout(10)
+        names.known = [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", bound.getsockname())]
+        sink.state(a_state(2))
+        clock.advance(LOOK_UP_S)
+        for seq in (3, 4):
+            sink.state(a_state(seq))
+            assert json.loads(bound.recv(65536))["seq"] == seq
+    sink.close()
+    assert (sink.lost, names.asked) == (3, 3)
+    assert caplog.text.count("takes no states") == 1
+
+
+def test_a_sink_that_is_closed_looks_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    names, clock = Names(), ManualClock()
+    monkeypatch.setattr(socket, "getaddrinfo", names)
+    sink = UdpSink("robot.local:5005", wait=True)
+    sink.open({}, clock)
+    sink.close()
+    clock.advance(LOOK_UP_S)
+    sink.state(a_state(0))
+    assert (sink.lost, names.asked) == (0, 1)
+
+
+def test_a_name_that_no_host_can_have_is_refused_though_it_may_wait() -> None:
+    sink = UdpSink("a..b:5005", wait=True)
+    with pytest.raises(ConfigError, match="no address"):
+        opened(sink)
 
 
 @pytest.mark.parametrize("target", ["", "/" + "x" * 120])
