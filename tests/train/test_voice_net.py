@@ -57,11 +57,12 @@ def test_a_run_of_two_folders_held_out_whom_no_part_met(
         folder.mkdir()
         runs = {"fold0": entry(net.VoiceNet(), *people)}
         torch.save({"runs": runs, "words": words}, folder / "voice-a.pt")
-    runs = {"fold0": entry(net.FunctionalNet(), "a/1", "a/2", "a/3")}
+    runs = {"fold0": entry(net.FunctionalNet(16), "a/1", "a/2", "a/3")}
     torch.save({"runs": runs, "words": json.dumps("told")}, folders[0] / "expert-fold0.pt")
     found = tools.voice_package.read_run(folders, "fold0")
     assert found.held_out == {"a/2"}
     assert (len(found.net.convolutions), found.expert) == (2, "told")
+    assert found.net.expert.emotion.in_features == 16
     assert [part["options"]["batch"] for part in found.parts] == [4, 4]
     with pytest.raises(SystemExit, match="0 of expert"):
         tools.voice_package.read_run(folders[::-1], "fold0")

@@ -49,7 +49,7 @@ def main() -> None:
     for run in given.runs:
         allowed, people = allowed_of(run, sounds)
         torch.manual_seed(int(sum(map(ord, run))))
-        net, loss = train([source.some(allowed) for source in sources], truth)
+        net, loss = train([source.some(allowed) for source in sources], truth, given.hidden)
         entries[run] = {
             "state": net.state_dict(),
             "held_out": people,
@@ -111,9 +111,9 @@ def _functionals(folder: Path, made: Made) -> np.ndarray:
     return found
 
 
-def train(sources: Sequence[Pair], truth: Truth) -> tuple[FunctionalNet, float]:
+def train(sources: Sequence[Pair], truth: Truth, hidden: int = 128) -> tuple[FunctionalNet, float]:
     """Return a network trained on rows and functionals of varied and of plain windows."""
-    net, every = FunctionalNet(), torch.cat([values for _, values in sources])
+    net, every = FunctionalNet(hidden), torch.cat([values for _, values in sources])
     net.mean.copy_(every.mean(dim=0))
     net.scale.copy_(1.0 / (every.std(dim=0) + 1e-4))
     adam = torch.optim.AdamW(net.parameters(), PEAK, weight_decay=DECAY)
@@ -152,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--plain", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--runs", nargs="+", default=[*GROUPS["a"], *GROUPS["b"]])
+    parser.add_argument("--hidden", type=int, default=128, help="units of each network")
     parser.add_argument("--threads", type=int, default=1)
     return parser
 
