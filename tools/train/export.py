@@ -168,6 +168,13 @@ def add_metrics(folder: Path, entries: Mapping[str, Any]) -> None:
     card.write_card(folder)
 
 
+def add_table(folder: Path, table: Mapping[str, Any]) -> None:
+    """Put a table of the card into metrics.json in place of that of the same title."""
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    others = [one for one in metrics.get("tables", []) if one["title"] != table["title"]]
+    add_metrics(folder, {"tables": [*others, table]})
+
+
 def measure(
     folder: Path, split: str, manifest: Path, backends: Sequence[str], precision: str = ""
 ) -> None:

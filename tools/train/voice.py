@@ -180,7 +180,7 @@ def add_figures(given: argparse.Namespace) -> None:
     own = [row for row in metrics["evaluations"] if row.get("precision") != FOLD]
     found = sorted(figures["evaluations"], key=lambda row: "never heard" in row["split"])
     rows = [{**_brief(row), "precision": FOLD} for row in found]
-    names = ("robustness", "gate", "affect", "tables")
+    names = ("robustness", "gate", "affect")
     entries = {name: figures[name] for name in names if figures.get(name)}
     entries |= {
         "evaluations": [*rows, *own],
@@ -189,6 +189,8 @@ def add_figures(given: argparse.Namespace) -> None:
         "tried": _tried(),
     }
     export.add_metrics(given.out, entries)
+    for table in figures.get("tables", []):
+        export.add_table(given.out, table)
 
 
 def _latency_words() -> str:
