@@ -1,7 +1,7 @@
 edge_emo package signature 1
 package voice-expression-small
-sha256 78e8b78c1d9a54d1cfa35eb4100c2318a464fd66d482912e536ea6c14921ec26  card.md
-sha256 e23691d15aa4204de9eb74936e2e43b25a734669331e32f239af2ee543bd951a  metrics.json
+sha256 a7393b345cb98f9d9decca24069a3a5c54b674dac210b8a25548b722c8893b74  card.md
+sha256 8304c839bea69d6574652855d5d4280baf43b5a013353723de3836e8b721fc36  metrics.json
 sha256 c6b5173237d9b22642714f40b87293c8032921d301e551d078e43677a800f313  model.int8-mixed.bin
 sha256 9a674cb930962cdccc77ab881943374543a62adadb32462ff59fa68e614fc01b  model.int8-mixed.xml
 sha256 510c8cf1987ab73f33f2df0f2a774132320b3331cc9f3ac181415cffe57e7b26  model.int8.tflite
@@ -9,4 +9,4 @@ sha256 26fc323cc077817cbd6bdc0013e0bf4486d63d3b7d6b58f2fdb7f9eabbae6889  model.o
 sha256 cd226dca70bdf775c8bb87ebb4881974fc4424e6a8f2d5b4282ff700ec7a3d81  model.toml
 sha256 7f5804ef05c2ef17b6a6ca0f966426fc8fa8d0ac2a75b4c817d19ab00c925bcf  model.trt.int8.onnx
 key 3aab3c747c2ffa10
-signature /eJCuU/loH08tc0S0mGHjbwiByX7UZ7TvoVP5XcEVIQ4ml0Owvm/BE+Wi+uGO6r2h5JE+ffX7ovArL3ziYwLBA==
+signature O9CBYR3lz0e4uoqHTxCfGfju+VJwPaX2R5XeZXuNRC4OnXUwyOJVt5/DUX7D9XCxQ2D6MWiaRuFJxBbgieSyAQ==
