@@ -11,6 +11,7 @@
 - ``measure``: judges the package's own files on speakers that it never met
 - ``figures``: the last part of ``export`` alone: the figures of ``cross``, times and texts into the
   card
+- ``log``: what was tried into the card
 - ``share``: what each share of the expert on functionals would be worth to ``--run``, on the
   speakers that it never met
 - ``manifest``: the clips that ``--run`` never met as a manifest ``--out``, for
@@ -59,6 +60,7 @@ def main() -> None:
         "figures": add_figures,
         "measure": measure,
         "share": share,
+        "log": log,
     }
     steps[given.step](given)
 
@@ -193,6 +195,11 @@ def add_figures(given: argparse.Namespace) -> None:
         export.add_table(given.out, table)
 
 
+def log(given: argparse.Namespace) -> None:
+    """Put what was tried into the card."""
+    export.add_metrics(given.out, {"tried": _tried()})
+
+
 def _latency_words() -> str:
     """Say what the times hold, and how long the functionals of a window take beside them."""
     window = np.random.default_rng(0).standard_normal((LENGTH, SPEC.bands)).astype(np.float32)
@@ -251,7 +258,8 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "step", choices=("cross", "export", "measure", "figures", "manifest", "fold", "share")
+        "step",
+        choices=("cross", "export", "measure", "figures", "manifest", "fold", "share", "log"),
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument(
