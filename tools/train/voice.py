@@ -238,9 +238,10 @@ def _training(trained: voice_package.Trained) -> dict[str, Any]:
 def _stage(part: dict[str, Any]) -> str:
     """Say how a network of convolutions was trained last."""
     options = part["options"]
+    frames = options.get("frames", LENGTH)
+    shown = "whole windows" if frames == LENGTH else f"mostly {frames} frames of each window"
     return (
-        f"{part['steps']} steps of {options['batch']} on from {part['stem'] or 'chance'}, "
-        f"{options.get('frames', LENGTH)} frames of each window for most of them, "
+        f"{part['steps']} steps of {options['batch']} on from {part['stem'] or 'chance'}, {shown}, "
         f"{part['seconds']:g} s of {part['device']} shared with the other runs, windows made "
         f"before: {part.get('windows') or 'none'}"
     )

@@ -10,7 +10,7 @@ from edge_emo.features.voice_functionals import SIZE
 from edge_emo.types import CATEGORIES
 
 EXPERT = 0.2
-"""Share of the logits that is the functionals', see ``cross``."""
+"""Share of the logits that is the functionals': the least that folds ask for, see ``cross``."""
 _HEADS = 4
 """Of attention over time."""
 

@@ -3,6 +3,9 @@ r"""Make windows to train the voice networks with, once for all groups.
     python voice_windows.py --data DATA --out WINDOWS --count 80000
     python voice_fit.py --data DATA --out OUT --windows WINDOWS ...
 
+A large buffer that glibc hands back after each use costs as much time as the windows; it keeps them
+with ``MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000`` in the environment.
+
 ``WINDOWS`` is a new folder; a window takes 38 kB, and a processor makes about 150 a second. They
 are of all clips of the research corpora, with ``--commercial`` of the others alone, and so are the
 voices behind; a run is shown only those of clips that it may see.
