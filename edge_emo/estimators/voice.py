@@ -6,7 +6,7 @@ When the speaker pauses, the windows of the utterance are estimated once more to
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -17,7 +17,12 @@ from edge_emo.errors import ClosedError, ConfigError, ModelError
 from edge_emo.estimators.base import Features
 from edge_emo.estimators.calibration import posterior
 from edge_emo.estimators.resting import RestingEstimator
-from edge_emo.estimators.voice_utterance import Pauses, weighted_posterior
+from edge_emo.estimators.voice_utterance import (
+    Pauses,
+    weighted_mean,
+    weighted_posterior,
+    weights_of,
+)
 from edge_emo.features.audio import (
     RATE_HZ,
     LogMel,
@@ -118,9 +123,10 @@ class VoiceEstimator(RestingEstimator):
 
     Several channels are mixed to one; other rates are converted to 16 kHz. A gap in the sample
     numbers starts the window afresh, and a pause of half a second ends the utterance: the mean of
-    its windows, weighted by their quality, is given once more as one prediction, and the windows
-    of the next one hold nothing of it. A window without speech, of silence, or clipped abstains
-    and says so, and so does one that the model takes for another sound than speech.
+    its windows, weighted by the fourth power of their quality, is given once more as one
+    prediction, and the windows of the next one hold nothing of it. A window without speech, of
+    silence, or clipped abstains and says so, and so does one that the model takes for another
+    sound than speech.
 
     Args:
         package: A package of the modality voice.
@@ -219,10 +225,11 @@ class VoiceEstimator(RestingEstimator):
         windows = [one for one in self._said if one.end_ns > begun_ns]
         if not windows:
             return self._abstain(features, "no window of the utterance has an estimate")
-        quality = sum(one.quality for one in windows) / len(windows)
-        whole = replace(features, quality=quality)
-        values = [_weighted(windows, name) for name in DIMENSIONS]
-        return self._prediction(whole, weighted_posterior(windows), values, 0)
+        weights = weights_of(windows)
+        quality = weighted_mean([one.quality for one in windows], weights)
+        values = [weighted_mean([getattr(one, n) for one in windows], weights) for n in DIMENSIONS]
+        whole = replace(features, quality=quality or 0.0)
+        return self._prediction(whole, weighted_posterior(windows, weights), values, 0)
 
     def _reconsidered(self, features: Features, outputs: Tensors) -> Features:
         """Refuse what the model takes for another sound, or for a voice that does not speak."""
@@ -381,16 +388,6 @@ class _Cutter:
 
 def _is_utterance(features: Features) -> bool:
     return features.reason is None and not features.tensors
-
-
-def _weighted(windows: Sequence[Prediction], name: str) -> float | None:
-    """Return the mean of a dimension over windows, weighted by quality where there is any."""
-    pairs = [(one.quality, getattr(one, name)) for one in windows]
-    known = [(quality, value) for quality, value in pairs if value is not None]
-    total = sum(quality for quality, _ in known)
-    if not total:
-        return None
-    return float(sum(quality * value for quality, value in known) / total)
 
 
 def _mono(chunk: Chunk) -> Floats:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from edge_emo.estimators.calibration import mean_posterior
 from edge_emo.types import Posterior, Prediction
+
+Floats = npt.NDArray[np.float64]
+_POWER = 4
 
 
 class Pauses:
@@ -46,16 +49,47 @@ class Pauses:
         return ended
 
 
-def weighted_posterior(windows: Sequence[Prediction]) -> Posterior:
-    """Return the mean posterior of windows, weighted by quality where there is any.
+def weights_of(windows: Sequence[Prediction]) -> Floats:
+    """Return what each window of an utterance counts, the most of them 1.
+
+    It is the fourth power of its quality: the first windows of an utterance hold a second of it,
+    the later ones that second too and more. Counted by quality itself they make the utterance less
+    sure than it is right; see "As a live stream" in the cards of the packages.
+
+    Args:
+        windows: At least one.
+
+    Returns:
+        Shape (n,); all 1 where no window has any quality.
+    """
+    qualities = np.array([one.quality for one in windows])
+    most = qualities.max()
+    return np.asarray((qualities / most) ** _POWER) if most > 0 else np.ones(len(windows))
+
+
+def weighted_posterior(windows: Sequence[Prediction], weights: Floats) -> Posterior:
+    """Return the weighted mean of posteriors.
 
     Args:
         windows: At least one, all with posteriors over the same labels.
+        weights: What each counts, shape (n,).
     """
     posteriors = [one.posterior for one in windows if one.posterior is not None]
-    weights = np.array([one.quality for one in windows])
-    if not weights.sum():
-        return mean_posterior(posteriors)
     rows = np.array([one.probabilities for one in posteriors])
     mean = np.clip(weights @ rows / weights.sum(), 0.0, 1.0)
     return Posterior(posteriors[0].names, tuple(mean.tolist()))
+
+
+def weighted_mean(values: Sequence[float | None], weights: Floats) -> float | None:
+    """Return the weighted mean of the values that are known; None without any.
+
+    Args:
+        values: Of n windows.
+        weights: What each counts, shape (n,).
+    """
+    pairs = [(weight, value) for weight, value in zip(weights, values, strict=True)
+             if value is not None]  # fmt: skip
+    total = sum(weight for weight, _ in pairs)
+    if not total:
+        return None
+    return float(sum(weight * value for weight, value in pairs) / total)

@@ -13,7 +13,8 @@ import pytest
 
 from edge_emo.clock import ManualClock
 from edge_emo.estimators.voice import VoiceEstimator
-from edge_emo.types import Prediction
+from edge_emo.estimators.voice_utterance import weighted_mean, weighted_posterior, weights_of
+from edge_emo.types import Posterior, Prediction
 from tests.estimators.test_voice import BandLevels, Floats, babble, chunk, info, manifest
 from tests.fakes.manifests import package_in, tensor
 
@@ -67,10 +68,10 @@ def test_a_pause_gives_the_mean_of_the_windows_of_the_utterance(tmp_path: Path) 
     windows = [p for p in found if p.posterior and p is not whole]
     assert [p.end_ns / 1e9 for p in windows] == [1.0, 1.5, 2.0, 2.5, 3.0, 3.5]
     assert whole.posterior is not None
-    weights = [p.quality for p in windows]
+    weights = [p.quality**4 for p in windows]
     expected = np.average([p.posterior.probabilities for p in windows if p.posterior], 0, weights)
     np.testing.assert_allclose(whole.posterior.probabilities, expected, atol=1e-9)
-    assert whole.quality == pytest.approx(np.mean(weights))
+    assert whole.quality == pytest.approx(np.average([p.quality for p in windows], 0, weights))
     assert found[-1].abstained == "no speech"
 
 
@@ -95,7 +96,7 @@ def test_a_fast_microphone_carries_no_window_over_into_the_next_utterance(tmp_pa
     begun = found.index(before) + 1
     windows = [p for p in found[begun : found.index(second)] if p.posterior]
     assert second.posterior is not None
-    weights = [p.quality for p in windows]
+    weights = [p.quality**4 for p in windows]
     expected = np.average([p.posterior.probabilities for p in windows if p.posterior], 0, weights)
     np.testing.assert_allclose(second.posterior.probabilities, expected, atol=1e-9)
 
@@ -146,3 +147,29 @@ def test_a_clip_is_its_windows_and_a_pause_in_it_changes_nothing(tmp_path: Path)
     assert whole.posterior is not None
     assert whole.duration_ns == 7_000_000_000
     assert whole.inference_ns == 9 * 3_000_000
+
+
+def said(quality: float) -> Prediction:
+    """Return a window's prediction of some quality."""
+    both = Posterior(("anger", "fear"), (quality / 2, 1 - quality / 2))
+    return Prediction("voice", 0, 1, both, None, quality, None, quality, "m", 0)
+
+
+def test_a_window_counts_by_the_fourth_power_of_its_quality() -> None:
+    windows = [said(0.4), said(0.8)]
+    weights = weights_of(windows)
+    np.testing.assert_allclose(weights, [1 / 16, 1])
+    mean = weighted_posterior(windows, weights)
+    assert mean.names == ("anger", "fear")
+    assert mean["anger"] == pytest.approx((0.2 / 16 + 0.4) / (17 / 16))
+
+
+@pytest.mark.parametrize("quality", [0.0, 1e-200])
+def test_windows_without_quality_count_alike(quality: float) -> None:
+    np.testing.assert_array_equal(weights_of([said(quality), said(quality)]), [1.0, 1.0])
+
+
+def test_a_mean_leaves_out_what_is_unknown() -> None:
+    assert weighted_mean([None, 0.5, 0.2], np.array([1.0, 1.0, 2.0])) == pytest.approx(0.3)
+    assert weighted_mean([None], np.array([1.0])) is None
+    assert weighted_mean([0.5], np.array([0.0])) is None
