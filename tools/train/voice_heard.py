@@ -35,16 +35,21 @@ _MARGIN_S = 0.05
 
 def main() -> None:
     """Measure one package."""
-    given = _parser().parse_args()
-    corpora = ("emodb",) if given.run == "commercial" else TARGETS
-    sounds = voice_score.unseen(given.run, voice_score.all_sounds(given.data), corpora)
-    clips = [begun(voice_score.manifest_clip(sound), given.data) for sound in sounds]
+    given = parser(__doc__).parse_args()
+    clips = [begun(clip, given.data) for clip in unseen_clips(given.run, given.data)]
     file = voice_score.FoldFile(given.out, "int8", "litert")
     rows = [
         _row(told, file, [cut(clip, seconds) for clip in clips], given.data)
         for told, seconds in (*((f"{s:g} s", s) for s in SECONDS), ("all", np.inf))
     ]
-    export.add_table(given.out, _table(rows, len(sounds)))
+    export.add_table(given.out, _table(rows, len(clips)))
+
+
+def unseen_clips(run: str, data: Path) -> list[Clip]:
+    """Return the clips of the speakers whom the package of a run never met."""
+    corpora = ("emodb",) if run == "commercial" else TARGETS
+    found = voice_score.unseen(run, voice_score.all_sounds(data), corpora)
+    return [voice_score.manifest_clip(sound) for sound in found]
 
 
 def begun(clip: Clip, root: Path) -> Clip:
@@ -105,14 +110,15 @@ def _table(rows: list[list[str | float | None]], clips: int) -> dict[str, Any]:
     }
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def parser(words: str | None) -> argparse.ArgumentParser:
+    """Return the options: the corpora, the package, and the run that it holds."""
+    found = argparse.ArgumentParser(
+        description=words, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="the package")
-    parser.add_argument("--run", default="research", choices=("research", "commercial"))
-    return parser
+    found.add_argument("--data", type=Path, required=True)
+    found.add_argument("--out", type=Path, required=True, help="the package")
+    found.add_argument("--run", default="research", choices=("research", "commercial"))
+    return found
 
 
 if __name__ == "__main__":

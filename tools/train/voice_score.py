@@ -266,11 +266,11 @@ class FoldFile:
         self.package: ModelPackage = read_package(folder)
         loaded = load_model(self.package, backend=backend, precision=precision)
         self.model = TimedModel(loaded, clock)
-        self._estimator = build_estimator(self.package, self.model, clock)
+        self.estimator = build_estimator(self.package, self.model, clock)
 
     def outcomes(self, clips: list[Clip], root: Path) -> list[Outcome]:
         """Estimate clips."""
-        return list(run_clips(self._estimator, self.package, clips, root).outcomes)
+        return list(run_clips(self.estimator, self.package, clips, root).outcomes)
 
 
 def report(

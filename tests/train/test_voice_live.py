@@ -1,0 +1,50 @@
+"""A clip is heard as a microphone gives it, and a pause behind it ends its utterance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from edge_emo.datasets.clips import Clip
+from edge_emo.manifest import find_package
+from edge_emo.types import Chunk
+from tests.train_tools import need_torch, training
+
+pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
+
+
+@pytest.fixture
+def tools() -> Iterator[SimpleNamespace]:
+    need_torch()
+    with training("voice_live", "voice_score") as modules:
+        yield modules
+
+
+def test_the_pieces_are_the_clip_and_a_pause_as_loud_as_its_quietest_part(
+    tools: SimpleNamespace,
+) -> None:
+    rng = np.random.default_rng(0)
+    sound = rng.normal(0, 0.1, (16000, 1)).astype(np.float32)
+    sound[8000:9600] *= 0.01
+    found = list(tools.voice_live.pieces(Chunk("microphone", 0, 0, 16000.0, sound)))
+    assert [one.seq for one in found] == list(range(0, 40000, 1024))
+    whole = np.concatenate([one.data for one in found])
+    np.testing.assert_array_equal(whole[:16000], sound)
+    assert whole[16000:].std() == pytest.approx(0.001, rel=0.1)
+
+
+def test_a_clip_gives_windows_and_one_utterance(tools: SimpleNamespace) -> None:
+    file = tools.voice_score.FoldFile(find_package("voice").folder, "int8", "litert")
+    clip = Clip("demo", "voice", path="demo_voice.wav", label="happiness")
+    assets = Path(str(files("edge_emo") / "assets"))
+    heard = list(tools.voice_live.live(file.estimator, clip, assets))
+    whole = [outcome.prediction for outcome, is_whole in heard if is_whole]
+    windows = [outcome.prediction for outcome, is_whole in heard if not is_whole]
+    assert whole
+    assert len(windows) > len(whole)
+    assert max(one.duration_ns for one in windows) <= 3_000_000_000
