@@ -123,7 +123,7 @@ class VoiceEstimator(RestingEstimator):
 
     Several channels are mixed to one; other rates are converted to 16 kHz. A gap in the sample
     numbers starts the window afresh, and a pause of half a second ends the utterance: the mean of
-    its windows, weighted by the fourth power of their quality, is given once more as one
+    its windows, weighted by the eighth power of their quality, is given once more as one
     prediction, and the windows of the next one hold nothing of it. A window without speech, of
     silence, or clipped abstains and says so, and so does one that the model takes for another
     sound than speech.

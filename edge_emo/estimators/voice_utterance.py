@@ -10,7 +10,7 @@ import numpy.typing as npt
 from edge_emo.types import Posterior, Prediction
 
 Floats = npt.NDArray[np.float64]
-_POWER = 4
+_POWER = 8
 
 
 class Pauses:
@@ -52,7 +52,7 @@ class Pauses:
 def weights_of(windows: Sequence[Prediction]) -> Floats:
     """Return what each window of an utterance counts, the most of them 1.
 
-    It is the fourth power of its quality: the first windows of an utterance hold a second of it,
+    It is the eighth power of its quality: the first windows of an utterance hold a second of it,
     the later ones that second too and more. Counted by quality itself they make the utterance less
     sure than it is right; see "As a live stream" in the cards of the packages.
 

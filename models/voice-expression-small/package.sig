@@ -1,7 +1,7 @@
 edge_emo package signature 1
 package voice-expression-small
-sha256 f13807d9e9f41de6abc168cac15b954e278f4dc84440e739fd9c021315523b1b  card.md
-sha256 f74c38a615e2ec94dcdc133ad2bce55224789af35669ab6682eb2554fd7ed39f  metrics.json
+sha256 ed32ed73fb28e033888da85602cad476e4380be54662a620d3c54722832f86e0  card.md
+sha256 91393e42839e73af78047acdfbf55aa3ac9603cc3a73fd99acee3a1763fdbb34  metrics.json
 sha256 c6b5173237d9b22642714f40b87293c8032921d301e551d078e43677a800f313  model.int8-mixed.bin
 sha256 9a674cb930962cdccc77ab881943374543a62adadb32462ff59fa68e614fc01b  model.int8-mixed.xml
 sha256 510c8cf1987ab73f33f2df0f2a774132320b3331cc9f3ac181415cffe57e7b26  model.int8.tflite
@@ -9,4 +9,4 @@ sha256 26fc323cc077817cbd6bdc0013e0bf4486d63d3b7d6b58f2fdb7f9eabbae6889  model.o
 sha256 cd226dca70bdf775c8bb87ebb4881974fc4424e6a8f2d5b4282ff700ec7a3d81  model.toml
 sha256 7f5804ef05c2ef17b6a6ca0f966426fc8fa8d0ac2a75b4c817d19ab00c925bcf  model.trt.int8.onnx
 key 3aab3c747c2ffa10
-signature LxKxZV/ki047lDqAA3JNAhzNHpshHhV/FpvVNTrIMAEk8MHkqfrnSTmaq4AQtRVimUiKTL6Y0u+CinE1gAFHAQ==
+signature /Sj/LTAT9fsz+BBR7B1ChSDjiTXY2IdxzPJG0SH+xOWWZS74eIpi5Dovpd7SJBGz0HgEmkhssOB6uswA2i7RDQ==

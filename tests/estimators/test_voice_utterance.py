@@ -68,7 +68,7 @@ def test_a_pause_gives_the_mean_of_the_windows_of_the_utterance(tmp_path: Path) 
     windows = [p for p in found if p.posterior and p is not whole]
     assert [p.end_ns / 1e9 for p in windows] == [1.0, 1.5, 2.0, 2.5, 3.0, 3.5]
     assert whole.posterior is not None
-    weights = [p.quality**4 for p in windows]
+    weights = [p.quality**8 for p in windows]
     expected = np.average([p.posterior.probabilities for p in windows if p.posterior], 0, weights)
     np.testing.assert_allclose(whole.posterior.probabilities, expected, atol=1e-9)
     assert whole.quality == pytest.approx(np.average([p.quality for p in windows], 0, weights))
@@ -96,7 +96,7 @@ def test_a_fast_microphone_carries_no_window_over_into_the_next_utterance(tmp_pa
     begun = found.index(before) + 1
     windows = [p for p in found[begun : found.index(second)] if p.posterior]
     assert second.posterior is not None
-    weights = [p.quality**4 for p in windows]
+    weights = [p.quality**8 for p in windows]
     expected = np.average([p.posterior.probabilities for p in windows if p.posterior], 0, weights)
     np.testing.assert_allclose(second.posterior.probabilities, expected, atol=1e-9)
 
@@ -155,13 +155,13 @@ def said(quality: float) -> Prediction:
     return Prediction("voice", 0, 1, both, None, quality, None, quality, "m", 0)
 
 
-def test_a_window_counts_by_the_fourth_power_of_its_quality() -> None:
+def test_a_window_counts_by_the_eighth_power_of_its_quality() -> None:
     windows = [said(0.4), said(0.8)]
     weights = weights_of(windows)
-    np.testing.assert_allclose(weights, [1 / 16, 1])
+    np.testing.assert_allclose(weights, [1 / 256, 1])
     mean = weighted_posterior(windows, weights)
     assert mean.names == ("anger", "fear")
-    assert mean["anger"] == pytest.approx((0.2 / 16 + 0.4) / (17 / 16))
+    assert mean["anger"] == pytest.approx((0.2 / 256 + 0.4) / (257 / 256))
 
 
 @pytest.mark.parametrize("quality", [0.0, 1e-200])
