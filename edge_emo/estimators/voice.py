@@ -180,7 +180,7 @@ class VoiceEstimator(RestingEstimator):
         Features of an utterance hold neither tensors nor a reason; its windows must have been
         predicted before.
         """
-        if _is_utterance(features):
+        if is_utterance(features):
             return self._utterance(features)
         prediction = self._window(features)
         if prediction.posterior is not None:
@@ -207,7 +207,7 @@ class VoiceEstimator(RestingEstimator):
         is_empty = True
         for one in self._cut(cutter, chunk):
             is_empty = False
-            if not _is_utterance(one):
+            if not is_utterance(one):
                 yield one
         if is_empty:
             yield from (self._judged(cutter, piece, chunk, 0) for piece in cutter.rest())
@@ -226,9 +226,9 @@ class VoiceEstimator(RestingEstimator):
         if not windows:
             return self._abstain(features, "no window of the utterance has an estimate")
         weights = weights_of(windows)
-        quality = weighted_mean([one.quality for one in windows], weights)
+        quality = float(np.average([one.quality for one in windows], weights=weights))
         values = [weighted_mean([getattr(one, n) for one in windows], weights) for n in DIMENSIONS]
-        whole = replace(features, quality=quality or 0.0)
+        whole = replace(features, quality=quality)
         return self._prediction(whole, weighted_posterior(windows, weights), values, 0)
 
     def _reconsidered(self, features: Features, outputs: Tensors) -> Features:
@@ -386,7 +386,8 @@ class _Cutter:
         return _Cut(end, length, samples[:, 0], frames, ended)
 
 
-def _is_utterance(features: Features) -> bool:
+def is_utterance(features: Features) -> bool:
+    """Tell an utterance from a window: it holds neither tensors nor a reason."""
     return features.reason is None and not features.tensors
 
 

@@ -41,7 +41,7 @@ def functionals(window: Floats) -> Floats:
     Returns:
         Shape (875,), each on a scale of its own.
     """
-    active = _active(window.mean(axis=1))
+    active = loud(window.mean(axis=1))
     speech = _standard(_stretch(window, active))
     contours = _contours(speech)
     parts = (*_levels(contours), *_halves(speech), _modulation(contours), *_course(contours),
@@ -49,7 +49,8 @@ def functionals(window: Floats) -> Floats:
     return np.concatenate(parts, dtype=np.float32)
 
 
-def _active(loudness: Floats) -> npt.NDArray[np.bool_]:
+def loud(loudness: Floats) -> npt.NDArray[np.bool_]:
+    """Return which frames are near the loudest one, shape (frames,)."""
     top = loudness.max()
     return np.asarray(loudness >= top - np.float32(_ACTIVE) * (top - loudness.min()))
 

@@ -1,7 +1,7 @@
 edge_emo package signature 1
 package voice-expression-commercial
-sha256 0b7dcb15fddd14ca59ae9656a7ee130fc13c8fb167804cb040f57a4b28a8039e  card.md
-sha256 843b039a91f7a8d663d07b3b4c653d04192130fa7131b0069a29b34be6fbfc72  metrics.json
+sha256 796e81c930c9cced05fc0df309928ac9b3bb17bfb2d3b17d26a317ed612d6259  card.md
+sha256 ea30832fe873ffa6e375d92766db26f9451dd460e789228ed6bbeb858fbca771  metrics.json
 sha256 aab5a7a527aabfca56340b645661d2683f24a6db245c0a23002c14cf0824232d  model.int8.bin
 sha256 19f7e7281c03dc5208d55fbb2473a55df279a9ec040dc00791f296e75bdb9e33  model.int8.tflite
 sha256 8a627b97d52424f74f1adb8515b75172faadb26b1f614aebe5cb948557fe884e  model.int8.xml
@@ -9,4 +9,4 @@ sha256 016bb499d3f5cd41f891db23c17742b83fc1c4f8d7e60ae3b15ca975b58befdb  model.o
 sha256 93477e3ecdd7da6ce09502a68c7efe7ea8d94fe500e703234b5d3949d6cc7ebb  model.toml
 sha256 6321547ace1695d8bbb1bcbe725dafaf5a17718ee79c5daea7cd780f470d81db  model.trt.int8.onnx
 key 3aab3c747c2ffa10
-signature GqHLxVmWB4nKPuH5NZKaZ27G6UcdD0ug3voB24B/2BTX9lBL2z15Z+PeMyzMM1F52VZpon5ePc8XftpMx1e9DQ==
+signature 9eskw/dTcpvq/W2MHaakATMKArn89oecmuf0KlqDiaFH45x++tFC/dVzNYzCy+kDqfaK+jcgzPlDO/IimhQWAA==

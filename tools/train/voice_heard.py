@@ -25,11 +25,10 @@ from voice_mel import RANGE_NATS, SPEC
 from edge_emo.datasets.clips import Clip
 from edge_emo.evaluation.evaluate import Outcome
 from edge_emo.features.audio import log_mel
+from edge_emo.features.voice_functionals import loud
 
 SECONDS = (1.0, 1.5, 2.0, 2.5, 3.0)
 TITLE = "By seconds of speech heard"
-_LOUD = 0.45
-"""Of the range of loudness, over the quietest frame: speech has begun."""
 _MARGIN_S = 0.05
 
 
@@ -68,8 +67,7 @@ def onset_s(samples: npt.NDArray[np.int16]) -> float:
     """Return where speech begins, in seconds: a little before the first loud frame."""
     frames = log_mel(samples.astype(np.float32) / np.float32(32768), SPEC)
     loudness = np.maximum(frames, frames.max() - RANGE_NATS).mean(axis=1)
-    low, high = loudness.min(), loudness.max()
-    first = int(np.argmax(loudness >= low + _LOUD * (high - low)))
+    first = int(np.argmax(loud(loudness)))
     return max(0.0, first * SPEC.hop / SPEC.rate_hz - _MARGIN_S)
 
 

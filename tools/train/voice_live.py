@@ -2,9 +2,10 @@ r"""Measure a voice package as a session uses it: chunk by chunk, its windows an
 
     python voice_live.py --data DATA --out models/voice-expression-small
 
-The speakers are those that its temperature was fitted on; nothing else was. Each clip is heard as a
-microphone gives it, and followed by a pause in a room as quiet as its quietest moment, so that its
-last utterance ends. The figures become a table of the package's card.
+The speakers are those that its temperature was fitted on, and on whom it was chosen how much more
+the better windows of an utterance count; no network met them. Each clip is heard as a microphone
+gives it, and followed by a pause in a room as quiet as its quietest moment, so that its last
+utterance ends. The figures become a table of the package's card.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from voice_heard import parser, quality, unseen_clips
 
 from edge_emo.datasets.clips import Clip
 from edge_emo.datasets.decode import decode_clip
-from edge_emo.estimators.base import Estimator, Features
+from edge_emo.estimators.base import Estimator
+from edge_emo.estimators.voice import is_utterance
 from edge_emo.evaluation.evaluate import Outcome
 from edge_emo.types import Chunk
 
@@ -51,11 +53,6 @@ def live(estimator: Estimator, clip: Clip, root: Path) -> Iterator[tuple[Outcome
     for piece in pieces(chunk):
         for features in estimator.features(piece):
             yield Outcome(clip, estimator.predict(features)), is_utterance(features)
-
-
-def is_utterance(features: Features) -> bool:
-    """Tell an utterance from a window; it holds neither tensors nor a reason."""
-    return not features.tensors and features.reason is None
 
 
 def pieces(chunk: Chunk) -> Iterator[Chunk]:
@@ -97,7 +94,8 @@ def _table(rows: list[list[Any]], clips: int, silent: int) -> dict[str, Any]:
         "what": f"{clips} clips of the speakers that its temperature was fitted on, int8 file on "
         "LiteRT, heard chunk by chunk with a pause behind each, as `voice_live.py` gives them. "
         "Recall is that of the windows and utterances that have an estimate; quality is the mean "
-        f"that they claim. {silent} clips had no utterance.",
+        "that they claim. The weights of an utterance's windows were chosen on the research "
+        f"package's speakers too. {silent} clips had no utterance.",
         "head": [
             "what",
             "number",
