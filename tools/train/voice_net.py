@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from edge_emo.features.voice_functionals import SIZE
 from edge_emo.types import CATEGORIES
 
+CHANNELS = (24, 48, 64, 112, 144)
+"""Of the layers of convolutions, the last a multiple of the heads of attention."""
+LAYERS = ("body.0", "body.2", "body.4", "body.7", "body.10")
+"""Which convolution first has each of these numbers of channels."""
 EXPERT = 0.2
 """Share of the logits that is the functionals': the least that folds ask for, see ``cross``."""
 _HEADS = 4
@@ -42,19 +46,30 @@ class VoiceNet(torch.nn.Module):
     speech, vocal burst and other sound (n, 3).
 
     Args:
-        width: Multiplies all channels; 1 is what the packages hold.
+        width: Multiplies all channels.
         dropout: Of what the heads read.
+        channels: Of the layers.
+        elder: The form that was trained before: it sees no band around its mean, is finer in time
+            at first, and keeps no distance.
     """
 
-    def __init__(self, width: int = 1, dropout: float = 0.3) -> None:
+    def __init__(
+        self,
+        width: int = 1,
+        dropout: float = 0.3,
+        channels: Sequence[int] = CHANNELS,
+        elder: bool = False,
+    ) -> None:
         super().__init__()
-        a, b, c, d, e = (channels * width for channels in (24, 48, 64, 112, 144))
+        a, b, c, d, e = (width * count for count in channels)
+        self._elder = elder
+        first = (1, a, (5, 5), (2, 2), (2, 2)) if elder else (2, a, (7, 5), (4, 2), (3, 2))
         self.body = torch.nn.Sequential(
-            _conv(2, a, (7, 5), stride=(4, 2), padding=(3, 2)),
+            _conv(*first[:3], stride=first[3], padding=first[4]),
             torch.nn.ReLU(),
             _conv(a, b, (3, 3), stride=(2, 2), padding=1),
             torch.nn.ReLU(),
-            _conv(b, c, (3, 3), stride=(1, 2), padding=1),
+            _conv(b, c, (3, 3), stride=(2 if elder else 1, 2), padding=1),
             torch.nn.ReLU(),
             _Residual(c, (3, 3), 0.1),
             _conv(c, d, (3, 3), stride=(2, 2), padding=1),
@@ -67,19 +82,27 @@ class VoiceNet(torch.nn.Module):
         self._each = e // _HEADS
         self.score = torch.nn.Conv2d(e, _HEADS, 1)
         self.drop = torch.nn.Dropout(dropout)
-        self.emotion = torch.nn.Linear(e * 3, len(CATEGORIES))
-        self.affect = torch.nn.Linear(e * 3, 2)
-        self.kind = torch.nn.Linear(e * 3, 3)
+        read = e * (2 if elder else 3)
+        self.emotion = torch.nn.Linear(read, len(CATEGORIES))
+        self.affect = torch.nn.Linear(read, 2)
+        self.kind = torch.nn.Linear(read, 3)
+
+    @classmethod
+    def of(cls, state: Mapping[str, torch.Tensor]) -> VoiceNet:
+        """Return a network with given weights, as wide as they are and of their form."""
+        channels = [len(state[f"{name}.0.weight"]) for name in LAYERS]
+        net = cls(channels=channels, elder=state["body.0.0.weight"].shape[1] == 1)
+        net.load_state_dict({name: value.float() for name, value in state.items()})
+        return net
 
     def forward(self, logmel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the logits of the categories, arousal and valence, the logits of the kinds."""
-        around = logmel - logmel.mean(dim=2, keepdim=True)
-        y = self.body(torch.cat([logmel, around], dim=1))
+        y = self.body(logmel if self._elder else _with_around(logmel))
         weights = self._shared(torch.softmax(self.score(y), dim=2))
         mean = (y * weights).sum(dim=2, keepdim=True)
-        far = ((y - mean).abs() * weights).sum(dim=2, keepdim=True)
-        pooled = torch.cat([mean, far, y.amax(dim=2, keepdim=True)], dim=1).flatten(1)
-        pooled = self.drop(pooled)
+        most = y.amax(dim=2, keepdim=True)
+        far = [] if self._elder else [((y - mean).abs() * weights).sum(dim=2, keepdim=True)]
+        pooled = self.drop(torch.cat([mean, *far, most], dim=1).flatten(1))
         return self.emotion(pooled), torch.tanh(self.affect(pooled)), self.kind(pooled)
 
     def kernels(self) -> list[torch.Tensor]:
@@ -91,6 +114,10 @@ class VoiceNet(torch.nn.Module):
         """Give each head of attention its share of the channels."""
         parts = weights.split(1, dim=1)
         return torch.cat([part.expand(-1, self._each, -1, -1) for part in parts], dim=1)
+
+
+def _with_around(logmel: torch.Tensor) -> torch.Tensor:
+    return torch.cat([logmel, logmel - logmel.mean(dim=2, keepdim=True)], dim=1)
 
 
 class FunctionalNet(torch.nn.Module):
@@ -115,6 +142,13 @@ class FunctionalNet(torch.nn.Module):
             torch.nn.Dropout(0.5),
         )
         self.emotion = torch.nn.Linear(hidden, len(CATEGORIES))
+
+    @classmethod
+    def of(cls, state: Mapping[str, torch.Tensor]) -> FunctionalNet:
+        """Return a network with given weights, as wide as they are."""
+        net = cls(hidden=state["emotion.weight"].shape[1])
+        net.load_state_dict({name: value.float() for name, value in state.items()})
+        return net
 
     def forward(self, functionals: torch.Tensor) -> torch.Tensor:
         """Return the logits."""

@@ -59,17 +59,12 @@ def read_run(folders: Sequence[Path], run: str) -> Trained:
     """
     found = [_entry(folder, "voice", run) for folder in folders]
     beside, words = _entry(folders[0], "expert", run)
-    nets, expert = [VoiceNet() for _ in folders], FunctionalNet(_hidden(beside))
+    nets = [VoiceNet.of(entry["state"]) for entry, _ in found]
+    expert = FunctionalNet.of(beside["state"])
     entries = [*(entry for entry, _ in found), beside]
-    for net, entry in zip([*nets, expert], entries, strict=True):
-        net.load_state_dict({k: v.float() for k, v in entry["state"].items()})
     held_out = frozenset.intersection(*(frozenset(entry["held_out"]) for entry in entries))
     parts = [{**more, **entry} for entry, more in found]
     return Trained(Joined(nets, expert, labels_of(run)).eval(), held_out, parts, words)
-
-
-def _hidden(entry: dict[str, Any]) -> int:
-    return int(entry["state"]["emotion.weight"].shape[1])
 
 
 def digest(net: torch.nn.Module) -> str:

@@ -43,6 +43,4 @@ def start_of(run: str, held_out: Collection[str], stems: Sequence[Stem]) -> tupl
     if not fit:
         raise SystemExit(f"{run}: every stem has met somebody whom this run holds out")
     stem = min(fit, key=lambda found: (len(found.held_out), found.name))
-    net = VoiceNet()
-    net.load_state_dict(stem.state)
-    return stem, net
+    return stem, VoiceNet.of(stem.state)
