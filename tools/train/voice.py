@@ -144,6 +144,21 @@ def export_package(given: argparse.Namespace) -> None:
     ]
     export.write_package(trained.net, package, record, others, given.out)
     add_figures(given)
+    for number, part in enumerate(trained.parts, 1):
+        if part.get("folds"):
+            export.add_table(given.out, _elder_folds(number, part))
+
+
+def _elder_folds(number: int, part: dict[str, Any]) -> dict[str, Any]:
+    """Return a table of what folds of a network recalled whose files are gone."""
+    return {
+        "title": f"Folds of convolutions {number} alone",
+        "what": f"This network was trained on {part['device']} and read back from a package, so "
+        "the files of folds hold another of these convolutions in its place, trained on a "
+        "processor. What its own folds had, float32, by itself and without an expert:",
+        "head": ["clips of", "clips", "unweighted average recall", "expected calibration error"],
+        "rows": [list(row.values()) for row in part["folds"]],
+    }
 
 
 def measure(given: argparse.Namespace) -> None:

@@ -1,0 +1,87 @@
+"""A voice network that is read back from its ONNX file says what the file says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tests.train_tools import need_torch, training
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+TOLD = "The package's own file is trained on all but ravdess 15 16, emodb 03; on them it is judged."
+
+pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
+
+
+@pytest.fixture
+def tools() -> Iterator[SimpleNamespace]:
+    need_torch()
+    with training("voice_net", "voice_onnx") as modules:
+        yield modules
+
+
+def write_onnx(net: object, file: Path) -> None:
+    """Write a network as the packages' exporter does: within a module named ``net``."""
+    import torch
+
+    class Whole(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, logmel: torch.Tensor) -> object:
+            return self.net(logmel)
+
+    torch.onnx.export(
+        Whole().eval(),
+        (torch.zeros(1, 1, 298, 64),),
+        file,
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+        input_names=["logmel"],
+    )
+
+
+@pytest.mark.parametrize("elder", [True, False])
+def test_a_network_comes_back(tools: SimpleNamespace, tmp_path: Path, elder: bool) -> None:
+    import onnxruntime
+    import torch
+
+    torch.manual_seed(1)
+    channels = (8, 12, 16, 20, 24)
+    net = tools.voice_net.VoiceNet(channels=channels, elder=elder)
+    net.train()(torch.randn(8, 1, 298, 64))  # statistics that are not those of a new network
+    write_onnx(net.eval(), tmp_path / "model.onnx")
+    again = tools.voice_net.VoiceNet.of(tools.voice_onnx.state_of(tmp_path / "model.onnx")).eval()
+    window = np.random.default_rng(0).standard_normal((1, 1, 298, 64)).astype(np.float32)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    with torch.no_grad():
+        found = again(torch.from_numpy(window))
+    for mine, theirs in zip(found, session.run(None, {"logmel": window}), strict=True):
+        np.testing.assert_allclose(mine.numpy(), theirs, atol=1e-5)
+
+
+def test_another_network_is_refused(tools: SimpleNamespace) -> None:
+    with pytest.raises(SystemExit, match="not one network of convolutions"):
+        tools.voice_onnx.state_of(MODELS / "eeg-load-small" / "model.onnx")
+
+
+def test_whom_it_held_out_is_what_the_card_says(tools: SimpleNamespace) -> None:
+    people = ["emodb/03", "ravdess/15", "ravdess/16"]
+    assert tools.voice_onnx.held_out(["Rows.", TOLD]) == people
+    with pytest.raises(SystemExit, match="does not say whom"):
+        tools.voice_onnx.held_out(["Rows."])
+
+
+def test_figures_of_folds_come_along(tools: SimpleNamespace, tmp_path: Path) -> None:
+    row = {"split": "emodb", "n": 9, "unweighted_average_recall": 0.5,
+           "expected_calibration_error": 0.1, "accuracy": 0.4}  # fmt: skip
+    rows = [{**row, "precision": "float32, files of folds"}, {**row, "precision": "int8"}]
+    (found,) = tools.voice_onnx.folds(json.loads(json.dumps(rows)))
+    assert found == {key: row[key] for key in list(row)[:4]}
