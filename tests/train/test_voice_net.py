@@ -39,6 +39,39 @@ def test_the_logits_are_a_weighted_mean_of_some_rows(tools: SimpleNamespace) -> 
     torch.testing.assert_close(found, wanted[:, :-1])
     torch.testing.assert_close(affect, (first[1] + second[1]) / 2)
     torch.testing.assert_close(kind, (first[2] + second[2]) / 2)
+    assert joined.reads == 2
+
+
+def test_convolutions_alone_read_the_window_alone(tools: SimpleNamespace) -> None:
+    import torch
+
+    pair = [tools.voice_net.VoiceNet(elder=elder).eval() for elder in (True, False)]
+    window = torch.randn(2, 1, 298, 64)
+    first, second = (one(window)[0] for one in pair)
+    joined = tools.voice_net.Joined(pair, None, CATEGORIES).eval()
+    torch.testing.assert_close(joined(window)[0], (first + second) / 2)
+    assert joined.reads == 1
+
+
+@pytest.mark.parametrize("expert", [True, False])
+def test_a_part_alone_says_what_it_said_before_it_was_joined(
+    tools: SimpleNamespace, expert: bool
+) -> None:
+    import torch
+
+    net = tools.voice_net
+    pair, beside = [net.VoiceNet().eval(), net.VoiceNet().eval()], net.FunctionalNet().eval()
+    window, values = torch.randn(2, 1, 298, 64), torch.randn(2, SIZE)
+    wanted = [*(one(window) for one in pair), (beside(values), None, None)]
+    joined = net.Joined(pair, beside if expert else None, CATEGORIES).eval()
+    given = (window, values) if expert else (window,)
+    for part in (0, 1, None) if expert else (0, 1):
+        alone = net.Alone(joined, part).eval()
+        found, said = alone(*given), wanted[2 if part is None else part]
+        torch.testing.assert_close(found[0], said[0])
+        if part is not None:
+            torch.testing.assert_close(found[1:], said[1:])
+        assert alone.reads == joined.reads
 
 
 def test_a_run_of_two_folders_held_out_whom_no_part_met(
@@ -64,6 +97,9 @@ def test_a_run_of_two_folders_held_out_whom_no_part_met(
     assert (len(found.net.convolutions), found.expert) == (2, "told")
     assert found.net.expert.emotion.in_features == 16
     assert [part["options"]["batch"] for part in found.parts] == [4, 4]
+    without = tools.voice_package.read_run(folders[::-1], "fold0")
+    assert (without.net.reads, without.expert) == (1, "")
+    torch.save({"runs": {}, "words": json.dumps("told")}, folders[1] / "expert-fold1.pt")
     with pytest.raises(SystemExit, match="0 of expert"):
         tools.voice_package.read_run(folders[::-1], "fold0")
 

@@ -44,10 +44,10 @@ def test_openvino_is_measured_by_a_file_of_its_own_only(tmp_path: Path) -> None:
         assert modules.voice._int8_backends(light) == ["litert"]
 
 
-def test_temperature_and_share_are_those_of_the_greatest_likelihood() -> None:
+def test_a_temperature_is_that_of_the_greatest_likelihood() -> None:
     need_torch()
     labels = ("anger", "fear")
-    with training("voice_corpora", "voice_net", "voice_score") as modules:
+    with training("voice_corpora", "voice_score") as modules:
         tool = modules.voice_score
         names = [f"emodb/wav/{s}a01{e}a" for s in ("03", "08", "09") for e in "WA"]
         sounds = modules.voice_corpora.read_sounds(names)
@@ -55,11 +55,8 @@ def test_temperature_and_share_are_those_of_the_greatest_likelihood() -> None:
         true = np.array([labels.index(s.label) for s in sounds])
         said = [2.0 * np.eye(2)[[t] * n] + rng.normal(0, 1, (n, 2)) for n, t in enumerate(true, 1)]
         said[0] = 1.0 - 2.0 * np.eye(2)[true[:1]]  # one is wrong, so that no temperature is too low
-        noise = [rng.normal(0, 1, rows.shape) for rows in said]
-        own = tool.Answers(sounds, [(1 - modules.voice_net.EXPERT) * z for z in said], [], [])
-        expert = tool.Answers(sounds, [modules.voice_net.EXPERT * z for z in noise], [], [])
-        temperature, loss = tool.fitted([tool.joined([own, expert], 0.0)], labels)
-        assert tool.fitted_share([[own, expert]], labels) < 0.5
+        own = tool.Answers(sounds, said, [], [])
+        temperature, loss = tool.fitted([own], labels)
         assert tool.recalls({"a": own, "b": own}, labels, ["emodb"])[0] > 0.6
         for other in (temperature - 0.1, temperature, temperature + 0.1):
             soft = [np.exp(z / other) / np.exp(z / other).sum(axis=1, keepdims=True) for z in said]

@@ -12,8 +12,6 @@
 - ``figures``: the last part of ``export`` alone: the figures of ``cross``, times and texts into the
   card
 - ``log``: what was tried into the card
-- ``share``: what each share of the expert on functionals would be worth to ``--run``, on the
-  speakers that it never met
 - ``manifest``: the clips that ``--run`` never met as a manifest ``--out``, for
   ``edge-emo evaluate MODEL --manifest FILE --root DATA``
 - ``fold``: the exported file of ``--run`` as a package folder below ``--out``
@@ -59,7 +57,6 @@ def main() -> None:
         "fold": fold,
         "figures": add_figures,
         "measure": measure,
-        "share": share,
         "log": log,
     }
     steps[given.step](given)
@@ -77,21 +74,9 @@ def manifest(given: argparse.Namespace) -> None:
 def fold(given: argparse.Namespace) -> None:
     """Write the exported file of a run as a package; its temperature is that of ``cross``."""
     temperature = json.loads(given.figures.read_text("utf-8"))["temperatures"][given.run]
-    sample = voice_score.sample(voice_score.all_sounds(given.data), given.data)
-    voice_score.export_fold(given.weights, given.run, temperature, given.out, sample)
-
-
-def share(given: argparse.Namespace) -> None:
-    """Print the likelihood of the labels by the share of the expert."""
-    trained = voice_package.read_run(given.weights, given.run)
-    sounds = voice_score.unseen(given.run, voice_score.all_sounds(given.data), given.corpora)
-    voice_score.refuse_unrecorded(given.run, trained, sounds)
-    nets = [part(trained.net) for part in voice_score.PARTS.values()]
-    parts = [voice_score.answers(net, sounds, given.data) for net in nets]
-    for one in voice_score.SHARES:
-        said = voice_score.joined(parts, one)
-        temperature, loss = voice_score.fitted([said], voice_package.labels_of(given.run))
-        print(f"share {one:g}: temperature {temperature:g}, negative log likelihood {loss:.4f}")
+    sounds = voice_score.all_sounds(given.data)
+    traced = next(s for s in sounds if s.corpus == "emodb")
+    voice_score.export_fold(given.weights, given.run, temperature, given.out, traced, given.data)
 
 
 def cross(given: argparse.Namespace) -> None:
@@ -135,13 +120,13 @@ def export_package(given: argparse.Namespace) -> None:
     temperature = voice_score.fit_temperature([said], labels)
     figures = json.loads(given.figures.read_text("utf-8"))
     recall = _mean_recall(figures, corpora)
+    reliability = calibrate.reliability(recall, len(labels))
     package = voice_package.package(
-        given.out.name, run, temperature, calibrate.reliability(recall, len(labels))
+        given.out.name, run, trained.net.reads, temperature, reliability
     )
     record = export.Record(_training(trained), _tried(), voice_package.words(run))
-    others = [
-        voice_score.first(s, given.data) for s in validation[:: max(1, len(validation) // 40)]
-    ]
+    some = validation[:: max(1, len(validation) // 40)]
+    others = [voice_score.first(trained.net, s, given.data) for s in some]
     export.write_package(trained.net, package, record, others, given.out)
     add_figures(given)
     for number, part in enumerate(trained.parts, 1):
@@ -201,7 +186,7 @@ def add_figures(given: argparse.Namespace) -> None:
     entries = {name: figures[name] for name in names if figures.get(name)}
     entries |= {
         "evaluations": [*rows, *own],
-        "latency": {"what": _latency_words(), "rows": latency.table(given.out)},
+        "latency": {"what": _latency_words(given.out), "rows": latency.table(given.out)},
         "words": voice_package.words("commercial" if given.commercial else "research"),
         "tried": _tried(),
     }
@@ -215,8 +200,10 @@ def log(given: argparse.Namespace) -> None:
     export.add_metrics(given.out, {"tried": _tried()})
 
 
-def _latency_words() -> str:
-    """Say what the times hold, and how long the functionals of a window take beside them."""
+def _latency_words(folder: Path) -> str:
+    """Say what the times hold, and how long functionals take where they are read."""
+    if len(read_package(folder).inputs) == 1:
+        return latency.WORDS
     window = np.random.default_rng(0).standard_normal((LENGTH, SPEC.bands)).astype(np.float32)
     times_ns = []
     for _ in range(200):
@@ -245,7 +232,7 @@ def _training(trained: voice_package.Trained) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in trained.net.parameters()),
         "clips": trained.parts[0]["clips"],
         **stages,
-        "expert on functionals": trained.expert,
+        **({"expert on functionals": trained.expert} if trained.expert else {}),
         "log": [part["log"] for part in trained.parts],
     }
 
@@ -275,12 +262,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "step",
-        choices=("cross", "export", "measure", "figures", "manifest", "fold", "share", "log"),
+        choices=("cross", "export", "measure", "figures", "manifest", "fold", "log"),
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument(
         "--weights", type=Path, nargs="+", default=[Path("build/train/voice")],
-        help="folders of networks that stand beside one another; the expert is in the first",
+        help="folders of networks that stand beside one another; an expert may be in the first",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("models") / NAMES[False])
     parser.add_argument("--figures", type=Path, default=Path("build/train/voice-cross.json"))

@@ -15,6 +15,7 @@ import torch
 import voice_package
 import voice_score
 from voice_corpora import OTHER, TARGETS, Sound, held_out
+from voice_net import Alone
 from voice_score import Answers
 
 from edge_emo.evaluation import closed
@@ -37,7 +38,6 @@ class Bench:
         self._labels = voice_package.labels_of(self._runs[0])
         self._place = tempfile.TemporaryDirectory()
         self._folder = Path(self._place.name)
-        self._sample = voice_score.sample(self._sounds, data)
         self._said: dict[str, Answers] = {}
         self._read: dict[str, voice_package.Trained] = {}
         held = json.loads(given.figures.read_text("utf-8")) if given.figures.exists() else {}
@@ -84,7 +84,10 @@ class Bench:
         return self._said[run]
 
     def _file(self, run: str, temperature: float) -> voice_score.FoldFile:
-        return voice_score.export_fold(self._weights, run, temperature, self._folder, self._sample)
+        traced = next(s for s in self._sounds if s.corpus == "emodb")
+        return voice_score.export_fold(
+            self._weights, run, temperature, self._folder, traced, self._data
+        )
 
     def _outcomes(self, run: str, sounds: list[Sound], root: Path) -> list[Outcome]:
         self._refuse_met(run, sounds)
@@ -194,28 +197,18 @@ class Bench:
         return self._row(f"fault: {fault}", outcomes)
 
     def alone(self) -> dict[str, Any]:
-        """Return what each part of the network recalls by itself, and both together.
-
-        Together the share of the expert is, as the temperature, that which is likeliest on the
-        clips of the other folds.
-        """
-        parts = {run: [self._alone(run, one) for one in voice_score.PARTS.values()]
-                 for run in self._runs}  # fmt: skip
+        """Return what each part of the network recalls by itself, and all together."""
+        every = {run: voice_score.parts_of(self._net(run)) for run in self._runs}
+        names = list(every[self._runs[0]])
         rows = [
-            self._recalled(name, {run: parts[run][k] for run in self._runs})
-            for k, name in enumerate(voice_score.PARTS)
+            self._recalled(name, {run: self._alone(run, every[run][name]) for run in self._runs})
+            for name in names
         ]
-        shares = {
-            run: voice_score.fitted_share([parts[o] for o in self._runs if o != run], self._labels)
-            for run in self._runs
-        }
-        both = {run: voice_score.joined(parts[run], share) for run, share in shares.items()}
-        told = ", ".join(f"{share:g}" for share in sorted(set(shares.values())))
-        rows.append(self._recalled(f"both, share of the second {told}", both))
+        rows.append(self._recalled("together", {run: self._answered(run) for run in self._runs}))
         return {
             "title": "What its parts recall",
             "what": "Unweighted average recall of each part, unseen speakers, by PyTorch; "
-            "temperatures and shares are fitted on the clips of the other folds.",
+            "temperatures are fitted on the clips of the other folds.",
             "head": ["part", *self._corpora],
             "rows": rows,
         }
@@ -225,10 +218,10 @@ class Bench:
         print(row, flush=True)
         return row
 
-    def _alone(self, run: str, part: voice_score.Part) -> Answers:
+    def _alone(self, run: str, part: Alone) -> Answers:
         sounds = self._unseen(run)
         self._refuse_met(run, sounds)
-        return voice_score.answers(part(self._net(run)), sounds, self._data)
+        return voice_score.answers(part, sounds, self._data)
 
     def gate(self) -> dict[str, Any]:
         """Return how well speech is told from other sound, by windows of unheard noise."""

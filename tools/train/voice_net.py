@@ -161,18 +161,27 @@ class Joined(torch.nn.Module):
 
     Args:
         convolutions: Networks, each trained by itself, that count alike.
-        expert: Trained on functionals.
+        expert: Trained on functionals, or none.
         labels: The categories that are given.
+
+    Attributes:
+        reads: Inputs: the window, and the functionals of it where there is an expert.
     """
 
     def __init__(
-        self, convolutions: Sequence[VoiceNet], expert: FunctionalNet, labels: Sequence[str]
+        self,
+        convolutions: Sequence[VoiceNet],
+        expert: FunctionalNet | None,
+        labels: Sequence[str],
     ) -> None:
         super().__init__()
         self.convolutions, self.expert = torch.nn.ModuleList(convolutions), expert
+        self.reads = 1 if expert is None else 2
+        rest = 1.0 if expert is None else 1.0 - EXPERT
         for net in convolutions:
-            self._trim(net, (1.0 - EXPERT) / len(convolutions), labels)
-        self._trim(expert, EXPERT, labels)
+            self._trim(net, rest / len(convolutions), labels)
+        if expert is not None:
+            self._trim(expert, EXPERT, labels)
 
     @staticmethod
     @torch.no_grad()
@@ -185,16 +194,36 @@ class Joined(torch.nn.Module):
         net.emotion = kept
 
     def forward(
-        self, logmel: torch.Tensor, functionals: torch.Tensor
+        self, logmel: torch.Tensor, *functionals: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the logits of the categories, arousal and valence, the logits of the kinds."""
-        emotion, affect, kind = self.convolved(logmel)
-        return emotion + self.expert(functionals), affect, kind
-
-    def convolved(self, logmel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return what the convolutions give: their part of the logits, and the rest."""
         emotion, affect, kind = zip(*(net(logmel) for net in self.convolutions), strict=True)
-        return sum(emotion[1:], emotion[0]), _mean(affect), _mean(kind)
+        beside = [] if self.expert is None else [self.expert(*functionals)]
+        return sum([*emotion[1:], *beside], emotion[0]), _mean(affect), _mean(kind)
+
+
+class Alone(torch.nn.Module):
+    """One part of a joined network in the form of the whole, its logits at their full size.
+
+    Args:
+        net: The whole.
+        part: Number of a network of convolutions, or None for the expert.
+    """
+
+    def __init__(self, net: Joined, part: int | None) -> None:
+        super().__init__()
+        self._net, self._part, self.reads = net, part, net.reads
+        rest = 1.0 if net.expert is None else 1.0 - EXPERT
+        self._share = EXPERT if part is None else rest / len(net.convolutions)
+
+    def forward(
+        self, logmel: torch.Tensor, *functionals: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the logits of the categories, arousal and valence, the logits of the kinds."""
+        emotion, affect, kind = self._net.convolutions[self._part or 0](logmel)
+        if self._part is None:
+            emotion = self._net.expert(*functionals)
+        return emotion / self._share, affect, kind
 
 
 def _mean(parts: Sequence[torch.Tensor]) -> torch.Tensor:

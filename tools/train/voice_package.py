@@ -42,7 +42,7 @@ class Trained:
         net: All its parts.
         held_out: The ``corpus/speaker`` that none of them met.
         parts: What the files say of each network of convolutions.
-        expert: What they say of the expert.
+        expert: What they say of the expert; nothing where there is none.
     """
 
     net: Joined
@@ -52,19 +52,21 @@ class Trained:
 
 
 def read_run(folders: Sequence[Path], run: str) -> Trained:
-    """Read the network of a run: of each folder its convolutions, of the first the expert.
+    """Read the network of a run: of each folder its convolutions, of the first the expert, if any.
 
     Raises:
         SystemExit: A part is missing, or two files hold it.
     """
     found = [_entry(folder, "voice", run) for folder in folders]
-    beside, words = _entry(folders[0], "expert", run)
     nets = [VoiceNet.of(entry["state"]) for entry, _ in found]
-    expert = FunctionalNet.of(beside["state"])
-    entries = [*(entry for entry, _ in found), beside]
-    held_out = frozenset.intersection(*(frozenset(entry["held_out"]) for entry in entries))
+    beside = [_entry(folders[0], "expert", run)] if any(folders[0].glob("expert-*.pt")) else []
+    experts = [FunctionalNet.of(entry["state"]) for entry, _ in beside]
+    held_out = frozenset.intersection(
+        *(frozenset(entry["held_out"]) for entry, _ in (*found, *beside))
+    )
+    net = Joined(nets, experts[0] if experts else None, labels_of(run)).eval()
     parts = [{**more, **entry} for entry, more in found]
-    return Trained(Joined(nets, expert, labels_of(run)).eval(), held_out, parts, words)
+    return Trained(net, held_out, parts, "".join(words for _, words in beside))
 
 
 def digest(net: torch.nn.Module) -> str:
@@ -89,8 +91,10 @@ def labels_of(run: str) -> tuple[str, ...]:
     return COMMERCIAL if run.startswith("commercial") else CATEGORIES
 
 
-def package(name: str, run: str, temperature: float, reliability: float) -> export.Package:
-    """Return what model.toml says of a run's package."""
+def package(
+    name: str, run: str, reads: int, temperature: float, reliability: float
+) -> export.Package:
+    """Return what model.toml says of a run's package, whose network has so many inputs."""
     commercial = run.startswith("commercial")
     corpora = [c for c in CORPORA if c.commercial or not commercial]
     spec = {field.name: getattr(SPEC, field.name) for field in dataclasses.fields(SPEC)}
@@ -108,7 +112,7 @@ def package(name: str, run: str, temperature: float, reliability: float) -> expo
         inputs=[
             export.Tensor("logmel", (1, 1, LENGTH, SPEC.bands), "NCHW"),
             export.Tensor("functionals", (1, SIZE), "NC"),
-        ],
+        ][:reads],
         outputs=[
             export.Tensor("logits", (1, len(labels_of(run))), "NC", labels=labels_of(run)),
             export.Tensor("affect", (1, 2), "NC", labels=("arousal", "valence")),
@@ -132,13 +136,13 @@ def package(name: str, run: str, temperature: float, reliability: float) -> expo
     )
 
 
-def inputs(samples: npt.NDArray[np.int16]) -> tuple[Floats, Floats]:
-    """Return windows that the estimator cuts from a clip, and their functionals.
+def inputs(samples: npt.NDArray[np.int16], reads: int) -> tuple[Floats, ...]:
+    """Return windows that the estimator cuts from a clip, and their functionals if they are read.
 
     Shapes (n, 1, LENGTH, bands) and (n, SIZE).
     """
     cut = windows(samples)
-    return cut, np.stack([functionals(window[0]) for window in cut])
+    return (cut, np.stack([functionals(w[0]) for w in cut])) if reads > 1 else (cut,)
 
 
 def windows(samples: npt.NDArray[np.int16]) -> Floats:
@@ -200,9 +204,9 @@ _VARIATION = (
     "Training windows are varied: place and length in the window, pitch and speed, tempo, vocal "
     "tract, simulated rooms, background noise and voices at −5 … 30 dB, level, clipping, 8-bit "
     "coding, microphone and telephone bands, blanked stretches, mixtures of two. Networks of "
-    "convolutions, each trained by itself, count alike; beside them an expert reads functionals of "
-    "the window, trained by itself too, eight in ten of its windows as the device cuts them. Its "
-    f"logits count {EXPERT:g}."
+    "convolutions, each trained by itself, count alike. Where there are functionals of the window "
+    "among the inputs, an expert reads them, trained by itself too, eight in ten of its windows as "
+    f"the device cuts them; its logits count {EXPERT:g}."
 )
 _RESEARCH: dict[str, Any] = {
     "data": "Acted speech in English (ravdess, tess), German (emodb), Polish (nemo), Amharic "
@@ -219,6 +223,7 @@ _RESEARCH: dict[str, Any] = {
         + ", ".join(f"{c.name} {' '.join(sorted(c.validation))}" for c in CORPORA if c.validation)
         + "; on them its temperature is fitted.",
         "A fold's temperature is fitted on the clips that the other folds held out.",
+        "A network of the package that was not trained with the folds has a table of its own.",
         "The convolutions are trained in stages. The first meets fewer people: half of the folds, "
         "or two corpora fewer, and none of the speakers that temperatures are fitted on; it is "
         "kept from everybody whom the second is kept from. The later ones go on from the weights "

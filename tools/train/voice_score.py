@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import wave
@@ -28,7 +27,7 @@ from voice_corpora import (
     read_sounds,
     test_noise,
 )
-from voice_net import EXPERT, Joined
+from voice_net import Alone, Joined
 
 from edge_emo.clock import MonotonicClock
 from edge_emo.datasets.clips import Clip
@@ -115,13 +114,12 @@ def _digest(path: Path) -> str:
 
 
 def answers(net: torch.nn.Module, sounds: list[Sound], data: Path) -> Answers:
-    """Run a network on the windows of clips."""
+    """Run a network, joined or a part, on the windows of clips."""
     found = Answers(sounds, [], [], [])
     with torch.no_grad():
         for sound in sounds:
-            given = map(
-                torch.from_numpy, voice_package.inputs(read_wav(data / f"{sound.name}.wav"))
-            )
+            samples = read_wav(data / f"{sound.name}.wav")
+            given = map(torch.from_numpy, voice_package.inputs(samples, net.reads))
             for kept, part in zip(
                 (found.logits, found.affect, found.kind), net(*given), strict=True
             ):
@@ -129,62 +127,16 @@ def answers(net: torch.nn.Module, sounds: list[Sound], data: Path) -> Answers:
     return found
 
 
-def first(sound: Sound, data: Path) -> export.Sample:
-    """Return what the network is given of the first window of a clip."""
-    found = voice_package.inputs(read_wav(data / f"{sound.name}.wav"))
+def first(net: Joined, sound: Sound, data: Path) -> export.Sample:
+    """Return what a network is given of the first window of a clip."""
+    found = voice_package.inputs(read_wav(data / f"{sound.name}.wav"), net.reads)
     return tuple(part[:1] for part in found)
 
 
-def sample(sounds: list[Sound], data: Path) -> export.Sample:
-    """Return what a network is given of one clip: the example that is traced."""
-    return first(next(s for s in sounds if s.corpus == "emodb"), data)
-
-
-class _Expert(torch.nn.Module):
-    """The expert on functionals alone, in the form of the whole network."""
-
-    def __init__(self, net: Joined) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(
-        self, logmel: torch.Tensor, functionals: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        _, affect, kind = self.net.convolved(logmel)
-        return self.net.expert(functionals), affect, kind
-
-
-class _Convolutions(_Expert):
-    """The convolutions alone."""
-
-    def forward(
-        self, logmel: torch.Tensor, functionals: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        return self.net.convolved(logmel)
-
-
-Part = Callable[[Joined], torch.nn.Module]
-PARTS: Mapping[str, Part] = {"convolutions": _Convolutions, "functionals": _Expert}
-SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
-
-
-def joined(parts: Sequence[Answers], share: float) -> Answers:
-    """Return what both parts say together, for a share of the second that may not be the network's.
-
-    Args:
-        parts: Of the convolutions and of the expert, as the network holds them.
-        share: Of the expert.
-    """
-    scales = (1 - share) / (1 - EXPERT), share / EXPERT
-    pairs = zip(*(one.logits for one in parts), strict=True)
-    logits = [scales[0] * a + scales[1] * b for a, b in pairs]
-    return dataclasses.replace(parts[0], logits=logits)
-
-
-def fitted_share(found: Sequence[Sequence[Answers]], labels: Sequence[str]) -> float:
-    """Return the share of the expert that makes the labels of several runs' clips likeliest."""
-    losses = [fitted([joined(parts, s) for parts in found], labels)[1] for s in SHARES]
-    return SHARES[int(np.argmin(losses))]
+def parts_of(net: Joined) -> dict[str, Alone]:
+    """Return each part of a network by itself."""
+    found = {f"convolutions {k + 1}": Alone(net, k) for k in range(len(net.convolutions))}
+    return found if net.expert is None else found | {"functionals": Alone(net, None)}
 
 
 def recalls(
@@ -285,12 +237,12 @@ def report(
 
 
 def export_fold(
-    weights: Sequence[Path], run: str, temperature: float, folder: Path, sample: export.Sample
+    weights: Sequence[Path], run: str, temperature: float, folder: Path, traced: Sound, data: Path
 ) -> FoldFile:
-    """Write a run as ONNX with its manifest and load it."""
+    """Write a run as ONNX with its manifest, a clip being the example that is traced; load it."""
     net = voice_package.read_run(weights, run).net
-    spec = voice_package.package(run, run, temperature, 0.5)
-    voice_package.write_light(net, spec, sample, folder / run)
+    spec = voice_package.package(run, run, net.reads, temperature, 0.5)
+    voice_package.write_light(net, spec, first(net, traced, data), folder / run)
     return FoldFile(folder / run)
 
 
