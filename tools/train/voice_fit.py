@@ -20,11 +20,14 @@ the groups of stems come first, and the others go on from them:
     python voice_fit.py --data DATA --out NEXT --budget 2520 --half --batch 96 \
         --windows MORE VARIED PLAIN --held 4096 --pool 96 --again 64 --frames 176 \
         --groups a b --peak 2e-3 --start OUT/voice-a.pt OUT/voice-b.pt
-    python voice_expert.py --varied VARIED --plain PLAIN --out NEXT
+    python voice_narrow.py --weights OUT --windows VARIED --out CUT
+    python voice_fit.py --data DATA --out NARROW --budget 3000 --half --batch 96 \
+        --windows MORE VARIED PLAIN --held 4096 --pool 96 --again 64 --frames 176 \
+        --groups a b --peak 2.5e-3 --start CUT/voice-a.pt CUT/voice-b.pt
 
-``voice.py --weights NEXT OTHER`` joins the networks of two such folders. The experts of a GPU's
-runs are trained as here, of windows that a processor makes. Group c begins from chance, and with
-windows of its own: ``voice_windows.py --commercial``, ``--groups c``, and
+``voice.py --weights NEXT NARROW`` joins the networks of two such folders; that one is narrow keeps
+the int8 file under 1.0 MB. ``voice_expert.py`` trains what may stand beside them. Group c begins
+from chance, and with windows of its own: ``voice_windows.py --commercial``, ``--groups c``, and
 ``voice_expert.py --runs commercial commercial-fold0 commercial-fold1 ...``.
 
 A stem holds out everybody whom a run that goes on from it holds out, which is checked; a run may
