@@ -26,9 +26,15 @@ the groups of stems come first, and the others go on from them:
         --groups a b --peak 2.5e-3 --start CUT/voice-a.pt CUT/voice-b.pt
 
 ``voice.py --weights NEXT NARROW`` joins the networks of two such folders; that one is narrow keeps
-the int8 file under 1.0 MB. ``voice_expert.py`` trains what may stand beside them. Group c begins
-from chance, and with windows of its own: ``voice_windows.py --commercial``, ``--groups c``, and
-``voice_expert.py --runs commercial commercial-fold0 commercial-fold1 ...``.
+the int8 file under 1.0 MB. Group c begins from chance, with windows of its own and an expert beside;
+its runs may be shared by two processes:
+
+    python voice_windows.py --data DATA --out CVARIED --count 28800 --commercial
+    python voice_windows.py --data DATA --out CPLAIN --count 9600 --plain 1 --commercial
+    python voice_fit.py --data DATA --out COM --budget 2640 --half --batch 96 --frames 176 \
+        --windows CVARIED CPLAIN --held 4096 --pool 96 --again 64 --groups c
+    python voice_expert.py --varied CVARIED --plain CPLAIN --out COM --runs commercial \
+        commercial-fold0 commercial-fold1 commercial-fold2 commercial-fold3
 
 A stem holds out everybody whom a run that goes on from it holds out, which is checked; a run may
 also go on from itself: name its file of another folder.
