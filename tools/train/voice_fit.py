@@ -26,8 +26,8 @@ the groups of stems come first, and the others go on from them:
         --groups a b --peak 2.5e-3 --start CUT/voice-a.pt CUT/voice-b.pt
 
 ``voice.py --weights NEXT NARROW`` joins the networks of two such folders; that one is narrow keeps
-the int8 file under 1.0 MB. Group c begins from chance, with windows of its own and an expert beside;
-its runs may be shared by two processes:
+the int8 file under 1.0 MB. Group c begins from chance, with windows of its own and an expert; its
+runs may be shared by two processes:
 
     python voice_windows.py --data DATA --out CVARIED --count 28800 --commercial
     python voice_windows.py --data DATA --out CPLAIN --count 9600 --plain 1 --commercial
