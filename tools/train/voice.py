@@ -140,7 +140,8 @@ def _elder_folds(number: int, part: dict[str, Any]) -> dict[str, Any]:
         "title": f"Folds of convolutions {number} alone",
         "what": f"This network was trained on {part['device']} and read back from a package, so "
         "the files of folds hold another of these convolutions in its place, trained on a "
-        "processor. What its own folds had, float32, by itself and without an expert:",
+        f"processor. Its card said of noise: {part['noise']} What its own folds had, float32, by "
+        "itself and without an expert:",
         "head": ["clips of", "clips", "unweighted average recall", "expected calibration error"],
         "rows": [list(row.values()) for row in part["folds"]],
     }

@@ -5,7 +5,7 @@
 ``PACKAGE`` is the folder of a package that holds one network of convolutions, such as an earlier
 revision's. ``OUT/voice-<run>.pt`` is as ``voice_fit.py`` writes it, so that ``voice.py export
 --weights OUT OTHER`` puts the network beside others. Whom it held out is what the package's card
-says. What the card tells of its folds comes along, since their files are gone.
+says. What the card tells of its folds, whose files are gone, and of noise comes along.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def main() -> None:
         "options": {"batch": training["batch"]},
         "log": training["log"],
         "folds": folds(metrics["evaluations"]),
+        "noise": " ".join(sentence for sentence in told if "noise" in sentence),
     }
     given.out.mkdir(parents=True, exist_ok=True)
     content = {"runs": {given.run: entry}, "words": json.dumps(words)}
