@@ -29,6 +29,11 @@ def test_a_machine_that_stops_leaves_the_step_without_an_exit_status() -> None:
     assert steps["camera"] == Step(None, "half a", "[   12.345678] Kernel panic")
 
 
+def test_the_kernel_may_speak_before_a_line_ends() -> None:
+    steps = read_steps(["@@begin one\n", "@@end 3[   55.026596] sysrq: Power Off\n"])
+    assert steps == {"one": Step(3, "", ""), "console": Step(None, "", "")}
+
+
 def test_nothing_after_the_last_step_is_read() -> None:
     steps = read_steps(["@@begin one\n", "@@end 3\n", "@@done\n", "@@begin two\n"])
     assert steps == {"one": Step(3, "", "")}
@@ -42,7 +47,7 @@ def test_a_machine_that_never_starts_says_so() -> None:
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_a_step_ends_whose_last_line_has_no_newline(tmp_path: Path) -> None:
     script = (HERE / "guest/start.sh").read_text(encoding="utf-8")
-    loop = script[script.index("while IFS") : script.index("echo o >")]
+    loop = script[script.index("while IFS") : script.index("stty onlcr")]
     for folder in ("/tmp/", "/mnt/"):
         loop = loop.replace(f" {folder}", f" {tmp_path}/")
     (tmp_path / "steps").write_text("model\tprintf 'a board'; printf oops >&2\nnext\ttrue\n")

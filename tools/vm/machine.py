@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -118,7 +119,8 @@ def started(
 def read_steps(lines: Iterable[str]) -> dict[str, Step]:
     """Return what each step did, from the lines of the console.
 
-    The step at which the machine stopped has no exit status; the kernel's own lines go to stderr.
+    The step at which the machine stopped has no exit status; the kernel's own lines go to stderr,
+    and what it says before a line ends is no part of it.
     """
     steps: dict[str, Step] = {}
     name = "console"
@@ -131,7 +133,9 @@ def read_steps(lines: Iterable[str]) -> dict[str, Step]:
         elif kind == "@@out":
             out.append(rest)
         elif kind == "@@end":
-            steps[name] = Step(int(rest), "\n".join(out), "\n".join(err))
+            code = re.match(r"\d+", rest)
+            steps[name] = Step(int(code[0]) if code else None, "\n".join(out), "\n".join(err))
+            name, out, err = "console", [], []
         elif kind == "@@done":
             return steps
         else:

@@ -21,5 +21,6 @@ while IFS=$'\t' read -r name command; do
   echo "@@end $code"
 done < /mnt/steps
 echo "@@done"
+stty onlcr <&1 # waits until the serial line has sent all of it
 echo o > /proc/sysrq-trigger
 sleep 60
