@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -34,3 +35,18 @@ def need_torch() -> None:
     """Skip the test where there is no PyTorch."""
     if not has_torch():
         pytest.skip("needs torch: pip install 'edge-emo[train,compile]'")
+
+
+def tools_of(*names: str) -> Any:
+    """Return the fixture ``tools``: modules of ``tools/train``, where PyTorch is.
+
+    A test module says ``tools = tools_of("voice_net")``.
+    """
+
+    @pytest.fixture(name="tools")
+    def fixture() -> Iterator[SimpleNamespace]:
+        need_torch()
+        with training(*names) as modules:
+            yield modules
+
+    return fixture

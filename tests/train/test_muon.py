@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 
-from tests.train_tools import need_torch, training
+from tests.train_tools import tools_of
 
 pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
 
 
-@pytest.fixture
-def tools() -> Iterator[SimpleNamespace]:
-    need_torch()
-    with training("muon") as modules:
-        yield modules
+tools = tools_of("muon")
 
 
 @pytest.mark.parametrize("shape", [(16, 40), (40, 16)])

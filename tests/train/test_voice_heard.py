@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,16 +10,12 @@ import numpy as np
 import pytest
 
 from edge_emo.datasets.clips import Clip
-from tests.train_tools import need_torch, training
+from tests.train_tools import tools_of
 
 pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
 
 
-@pytest.fixture
-def tools() -> Iterator[SimpleNamespace]:
-    need_torch()
-    with training("voice_heard", "export") as modules:
-        yield modules
+tools = tools_of("voice_heard", "export")
 
 
 def test_speech_begins_where_the_loud_part_does(tools: SimpleNamespace) -> None:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from tests.train_tools import need_torch, training
+from tests.train_tools import tools_of
 
 pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
 
 
-@pytest.fixture
-def tools() -> Iterator[SimpleNamespace]:
-    need_torch()
-    with training("voice_held") as modules:
-        yield modules
+tools = tools_of("voice_held")
 
 
 def fill(held: object, *firsts: int) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 
-from tests.train_tools import need_torch, training
+from tests.train_tools import tools_of
 
 NAMES = [
     *(f"emodb/wav/{s}a01{e}a" for s in ("03", "08", "09") for e in "WLN"),
@@ -18,11 +17,7 @@ NAMES = [
 pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
 
 
-@pytest.fixture
-def tools() -> Iterator[SimpleNamespace]:
-    need_torch()
-    with training("voice_augment", "voice_corpora", "voice_learn", "voice_fit") as modules:
-        yield modules
+tools = tools_of("voice_augment", "voice_corpora", "voice_learn", "voice_fit")
 
 
 def losses_of(tools: SimpleNamespace, steps: int, teacher: int) -> tuple[list[float], object]:

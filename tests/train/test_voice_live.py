@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,16 +12,12 @@ import pytest
 from edge_emo.datasets.clips import Clip
 from edge_emo.manifest import find_package
 from edge_emo.types import Chunk
-from tests.train_tools import need_torch, training
+from tests.train_tools import tools_of
 
 pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
 
 
-@pytest.fixture
-def tools() -> Iterator[SimpleNamespace]:
-    need_torch()
-    with training("voice_live", "voice_score") as modules:
-        yield modules
+tools = tools_of("voice_live", "voice_score")
 
 
 def test_the_pieces_are_the_clip_and_a_pause_as_loud_as_its_quietest_part(

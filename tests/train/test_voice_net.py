@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,18 +10,12 @@ import pytest
 
 from edge_emo.features.voice_functionals import SIZE
 from edge_emo.types import CATEGORIES
-from tests.train_tools import need_torch, training
+from tests.train_tools import tools_of
 
 pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
 
 
-@pytest.fixture
-def tools() -> Iterator[SimpleNamespace]:
-    need_torch()
-    with training(
-        "voice_corpora", "voice_expert", "voice_learn", "voice_net", "voice_package"
-    ) as modules:
-        yield modules
+tools = tools_of("voice_corpora", "voice_expert", "voice_learn", "voice_net", "voice_package")
 
 
 def test_the_logits_are_a_weighted_mean_of_some_rows(tools: SimpleNamespace) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tests.train_tools import need_torch, training
+from tests.train_tools import tools_of
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 TOLD = "The package's own file is trained on all but ravdess 15 16, emodb 03; on them it is judged."
@@ -18,11 +17,7 @@ TOLD = "The package's own file is trained on all but ravdess 15 16, emodb 03; on
 pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
 
 
-@pytest.fixture
-def tools() -> Iterator[SimpleNamespace]:
-    need_torch()
-    with training("voice_net", "voice_onnx") as modules:
-        yield modules
+tools = tools_of("voice_net", "voice_onnx")
 
 
 def write_onnx(net: object, file: Path) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from tests.train_tools import need_torch, training
+from tests.train_tools import tools_of
 
 NAMES = [
     *(f"emodb/wav/{s}a01{e}a" for s in ("03", "08", "09", "10", "11", "12") for e in "WLN"),
@@ -21,11 +20,7 @@ NAMES = [
 pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
 
 
-@pytest.fixture
-def tools() -> Iterator[SimpleNamespace]:
-    need_torch()
-    with training("voice_corpora", "voice_net", "voice_start", "voice_learn") as modules:
-        yield modules
+tools = tools_of("voice_corpora", "voice_net", "voice_start", "voice_learn")
 
 
 def stems(tools: SimpleNamespace, folder: Path, names: tuple[str, ...]) -> list[object]:

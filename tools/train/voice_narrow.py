@@ -84,7 +84,7 @@ def narrowed(net: VoiceNet, windows: torch.Tensor, fourth: int, fifth: int) -> d
 def _moved(net: VoiceNet, windows: torch.Tensor) -> State:
     """Return the deviation of each channel of the last two layers over windows and time."""
     found: State = {}
-    x = torch.cat([windows, windows - windows.mean(dim=2, keepdim=True)], dim=1)
+    x = net.seen(windows)
     for name, layer in net.body.named_children():
         x = layer(x)
         found[f"body.{name}"] = x.transpose(0, 1).flatten(1).std(dim=1)
@@ -109,7 +109,8 @@ def _keep_fifth(state: State, kept: torch.Tensor, last: int) -> None:
         _keep_rows(state, block, kept)
     for name in ("body.12.conv.0.weight", "score.weight"):
         state[name] = state[name][:, kept]
-    pooled = torch.cat([kept + part * last for part in range(3)])
+    parts = state["emotion.weight"].shape[1] // last
+    pooled = torch.cat([kept + part * last for part in range(parts)])
     for name in ("emotion.weight", "affect.weight", "kind.weight"):
         state[name] = state[name][:, pooled]
 

@@ -97,13 +97,19 @@ class VoiceNet(torch.nn.Module):
 
     def forward(self, logmel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the logits of the categories, arousal and valence, the logits of the kinds."""
-        y = self.body(logmel if self._elder else _with_around(logmel))
+        y = self.body(self.seen(logmel))
         weights = self._shared(torch.softmax(self.score(y), dim=2))
         mean = (y * weights).sum(dim=2, keepdim=True)
         most = y.amax(dim=2, keepdim=True)
         far = [] if self._elder else [((y - mean).abs() * weights).sum(dim=2, keepdim=True)]
         pooled = self.drop(torch.cat([mean, *far, most], dim=1).flatten(1))
         return self.emotion(pooled), torch.tanh(self.affect(pooled)), self.kind(pooled)
+
+    def seen(self, logmel: torch.Tensor) -> torch.Tensor:
+        """Return what the first layer reads of windows."""
+        if self._elder:
+            return logmel
+        return torch.cat([logmel, logmel - logmel.mean(dim=2, keepdim=True)], dim=1)
 
     def kernels(self) -> list[torch.Tensor]:
         """Return the kernels of the convolutions that mix channels; Muon moves them."""
@@ -114,10 +120,6 @@ class VoiceNet(torch.nn.Module):
         """Give each head of attention its share of the channels."""
         parts = weights.split(1, dim=1)
         return torch.cat([part.expand(-1, self._each, -1, -1) for part in parts], dim=1)
-
-
-def _with_around(logmel: torch.Tensor) -> torch.Tensor:
-    return torch.cat([logmel, logmel - logmel.mean(dim=2, keepdim=True)], dim=1)
 
 
 class FunctionalNet(torch.nn.Module):
