@@ -27,6 +27,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / path).write_text(text, encoding="utf-8")
 
     comments = [f"My neighbour number {n} is a joy\t17\tid{n}" for n in range(60)]
+    comments.append("WHAT a sad tale, this is!\t17\tcopy")
     write("goemotions/original/train.tsv", "\n".join([*comments, "Poor, YOU\t9,25\tidx"]) + "\n")
     write("goemotions/original/dev.tsv", "What a sad tale this is\t25,27\tdev1\n")
     ekman = [line.replace("\t17\t", "\t3\t") for line in comments]
@@ -70,15 +71,17 @@ def test_labels_are_mapped_and_those_without_a_category_are_left_out(data: Path)
 def test_context_is_the_three_utterances_before_and_who_said_them(data: Path) -> None:
     talk = [s for s in found(data, "meld") if s.split != "dev"]
     assert talk[0].before == ()
-    assert talk[-1].text == TALK[3]
-    assert talk[-1].before == ((False, TALK[0]), (True, TALK[1]), (False, TALK[2]))
+    assert talk[3].text == TALK[3]
+    assert talk[3].before == ((False, TALK[0]), (True, TALK[1]), (False, TALK[2]))
 
 
-def test_a_text_of_a_dev_part_is_in_no_training_part(data: Path) -> None:
+def test_a_copy_of_a_dev_sentence_is_in_no_training_part(data: Path) -> None:
     everything = read_corpora(data, commercial=False)
     training = [s for s in everything if s.split != "dev"]
-    assert "poor you" not in {plain(s.text) for s in training}
-    assert "bye" not in {plain(s.text) for s in training}
+    words = {plain(s.text) for s in training}
+    assert "what a sad tale this is" not in words
+    assert "bye" not in words
+    assert "poor you" in words  # a phrase that everybody says, with other signs
     dev = [s for s in everything if s.split == "dev"]
     refuse_overlap(clips(training, None), clips(dev, None), dialogue=dialogue)
 

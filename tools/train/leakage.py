@@ -70,10 +70,14 @@ def _words(name: str, both: list[tuple[str, str]]) -> str:
 
 
 def _text(clip: Clip) -> str | None:
-    """Return a text so that spelling of case, width and space does not hide a copy."""
     if clip.text is None or clip.modality != "text":
         return None
-    return " ".join(unicodedata.normalize("NFKC", clip.text).casefold().split())
+    return spelled(clip.text)
+
+
+def spelled(text: str) -> str:
+    """Return a text so that spelling of case, width and space does not hide a copy."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _overlapping(before: list[Clip], after: list[Clip], root: Path) -> list[tuple[str, str]]:

@@ -41,6 +41,7 @@ from text_data import (
     Sentence,
     clips,
     dialogue,
+    plain,
     read_corpora,
 )
 from text_distil import Teachers, plain_views
@@ -203,9 +204,9 @@ def _taught(kept: Mapping[str, Any]) -> dict[str, Any]:
 
 def measure(given: argparse.Namespace) -> None:
     """Evaluate the exported files on the dev parts, and measure what only the text model has."""
-    _sentences(given)  # refuses figures of what the run has seen
+    seen = {plain(s.text) for s in _sentences(given)}  # refuses figures of what the run has seen
     dev = [s for s in read_corpora(given.data, commercial=False) if s.split == "dev"]
-    text_measure.measure(given.out, dev)
+    text_measure.measure(given.out, dev, seen)
 
 
 def manifest(given: argparse.Namespace) -> None:

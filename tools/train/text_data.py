@@ -3,7 +3,8 @@
 Validation is cut from the training part, whole dialogues, comments or people at a time; ``dev``
 is what the corpus publishes as such, and a test part is not read. XED and ISEAR publish none: a
 tenth is cut, by text and by person.
-A training or validation sentence whose words are those of a dev sentence is left out.
+A training or validation sentence that is a copy of a dev sentence is left out. Copies have the
+same words; a phrase that everybody says ("Oh my God!") is one only with the same signs.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from leakage import spelled
+
 from edge_emo.datasets.clips import Clip
 
 Before = tuple[tuple[bool, str], ...]
@@ -23,7 +26,7 @@ Before = tuple[tuple[bool, str], ...]
 
 CONTEXT = 3
 PHRASE = 4
-"""Texts of fewer words ("Oh my God!") are said by many; a validation part may share them."""
+"""Texts of fewer words ("Oh my God!") are said by many: their words tell of no common source."""
 
 EMOTIONS = (
     *("admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion"),
@@ -89,19 +92,25 @@ class Corpus:
 
 
 def read_corpora(data: Path, commercial: bool) -> list[Sentence]:
-    """Read the corpora that a package may use, without sentences that any dev part has too."""
+    """Read the corpora that a package may use, without copies of what any dev part has."""
     chosen = {corpus.name for corpus in CORPORA if corpus.commercial or not commercial}
     every = [s for corpus in CORPORA for s in corpus.read(data / corpus.name)]
-    kept_back = {plain(s.text) for s in every if s.split == "dev"}
+    kept_back = {copied(s.text) for s in every if s.split == "dev"}
     mine = [s for s in every if s.corpus in chosen]
-    kept = [s for s in mine if s.split == "dev" or plain(s.text) not in kept_back]
+    kept = [s for s in mine if s.split == "dev" or copied(s.text) not in kept_back]
     validation = {plain(s.text) for s in kept if s.split == "validation"}
     validation = {text for text in validation if text.count(" ") >= PHRASE - 1}
     return [s for s in kept if s.split != "train" or plain(s.text) not in validation]
 
 
+def copied(text: str) -> str:
+    """Return that by which a text is a copy: its words, and of a short phrase its signs too."""
+    words = plain(text)
+    return words if words.count(" ") >= PHRASE - 1 else spelled(text)
+
+
 def plain(text: str) -> str:
-    """Return the letters and digits of a text, by which two texts are the same."""
+    """Return the letters and digits of a text."""
     return re.sub(r"[\W_]+", " ", text.casefold()).strip() or text.strip()
 
 

@@ -7,13 +7,13 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import export
 import numpy as np
-from text_data import Sentence, clips
+from text_data import Sentence, clips, plain
 
 from edge_emo.clock import MonotonicClock
 from edge_emo.datasets.clips import Clip, write_clips
@@ -30,12 +30,13 @@ TALKS = ("meld", "dailydialog")
 WOMEN, MEN = ("Rachel", "Monica", "Phoebe"), ("Ross", "Joey", "Chandler")
 
 
-def measure(folder: Path, dev: Sequence[Sentence]) -> None:
+def measure(folder: Path, dev: Sequence[Sentence], seen: Collection[str]) -> None:
     """Take all figures into a package.
 
     Args:
         folder: The model package.
         dev: The dev parts of all corpora, those that the package was not trained on too.
+        seen: The words of each sentence that it was trained on, as ``plain`` gives them.
     """
     for name in LABELLED:
         backends = ("litert", "onnx") if name == "goemotions" else ("litert",)
@@ -51,9 +52,9 @@ def measure(folder: Path, dev: Sequence[Sentence]) -> None:
         folder, "dev of goemotions, 28 labels", _of(dev, "goemotions"), "emotions", ("litert",)
     )
     _evaluate(folder, "dev of emobank", _of(dev, "emobank"), "affect", ("litert", "openvino"))
-    tables = [_faults(folder, dev), _parts(folder, dev), _time(folder, dev)]
-    if reads_context:
-        tables.insert(0, _context(folder, dev))
+    tables = [_context(folder, dev)] if reads_context else []
+    tables += [_new(folder, dev, seen), _faults(folder, dev), _parts(folder, dev)]
+    tables.append(_time(folder, dev))
     export.add_metrics(folder, {"tables": tables, "uncalibrated": _uncalibrated(folder, dev)})
 
 
@@ -77,6 +78,23 @@ def _evaluate(
 
 def _report(folder: Path, chosen: Sequence[Clip]) -> Report:
     return evaluate_package(read_package(folder), chosen, folder, backend="litert")
+
+
+def _new(folder: Path, dev: Sequence[Sentence], seen: Collection[str]) -> dict[str, Any]:
+    rows = []
+    for name in LABELLED:
+        every = _of(dev, name)
+        new = [one for one in every if plain(one.text) not in seen]
+        for kind, some in (("all", every), ("with new words only", new)):
+            found = _report(folder, clips(some, "label", context=name in TALKS))
+            rows.append([name, kind, found.n, found.accuracy, found.macro_f1, found.weighted_f1])
+    return {
+        "title": "Sentences with new words",
+        "what": "Dev sentences whose words, signs and case aside, are those of no training "
+        "sentence, beside all of them; those of dialogues with context where it is read; litert.",
+        "head": ["corpus", "sentences", "n", "accuracy", "macro F1", "weighted F1"],
+        "rows": rows,
+    }
 
 
 def _context(folder: Path, dev: Sequence[Sentence]) -> dict[str, Any]:

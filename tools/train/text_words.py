@@ -43,8 +43,10 @@ def words(commercial: bool) -> Mapping[str, Any]:
             "was fitted further, to that part too, and nothing was chosen any more.",
             "dev is what the corpus publishes as dev or validation. xed and isear publish none: "
             "10 of 100 texts, or people, were cut.",
-            "A training sentence whose letters are those of a dev sentence was left out, in every "
-            "corpus, single words too; a check refuses the run otherwise.",
+            "A training sentence that is a copy of a dev sentence was left out, in every corpus: "
+            "of four words or more when its words are the same, of fewer, which everybody says, "
+            "when its signs are too. A check refuses the run otherwise, and a table tells what "
+            "dev sentences come to whose words no training sentence has.",
             "emobank's published parts share documents, no sentence; its validation part here does "
             "not share them.",
             "The six leading parts of the television series speak on both sides, as published.",
