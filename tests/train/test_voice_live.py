@@ -17,7 +17,7 @@ from tests.train_tools import tools_of
 pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
 
 
-tools = tools_of("voice_live", "voice_score")
+tools = tools_of("voice_live", "voice_score", "voice_bench")
 
 
 def test_the_pieces_are_the_clip_and_a_pause_as_loud_as_its_quietest_part(
@@ -43,3 +43,28 @@ def test_a_clip_gives_windows_and_one_utterance(tools: SimpleNamespace) -> None:
     assert whole
     assert len(windows) > len(whole)
     assert max(one.duration_ns for one in windows) <= 3_000_000_000
+
+
+def test_folds_are_heard_live_by_corpus(
+    tools: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = SimpleNamespace(corpus="emodb")
+    outcomes = [(_outcome(name), whole) for name in ("emodb", "ased") for whole in (False, True)]
+    bench = object.__new__(tools.voice_bench.Bench)
+    bench._runs, bench._corpora, bench._data = ["fold0"], ("emodb", "ased"), Path()
+    bench._files = {"fold0": SimpleNamespace(estimator=None)}
+    monkeypatch.setattr(bench, "_unseen", lambda run: [sound])
+    monkeypatch.setattr(bench, "_refuse_met", lambda run, sounds: None)
+    monkeypatch.setattr(tools.voice_score, "manifest_clip", lambda sound: None)
+    monkeypatch.setattr(tools.voice_live, "live", lambda *_: iter(outcomes))
+    monkeypatch.setattr(tools.voice_live, "row", lambda file, told, some: [told, len(list(some))])
+    assert bench.live()["rows"] == [
+        ["windows", 2],
+        ["utterances", 2],
+        ["utterances of emodb", 1],
+        ["utterances of ased", 1],
+    ]
+
+
+def _outcome(corpus: str) -> SimpleNamespace:
+    return SimpleNamespace(clip=SimpleNamespace(corpus=corpus))

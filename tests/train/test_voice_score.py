@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -66,3 +67,20 @@ def test_a_temperature_is_that_of_the_greatest_likelihood() -> None:
             assert naive >= loss - 1e-6
             if other == temperature:
                 assert naive == pytest.approx(loss)
+
+
+def test_figures_of_a_part_stand_beside_those_of_others_and_replace_their_own(
+    tmp_path: Path,
+) -> None:
+    need_torch()
+    file = tmp_path / "kept" / "cross.json"
+    with training("voice") as modules:
+        keep = modules.voice._keep
+        keep(file, {"evaluations": [{"split": "a", "n": 1}], "temperatures": {"fold0": 1.0}})
+        keep(file, {"tables": [{"title": "alone", "rows": [1]}], "gate": {"area": 0.9}})
+        keep(file, {"tables": [{"title": "live", "rows": [2]}]})
+        keep(file, {"tables": [{"title": "alone", "rows": [3]}]})
+    kept = json.loads(file.read_text("utf-8"))
+    assert kept["evaluations"] == [{"split": "a", "n": 1}]
+    assert kept["tables"] == [{"title": "live", "rows": [2]}, {"title": "alone", "rows": [3]}]
+    assert (kept["gate"], kept["temperatures"]) == ({"area": 0.9}, {"fold0": 1.0})

@@ -89,6 +89,7 @@ def cross(given: argparse.Namespace) -> None:
         "gate": lambda: {"gate": bench.gate()},
         "arousal": lambda: {"affect": bench.arousal()},
         "alone": lambda: {"tables": [bench.alone()]},
+        "live": lambda: {"tables": [bench.live()]},
     }
     for name in given.parts:
         if name not in ("left-out", "arousal") or not given.commercial:
@@ -96,14 +97,21 @@ def cross(given: argparse.Namespace) -> None:
 
 
 def _keep(file: Path, found: dict[str, Any]) -> None:
-    """Put figures beside those of other parts; rows of the same clips are replaced."""
+    """Put figures beside those of other parts; those of the same name are replaced."""
     held: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    new = {row["split"] for row in found.get("evaluations", [])}
-    rows = [row for row in held.get("evaluations", []) if row["split"] not in new]
-    held |= found
-    held["evaluations"] = [*rows, *found.get("evaluations", [])]
+    lists = {kind: _with(held, found, kind, by) for kind, by in _NAMED.items()}
+    held |= found | lists
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(held, indent=1) + "\n", "utf-8")
+
+
+_NAMED = {"evaluations": "split", "tables": "title"}
+
+
+def _with(held: dict[str, Any], found: dict[str, Any], kind: str, by: str) -> list[dict[str, Any]]:
+    new = found.get(kind, [])
+    names = {row[by] for row in new}
+    return [*(row for row in held.get(kind, []) if row[by] not in names), *new]
 
 
 def export_package(given: argparse.Namespace) -> None:
@@ -273,7 +281,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("models") / NAMES[False])
     parser.add_argument("--figures", type=Path, default=Path("build/train/voice-cross.json"))
     parser.add_argument("--commercial", action="store_true")
-    parts = ("folds", "left-out", "faults", "gate", "arousal", "alone")
+    parts = ("folds", "left-out", "faults", "gate", "arousal", "alone", "live")
     parser.add_argument("--parts", nargs="+", default=list(parts), choices=parts, help="of cross")
     parser.add_argument("--cache", type=Path, default=Path("build/train/voice-answers"))
     parser.add_argument("--every", type=int, default=1, help="take every n-th clip, for trials")

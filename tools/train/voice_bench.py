@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import export
 import numpy as np
 import torch
+import voice_live
 import voice_package
 import voice_score
 from voice_corpora import OTHER, TARGETS, Sound, held_out
@@ -222,6 +223,32 @@ class Bench:
         sounds = self._unseen(run)
         self._refuse_met(run, sounds)
         return voice_score.answers(part, sounds, self._data)
+
+    def live(self) -> dict[str, Any]:
+        """Return what folds estimate of people whom they never met when these are heard live."""
+        heard = [one for run in self._runs for one in self._heard(run)]
+        file = self._files[self._runs[0]]
+        rows = [voice_live.row(file, "windows", [o for o, whole in heard if not whole])]
+        whole = [outcome for outcome, is_whole in heard if is_whole]
+        rows.append(voice_live.row(file, "utterances", whole))
+        for corpus in self._corpora if len(self._corpora) > 1 else ():
+            mine = [one for one in whole if one.clip.corpus == corpus]
+            rows.append(voice_live.row(file, f"utterances of {corpus}", mine))
+        return {
+            "title": "As a live stream, people of the folds",
+            "what": "All clips of the folds' unseen speakers, by the folds' files, heard chunk by "
+            "chunk as in the table before; nothing was chosen on these answers. Recall is that of "
+            "the windows and utterances that have an estimate.",
+            "head": voice_live.HEAD,
+            "rows": rows,
+        }
+
+    def _heard(self, run: str) -> Iterator[tuple[Outcome, bool]]:
+        sounds = self._unseen(run)
+        self._refuse_met(run, sounds)
+        for sound in sounds:
+            clip = voice_score.manifest_clip(sound)
+            yield from voice_live.live(self._files[run].estimator, clip, self._data)
 
     def gate(self) -> dict[str, Any]:
         """Return how well speech is told from other sound, by windows of unheard noise."""

@@ -29,6 +29,10 @@ from edge_emo.evaluation.evaluate import Outcome
 from edge_emo.types import Chunk
 
 TITLE = "As a live stream"
+HEAD = (
+    *("what", "number", "abstained", "quality"),
+    *("unweighted average recall", "expected calibration error"),
+)
 CHUNK, PAUSE_S = 1024, 1.5
 _TENTH = 1600
 
@@ -42,7 +46,7 @@ def main() -> None:
     windows = [outcome for outcome, whole in heard if not whole]
     whole = [outcome for outcome, whole in heard if whole]
     silent = {clip.clip for clip in clips} - {outcome.clip.clip for outcome in whole}
-    rows = [_row(file, "windows", windows), _row(file, "utterances", whole)]
+    rows = [row(file, "windows", windows), row(file, "utterances", whole)]
     export.add_table(given.out, _table(rows, len(clips), len(silent)))
 
 
@@ -72,9 +76,10 @@ def pause(samples: npt.NDArray[np.float32], length: int) -> npt.NDArray[np.float
     return np.asarray(level * noise, np.float32)
 
 
-def _row(
+def row(
     file: voice_score.FoldFile, told: str, outcomes: Iterable[Outcome]
 ) -> list[str | int | float | None]:
+    """Return a row under :data:`HEAD`: the figures of what was estimated of a live stream."""
     every = list(outcomes)
     estimated = [one for one in every if one.prediction.abstained is None]
     found = voice_score.report(file.package, told, estimated, file.model.runs_ns, "litert")
@@ -96,14 +101,7 @@ def _table(rows: list[list[Any]], clips: int, silent: int) -> dict[str, Any]:
         "Recall is that of the windows and utterances that have an estimate; quality is the mean "
         "that they claim. The weights of an utterance's windows were chosen on the research "
         f"package's speakers too. {silent} clips had no utterance.",
-        "head": [
-            "what",
-            "number",
-            "abstained",
-            "quality",
-            "unweighted average recall",
-            "expected calibration error",
-        ],
+        "head": HEAD,
         "rows": rows,
     }
 
