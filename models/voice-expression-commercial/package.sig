@@ -1,7 +1,7 @@
 edge_emo package signature 1
 package voice-expression-commercial
-sha256 b016632b60c8d4d65b93e043bb5486e8367c25f6102224bb817112f807dab2f3  card.md
-sha256 1836eb97b342837977890369b0a9d7418ec760c112c6649ea43ab6be1bf72426  metrics.json
+sha256 ed692e28c7c27c7fb85b2a11af20093941fbd74087f9f9511f56c0d3709d575b  card.md
+sha256 32875ef2964b2a9683ab3f76f7004882bf90d358a7fcbdff516f72123d4b28fb  metrics.json
 sha256 28c1387c73a2af50e235e5c33585b20236efd30c79bbaa6e9a7e55c5f19e4419  model.int8.bin
 sha256 94665c3a44ba758e3c201a5e933f556666676cc9f55881f7d0cd92cccbdb6e25  model.int8.tflite
 sha256 153d444aa157b4631d87093d5ce8fac08a44b0a05fd2cd620b7a333c8bfb0f05  model.int8.xml
@@ -9,4 +9,4 @@ sha256 4d32c2f0f231121406a325d55c17767bd2b61ad3ca45660e6efbd9a0ecdca98e  model.o
 sha256 9d28bfe35c53c57d0c0b1cb1bdcce80db0ced98e50e3ceba5bc7dd2f6c3b5d7b  model.toml
 sha256 44d1f9a8ccf61f431f4c318d49790003cd0d333209a2bca92a725c583d4bb8a5  model.trt.int8.onnx
 key 3aab3c747c2ffa10
-signature WNVIn9SQAnWUauls+akA6Ue3lrPDvFokE6++RzVTLIa0+EAOmUweuwX02xySlXDs18V39+FA8KdQ1RsuAt17Dw==
+signature 0v8fn9LVM4XY7YV2cI/TfFYR6MbEkLVmrSsdn3xSlg5zulkRA3dKGk+qybEUqNgL/abLbY1EMrYvLs/3UWs8Cg==
