@@ -84,3 +84,16 @@ def test_figures_of_a_part_stand_beside_those_of_others_and_replace_their_own(
     assert kept["evaluations"] == [{"split": "a", "n": 1}]
     assert kept["tables"] == [{"title": "live", "rows": [2]}, {"title": "alone", "rows": [3]}]
     assert (kept["gate"], kept["temperatures"]) == ({"area": 0.9}, {"fold0": 1.0})
+
+
+def test_figures_of_other_weights_are_not_added_to(tmp_path: Path) -> None:
+    need_torch()
+    file = tmp_path / "cross.json"
+    with training("voice_bench") as modules:
+        held = modules.voice_bench._temperatures
+        assert held(file, {"fold0": "a"}) == {}
+        kept = {"temperatures": {"fold0": 0.8}, "networks": {"fold0": "a"}}
+        file.write_text(json.dumps(kept), encoding="utf-8")
+        assert held(file, {"fold0": "a"}) == {"fold0": 0.8}
+        with pytest.raises(SystemExit, match="other weights"):
+            held(file, {"fold0": "b"})

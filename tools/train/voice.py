@@ -93,7 +93,8 @@ def cross(given: argparse.Namespace) -> None:
     }
     for name in given.parts:
         if name not in ("left-out", "arousal") or not given.commercial:
-            _keep(given.figures, parts[name]() | {"temperatures": bench.temperatures})
+            told = {"temperatures": bench.temperatures, "networks": bench.networks}
+            _keep(given.figures, parts[name]() | told)
 
 
 def _keep(file: Path, found: dict[str, Any]) -> None:

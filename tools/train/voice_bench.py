@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,8 @@ class Bench:
         self._folder = Path(self._place.name)
         self._said: dict[str, Answers] = {}
         self._read: dict[str, voice_package.Trained] = {}
-        held = json.loads(given.figures.read_text("utf-8")) if given.figures.exists() else {}
-        self.temperatures: dict[str, float] = held.get("temperatures", {})
+        self.networks = {run: voice_package.digest(self._net(run)) for run in self._runs}
+        self.temperatures: dict[str, float] = _temperatures(given.figures, self.networks)
         for run in self._runs:
             if run not in self.temperatures:
                 self.temperatures[run] = self._temperature(run)
@@ -280,6 +280,20 @@ class Bench:
             alone = voice_score.answers(net, others, self._data).kind
             other += [rows[:NOISE_WINDOWS] for rows in alone]
         return speech, other
+
+
+def _temperatures(figures: Path, networks: Mapping[str, str]) -> dict[str, float]:
+    """Return the temperatures that a file of figures holds, by run; none where there is no file.
+
+    Raises:
+        SystemExit: Its figures are of other networks, which are told by their digests.
+    """
+    if not figures.exists():
+        return {}
+    held = json.loads(figures.read_text("utf-8"))
+    if held.get("networks") != networks:
+        raise SystemExit(f"{figures}: figures of other weights; name another file by --figures")
+    return dict(held["temperatures"])
 
 
 def _refused(kinds: Iterable[voice_score.Floats]) -> float:
