@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,7 +24,9 @@ pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what
 tools = tools_of("voice_corpora", "voice_net", "voice_start", "voice_learn")
 
 
-def stems(tools: SimpleNamespace, folder: Path, names: tuple[str, ...]) -> list[object]:
+def stems(
+    tools: SimpleNamespace, folder: Path, names: tuple[str, ...], **words: object
+) -> list[object]:
     """Write stems that learned nothing as a fit does, and read them."""
     import torch
 
@@ -35,7 +38,7 @@ def stems(tools: SimpleNamespace, folder: Path, names: tuple[str, ...]) -> list[
         state["emotion.bias"] = torch.full((7,), float(place))
         who = sorted({f"{s.corpus}/{s.speaker}" for s in sounds if s.name in hidden})
         runs[name] = {"state": state, "held_out": who, "steps": 10 + place}
-    torch.save({"runs": runs}, folder / "stems.pt")
+    torch.save({"runs": runs, "words": json.dumps(words)}, folder / "stems.pt")
     return tools.voice_start.read_stems([folder / "stems.pt"])
 
 
@@ -63,3 +66,27 @@ def test_a_stem_that_met_somebody_is_refused(tools: SimpleNamespace, tmp_path: P
     found = stems(tools, tmp_path, ("half1",))
     with pytest.raises(SystemExit, match="fold0: every stem has met"):
         tools.voice_start.start_of("fold0", ["emodb/09", "emodb/11"], found)
+
+
+def test_what_a_stem_met_all_the_same_is_not_held_out(
+    tools: SimpleNamespace, tmp_path: Path
+) -> None:
+    import torch
+
+    folds = {"device": "a large one", "noise": "Other takes.", "folds": [{"split": "emodb"}]}
+    (stem,) = stems(tools, tmp_path, ("half0",), **folds)
+    noise = {who for who in stem.held_out if who.startswith("noise/")}
+    given = tools.voice_start.Stem(
+        stem.name, stem.steps, stem.held_out - noise, stem.state, stem.folds
+    )
+    sounds = tools.voice_corpora.read_sounds(NAMES)
+    with pytest.raises(SystemExit, match="every stem has met"):
+        tools.voice_learn.Run("fold0", sounds, torch.device("cpu"), 4, stems=[given])
+    run = tools.voice_learn.Run(
+        "fold0", sounds, torch.device("cpu"), 4, stems=[given], met=["noise"]
+    )
+    assert noise
+    assert not noise & set(run.held_out)
+    assert "emodb/03" in run.held_out
+    assert run.folds == folds
+    assert tools.voice_start.folds_of({"before": run.folds, "device": "cpu"}) == folds

@@ -3,9 +3,10 @@
 ``--data`` is the folder that holds the corpora as WAV files, ``--weights`` those with the
 ``voice-*.pt`` files: each run's networks of all folders become one. Steps:
 
-- ``cross``: export the file of every fold, measure it on the speakers that it never met, and keep
-  the figures in ``--figures``; for the research package also files of corpora left out, faults of
-  the sound, and the gate. Temperatures that ``--figures`` holds are not fitted again
+- ``cross``: export the file of every fold, measure it on the speakers that it never met, by clips
+  and heard live, and keep the figures in ``--figures``; for the research package also files of
+  corpora left out, faults of the sound, and the gate. Temperatures that ``--figures`` holds are not
+  fitted again; figures of other weights are refused
 - ``export``: the package ``--out``, its temperature fitted on its validation speakers, and the
   figures of ``cross`` in its card; ``compile_models.py`` then makes its int8 files
 - ``measure``: judges the package's own files on speakers that it never met
@@ -23,7 +24,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ import voice_score
 from voice_bench import Bench
 from voice_corpora import TARGETS, Sound
 from voice_mel import LENGTH, SPEC
+from voice_start import folds_of
 
 from edge_emo.datasets.clips import write_clips
 from edge_emo.features.voice_functionals import functionals
@@ -138,18 +140,22 @@ def export_package(given: argparse.Namespace) -> None:
     others = [voice_score.first(trained.net, s, given.data) for s in some]
     export.write_package(trained.net, package, record, others, given.out)
     add_figures(given)
+    told: list[Mapping[str, Any]] = [{}]
     for number, part in enumerate(trained.parts, 1):
-        if part.get("folds"):
-            export.add_table(given.out, _elder_folds(number, part))
+        if (folds := folds_of(part)) not in told:
+            told.append(folds)
+            export.add_table(given.out, _elder_folds(number, folds, went_on="before" in part))
 
 
-def _elder_folds(number: int, part: dict[str, Any]) -> dict[str, Any]:
+def _elder_folds(number: int, part: Mapping[str, Any], *, went_on: bool) -> dict[str, Any]:
     """Return a table of what folds of a network recalled whose files are gone."""
+    whose = "the folds of that one" if went_on else "its own folds"
+    first = "This network goes on from one that" if went_on else "This network"
     return {
         "title": f"Folds of convolutions {number} alone",
-        "what": f"This network was trained on {part['device']} and read back from a package, so "
+        "what": f"{first} was trained on {part['device']} and read back from a package, so "
         "the files of folds hold another of these convolutions in its place, trained on a "
-        f"processor. Its card said of noise: {part['noise']} What its own folds had, float32, by "
+        f"processor. Its card said of noise: {part['noise']} What {whose} had, float32, by "
         "itself and without an expert:",
         "head": ["clips of", "clips", "unweighted average recall", "expected calibration error"],
         "rows": [list(row.values()) for row in part["folds"]],

@@ -26,8 +26,21 @@ the groups of stems come first, and the others go on from them:
         --groups a b --peak 2.5e-3 --start CUT/voice-a.pt CUT/voice-b.pt
 
 ``voice.py --weights NEXT NARROW`` joins the networks of two such folders; that one is narrow keeps
-the int8 file under 1.0 MB. Group c begins from chance, with windows of its own and an expert; its
-runs may be shared by two processes:
+the int8 file under 1.0 MB. A network that ``voice_onnx.py`` read back from a package goes on in the
+same way, and what its card said of its folds comes along; what it met of corpora that no figure of
+the package is of is told by ``--met``. Beside the network itself its narrower descendant stands:
+
+    python voice_fit.py --data DATA --out ON --budget 1800 --half --batch 96 \
+        --windows MORE VARIED PLAIN --held 4096 --pool 96 --again 64 --frames 176 \
+        --groups b --runs research --peak 1.5e-3 --met emogator noise \
+        --start ELDER/voice-research.pt
+    python voice_narrow.py --weights ON --windows VARIED --out CUT2 --channels 72 96
+    python voice_fit.py --data DATA --out HEIR --budget 1200 --half --batch 96 \
+        --windows MORE VARIED PLAIN --held 4096 --pool 96 --again 64 --frames 176 \
+        --groups b --runs research --peak 2e-3 --met emogator noise --start CUT2/voice-b.pt
+
+Group c begins from chance, with windows of its own and an expert; its runs may be shared by two
+processes:
 
     python voice_windows.py --data DATA --out CVARIED --count 28800 --commercial
     python voice_windows.py --data DATA --out CPLAIN --count 9600 --plain 1 --commercial
@@ -134,7 +147,10 @@ class Group:
         stems = read_stems(given.start)
         half = given.half or self._device.type == "cuda"
         self._runs = [
-            Run(name, self._stream.sounds, self._device, given.batch, given.teacher, half, stems)
+            Run(
+                *(name, self._stream.sounds, self._device),
+                *(given.batch, given.teacher, half, stems, given.met),
+            )
             for name in names_of_runs
         ]
         self._made = [Made(folder, self._stream.names) for folder in given.windows]
@@ -203,6 +219,8 @@ class Group:
             "windows": [len(one) for one in self._made],
             "log": self._log[:: max(1, len(self._log) // 200)],
         }
+        if folds := next((run.folds for run in self._runs if run.folds), None):
+            words["before"] = folds
         target = self._given.out / f"voice-{self._group}.pt"
         part = target.with_suffix(".part")
         torch.save({"runs": runs, "words": json.dumps(words)}, part)
@@ -254,6 +272,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch", type=int, default=192)
     parser.add_argument("--teacher", type=int, default=0, help="width of one; 0 is none")
     parser.add_argument("--start", type=Path, nargs="+", default=[], help="files of stems")
+    parser.add_argument(
+        "--met", nargs="+", default=[], help="corpora of which stems may have met who is held out"
+    )
     parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate")
     parser.add_argument(
         "--frames", type=int, default=LENGTH, help="of each window, for most of the budget"

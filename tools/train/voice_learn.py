@@ -155,11 +155,13 @@ class Run:
             what the categories of a window are (Tarvainen and Valpola 2017). 0 is none.
         half: Computes the networks in bfloat16.
         stems: Goes on from one of these; without any, from chance.
+        met: Corpora of which a stem may have met some whom this run holds out; they do not count
+            as held out then.
     """
 
     def __init__(
         self, name: str, sounds: list[Sound], device: torch.device, batch: int, teacher: int = 0,
-        half: bool = False, stems: Sequence[Stem] = (),
+        half: bool = False, stems: Sequence[Stem] = (), met: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.name, self.batch, self._half = name, batch, half
         hidden = held_out(name, sounds)
@@ -167,8 +169,11 @@ class Run:
         self.allowed = torch.tensor([s.name not in hidden for s in sounds], device=device)
         self.steps, self.clips, self.frames = 0, int(self.allowed.sum()), LENGTH
         torch.manual_seed(int(sum(map(ord, name))))
-        stem, net = start_of(name, self.held_out, stems) if stems else (None, VoiceNet())
+        stem, net = start_of(name, self.held_out, stems, met) if stems else (None, VoiceNet())
         self.stem = f"{stem.name}, {stem.steps} steps" if stem else ""
+        self.folds = stem.folds if stem else {}
+        if stem:
+            self.held_out = [who for who in self.held_out if who in stem.held_out]
         self._student = Followed(net, device)
         self._teacher = Followed(VoiceNet(teacher), device) if teacher else None
         self._rate = torch.tensor(PEAK, device=device)
