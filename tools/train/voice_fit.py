@@ -28,7 +28,7 @@ the groups of stems come first, and the others go on from them:
 ``voice.py --weights NEXT NARROW`` joins the networks of two such folders; that one is narrow keeps
 the int8 file under 1.0 MB. A network that ``voice_onnx.py`` read back from a package goes on in the
 same way, and what its card said of its folds comes along; what it met of corpora that no figure of
-the package is of is told by ``--met``. Beside the network itself its narrower descendant stands:
+the package is of is told by ``--met``. A narrower descendant is a good second beside the network:
 
     python voice_fit.py --data DATA --out ON --budget 1800 --half --batch 96 \
         --windows MORE VARIED PLAIN --held 4096 --pool 96 --again 64 --frames 176 \
