@@ -34,7 +34,7 @@ import torch
 import torch.nn.functional as F
 from from_manifest_net import Bag, Picture, Row
 from leakage import LeakageError, refuse_overlap
-from text_data import copied
+from text_data import plain
 from torch import nn
 
 from edge_emo.clock import MonotonicClock
@@ -154,8 +154,8 @@ def divided(
 ) -> tuple[list[Clip], list[Clip], str]:
     """Return training, the clips that the temperature is fitted on, and the held-out part's name.
 
-    Training texts that are copies of held-out ones are dropped. Then nothing may be shared:
-    speakers, dialogues, files. A film's cast is in all parts of its text.
+    Training texts that are held out too, letter by letter, are dropped. Then nothing may be
+    shared: speakers, dialogues, files. A film's cast is in all parts of its text.
 
     Raises:
         SystemExit: There is nothing to evaluate on, it was trained on, or a file is missing.
@@ -165,9 +165,9 @@ def divided(
     if not held:
         raise SystemExit("neither test nor validation has a labelled clip: nothing to evaluate on")
     _need_files(chain(*parts.values()), root)
-    known = {copied(clip.text or "") for clip in held if modality == "text"}
+    known = {plain(clip.text or "") for clip in held if modality == "text"}
     train, choice = (
-        [clip for clip in clips if copied(clip.text or "") not in known]
+        [clip for clip in clips if plain(clip.text or "") not in known]
         for clips in (parts["train"], parts["validation"] if held_part == "test" else [])
     )
     if not choice:

@@ -80,6 +80,10 @@ def _report(folder: Path, chosen: Sequence[Clip]) -> Report:
     return evaluate_package(read_package(folder), chosen, folder, backend="litert")
 
 
+def _figures(found: Report) -> tuple[int, float | None, float | None, float | None]:
+    return found.n, found.accuracy, found.macro_f1, found.weighted_f1
+
+
 def _new(folder: Path, dev: Sequence[Sentence], seen: Collection[str]) -> dict[str, Any]:
     rows = []
     for name in LABELLED:
@@ -87,7 +91,7 @@ def _new(folder: Path, dev: Sequence[Sentence], seen: Collection[str]) -> dict[s
         new = [one for one in every if plain(one.text) not in seen]
         for kind, some in (("all", every), ("with new words only", new)):
             found = _report(folder, clips(some, "label", context=name in TALKS))
-            rows.append([name, kind, found.n, found.accuracy, found.macro_f1, found.weighted_f1])
+            rows.append([name, kind, *_figures(found)])
     return {
         "title": "Sentences with new words",
         "what": "Dev sentences whose words, signs and case aside, are those of no training "
@@ -104,7 +108,7 @@ def _context(folder: Path, dev: Sequence[Sentence]) -> dict[str, Any]:
         for said in range(4):
             short = [_with(s, said) for s in talk]
             found = _report(folder, clips(short, "label", context=True))
-            rows.append([name, said, found.n, found.accuracy, found.macro_f1, found.weighted_f1])
+            rows.append([name, said, *_figures(found)])
     return {
         "title": "What context is worth",
         "what": "At most 1500 utterances of dev dialogues that have something before them, with "
@@ -180,7 +184,7 @@ def _parts(folder: Path, dev: Sequence[Sentence]) -> dict[str, Any]:
     for title, who in (("women's parts", WOMEN), ("men's parts", MEN)):
         said = [s for s in _of(dev, "meld") if s.part in who]
         found = _report(folder, clips(said, "label", context=True))
-        rows.append([title, found.n, found.accuracy, found.macro_f1, found.weighted_f1])
+        rows.append([title, *_figures(found)])
     return {
         "title": "Women's and men's parts",
         "what": "Dev utterances of meld by the six leading parts, with context where it is read; "

@@ -237,8 +237,9 @@ class Bench:
         return {
             "title": "As a live stream, people of the folds",
             "what": "All clips of the folds' unseen speakers, by the folds' files, heard chunk by "
-            "chunk as in the table before; nothing was chosen on these answers. Recall is that of "
-            "the windows and utterances that have an estimate.",
+            "chunk as in the table of the package; nothing was chosen on these answers, but the "
+            "speakers whom the weights of windows were chosen on are among these people. Recall is "
+            "that of the windows and utterances that have an estimate.",
             "head": voice_live.HEAD,
             "rows": rows,
         }
