@@ -11,7 +11,10 @@ from edge_emo.errors import RecordingError
 
 
 class TruncatedError(RecordingError):
-    """A file ends in the middle of something, as after a crash; what came before is whole."""
+    """A file ends in the middle of something or was never begun, as after a crash.
+
+    What came before is whole.
+    """
 
 
 class ContentError(RecordingError):
@@ -100,8 +103,9 @@ def write_error(path: Path, error: OSError) -> RecordingError:
 
 
 def read_error(path: Path, error: OSError) -> RecordingError:
-    """Return the error that says why ``path`` cannot be read."""
-    return RecordingError(
+    """Return the error that says why ``path`` cannot be read: truncated if it does not exist."""
+    missing = isinstance(error, FileNotFoundError)
+    return (TruncatedError if missing else RecordingError)(
         f"{path} cannot be read: {error.strerror or error}",
         hint="copy the session folder again, with all of its files",
     )
@@ -144,8 +148,8 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the number, from 1, and the text of each line, without its end.
 
     Raises:
-        TruncatedError: The last line has no end.
-        RecordingError: The file is missing or is no UTF-8.
+        TruncatedError: The last line has no end, or there is no file.
+        RecordingError: It is no UTF-8.
     """
     try:
         with path.open("rb") as file:

@@ -5,7 +5,7 @@ import json
 import os
 import threading
 import wave
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -342,6 +342,21 @@ def test_files_that_a_crash_left_empty_hold_nothing(session: Path, kind: Kind) -
         path.write_bytes(b"")
     forget_closing(session)
     assert list(Recording(session).chunks(kind)) == []
+
+
+@pytest.mark.parametrize("name", ["microphone.wav", "microphone.times.csv", "predictions.jsonl"])
+def test_a_file_that_a_crash_left_unmade_holds_nothing(session: Path, name: str) -> None:
+    (session / name).unlink()
+    with pytest.raises(RecordingError, match=f"{name} cannot be read"):
+        list(read(Recording(session), name))
+    forget_closing(session)
+    crashed = Recording(session)
+    assert list(read(crashed, name)) == []
+    assert name in crashed.damage[0]
+
+
+def read(recording: Recording, name: str) -> Iterator[object]:
+    return recording.predictions() if "pred" in name else recording.chunks("microphone")
 
 
 def test_a_stale_sound_header_is_fine(session: Path) -> None:

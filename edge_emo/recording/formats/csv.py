@@ -57,8 +57,8 @@ def read_csv(folder: Path, stream: str, info: StreamInfo) -> Iterator[Chunk]:
     """Yield the chunks as they were written.
 
     Raises:
-        TruncatedError: The samples or their index are cut.
-        RecordingError: A file is missing or a line is damaged.
+        TruncatedError: The samples or their index are cut or missing.
+        RecordingError: A line is damaged.
     """
     path, width = folder / f"{info.kind}.csv", len(info.channels)
     rows = lines(path)

@@ -81,8 +81,8 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the line number and the object of each line.
 
     Raises:
-        TruncatedError: The last line is cut.
-        RecordingError: The file is missing, or a line is no JSON object.
+        TruncatedError: The last line is cut, or the file is missing.
+        RecordingError: A line is no JSON object.
     """
     for number, line in lines(path):
         try:
@@ -98,8 +98,8 @@ def read_text(folder: Path, stream: str, info: StreamInfo) -> Iterator[Chunk]:
     """Yield the lines of text as they were written.
 
     Raises:
-        TruncatedError: The last line is cut.
-        RecordingError: The file is missing or damaged.
+        TruncatedError: The last line is cut, or the file is missing.
+        RecordingError: The file is damaged.
     """
     path = folder / f"{info.kind}.jsonl"
     for number, value in read_objects(path):

@@ -68,8 +68,8 @@ def read_mjpeg(folder: Path, stream: str, info: StreamInfo) -> Iterator[Chunk]:
     """Yield the frames, decoded.
 
     Raises:
-        TruncatedError: The pictures or their index are cut.
-        RecordingError: A file is missing or a picture is damaged.
+        TruncatedError: The pictures or their index are cut or missing.
+        RecordingError: A picture or the index is damaged.
         UnavailableError: OpenCV is missing.
     """
     path = folder / f"{info.kind}.mjpeg"

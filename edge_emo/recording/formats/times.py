@@ -32,8 +32,8 @@ def read_times(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, tupl
     """Yield the line number and the values of each line.
 
     Raises:
-        TruncatedError: The last line is cut.
-        RecordingError: The file is missing, or a line does not fit ``columns``.
+        TruncatedError: The last line is cut, or the file is missing.
+        RecordingError: A line does not fit ``columns``.
     """
     for number, line in lines(path):
         if number == 1:

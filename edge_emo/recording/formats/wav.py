@@ -65,8 +65,8 @@ def read_wav(folder: Path, stream: str, info: StreamInfo) -> Iterator[Chunk]:
     """Yield the chunks as they were written.
 
     Raises:
-        TruncatedError: The sound or its index is cut.
-        RecordingError: A file is missing or damaged.
+        TruncatedError: The sound or its index is cut or missing.
+        RecordingError: A file is damaged.
     """
     path = folder / f"{info.kind}.wav"
     width = max(1, len(info.channels))
