@@ -17,7 +17,7 @@ TOLD = "The package's own file is trained on all but ravdess 15 16, emodb 03; on
 pytestmark = pytest.mark.absent_in_ci("PyTorch is for training; CI installs what devices need")
 
 
-tools = tools_of("voice_net", "voice_onnx")
+tools = tools_of("voice", "voice_net", "voice_onnx")
 
 
 def write_onnx(net: object, file: Path) -> None:
@@ -80,3 +80,20 @@ def test_figures_of_folds_come_along(tools: SimpleNamespace, tmp_path: Path) -> 
     rows = [{**row, "precision": "float32, files of folds"}, {**row, "precision": "int8"}]
     (found,) = tools.voice_onnx.folds(json.loads(json.dumps(rows)))
     assert found == {key: row[key] for key in list(row)[:4]}
+
+
+def test_networks_that_share_folds_which_are_gone_share_their_table(tools: SimpleNamespace) -> None:
+    gone = {"device": "a card", "noise": "None.", "folds": [{"split": "s", "n": 1}]}
+    alone = {"options": {}}
+    tables = tools.voice.elder_folds([gone, {"before": gone}, alone, {"before": gone}])
+    assert [table["title"] for table in tables] == ["Folds of convolutions 1 alone"]
+    assert "Convolutions 2 and 4 go on from it." in tables[0]["what"]
+    assert "in the place of 1 and 2 and 4" in tables[0]["what"]
+    assert tables[0]["rows"] == [["s", 1]]
+
+
+def test_heirs_whose_first_network_is_elsewhere_say_so(tools: SimpleNamespace) -> None:
+    gone = {"device": "a card", "noise": "None.", "folds": [{"split": "s", "n": 1}]}
+    (table,) = tools.voice.elder_folds([{"options": {}}, {"before": gone}])
+    assert table["title"] == "Folds of convolutions 2 alone"
+    assert table["what"].startswith("A network that these go on from was trained on a card")

@@ -24,7 +24,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,25 +140,39 @@ def export_package(given: argparse.Namespace) -> None:
     others = [voice_score.first(trained.net, s, given.data) for s in some]
     export.write_package(trained.net, package, record, others, given.out)
     add_figures(given)
-    told: list[Mapping[str, Any]] = [{}]
-    for number, part in enumerate(trained.parts, 1):
-        if (folds := folds_of(part)) not in told:
-            told.append(folds)
-            export.add_table(given.out, _elder_folds(number, folds, went_on="before" in part))
+    for table in elder_folds(trained.parts):
+        export.add_table(given.out, table)
 
 
-def _elder_folds(number: int, part: Mapping[str, Any], *, went_on: bool) -> dict[str, Any]:
-    """Return a table of what folds of a network recalled whose files are gone."""
-    whose = "the folds of that one" if went_on else "its own folds"
-    first = "This network goes on from one that" if went_on else "This network"
+def elder_folds(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a table of what folds recalled whose files are gone, for networks of a package.
+
+    Args:
+        parts: What is told of the training of each; those that share such folds share a table.
+    """
+    shared: dict[str, tuple[Mapping[str, Any], list[int]]] = {}
+    for number, part in enumerate(parts, 1):
+        if folds := folds_of(part):
+            shared.setdefault(json.dumps(folds), (folds, []))[1].append(number)
+    return [_elder_table(folds, numbers, parts) for folds, numbers in shared.values()]
+
+
+def _elder_table(
+    folds: Mapping[str, Any], numbers: Sequence[int], parts: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    heirs = [number for number in numbers if "before" in parts[number - 1]]
+    itself = next((number for number in numbers if number not in heirs), None)
+    first = "This network" if itself else "A network that these go on from"
+    others = f" Convolutions {' and '.join(map(str, heirs))} go on from it." if heirs else ""
     return {
-        "title": f"Folds of convolutions {number} alone",
-        "what": f"{first} was trained on {part['device']} and read back from a package, so "
-        "the files of folds hold another of these convolutions in its place, trained on a "
-        f"processor. Its card said of noise: {part['noise']} What {whose} had, float32, by "
-        "itself and without an expert:",
+        "title": f"Folds of convolutions {itself or heirs[0]} alone",
+        "what": f"{first} was trained on {folds['device']} and read back from a package.{others} "
+        "The files of folds, of which all rows of unseen speakers above are, hold other "
+        f"convolutions in the place of {' and '.join(map(str, numbers))}, trained on a processor. "
+        f"Its card said of noise: {folds['noise']} What its own folds had, float32, by itself and "
+        "without an expert:",
         "head": ["clips of", "clips", "unweighted average recall", "expected calibration error"],
-        "rows": [list(row.values()) for row in part["folds"]],
+        "rows": [list(row.values()) for row in folds["folds"]],
     }
 
 
