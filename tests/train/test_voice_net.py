@@ -131,3 +131,16 @@ def test_an_expert_learns_from_clips_that_it_may_see_alone(
     net, _ = expert.train([some, some], truth)
     told = net(some[1]).argmax(dim=1)
     assert (told == truth.category[some[0]]).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("form", ["later", "elder"])
+def test_a_network_of_either_form_is_known_by_its_weights(
+    tools: SimpleNamespace, form: str
+) -> None:
+    import torch
+
+    begun = tools.voice_net.VoiceNet.begun(form).eval()
+    window = torch.randn(2, 1, 298, 64)
+    read = tools.voice_net.VoiceNet.of(begun.state_dict()).eval()
+    torch.testing.assert_close(read(window), begun(window))
+    assert begun.seen(window).shape[1] == (1 if form == "elder" else 2)

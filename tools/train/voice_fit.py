@@ -73,6 +73,7 @@ from voice_corpora import STEMS, TARGETS
 from voice_held import Held, Made
 from voice_learn import PEAK, Run, truth_of
 from voice_mel import LENGTH
+from voice_net import FORMS
 from voice_start import read_stems
 from voice_stream import Stream
 
@@ -92,7 +93,19 @@ PART = {"c": 0.5}  # of the budget, where it is not all: the commercial corpora 
 SNAPSHOT_S = 60.0
 PARTS = 0.7
 """Share of the budget in which a stretch of each window is shown, where ``--frames`` asks so."""
-OPTIONS = ("budget", "batch", "pool", "plain", "teacher", "held", "again", "peak", "half", "frames")
+OPTIONS = (
+    "budget",
+    "batch",
+    "pool",
+    "plain",
+    "teacher",
+    "held",
+    "again",
+    "peak",
+    "half",
+    "frames",
+    "form",
+)
 """Kept beside the weights."""
 
 
@@ -149,7 +162,7 @@ class Group:
         self._runs = [
             Run(
                 *(name, self._stream.sounds, self._device),
-                *(given.batch, given.teacher, half, stems, given.met),
+                *(given.batch, given.teacher, half, stems, given.met, given.form),
             )
             for name in names_of_runs
         ]
@@ -275,6 +288,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--met", nargs="+", default=[], help="corpora of which stems may have met who is held out"
     )
+    parser.add_argument("--form", default=FORMS[0], choices=FORMS, help="of one from chance")
     parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate")
     parser.add_argument(
         "--frames", type=int, default=LENGTH, help="of each window, for most of the budget"

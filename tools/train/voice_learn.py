@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from voice_corpora import BY_NAME, SPEECH, Sound, held_out
 from voice_mel import LENGTH, SPEC, normalised
-from voice_net import VoiceNet
+from voice_net import FORMS, VoiceNet
 from voice_start import Stem, start_of
 
 from edge_emo.types import CATEGORIES
@@ -157,11 +157,13 @@ class Run:
         stems: Goes on from one of these; without any, from chance.
         met: Corpora of which a stem may have met some whom this run holds out; they do not count
             as held out then.
+        form: Of a network that begins from chance.
     """
 
     def __init__(
         self, name: str, sounds: list[Sound], device: torch.device, batch: int, teacher: int = 0,
         half: bool = False, stems: Sequence[Stem] = (), met: Sequence[str] = (),
+        form: str = FORMS[0],
     ) -> None:  # fmt: skip
         self.name, self.batch, self._half = name, batch, half
         hidden = held_out(name, sounds)
@@ -169,7 +171,8 @@ class Run:
         self.allowed = torch.tensor([s.name not in hidden for s in sounds], device=device)
         self.steps, self.clips, self.frames = 0, int(self.allowed.sum()), LENGTH
         torch.manual_seed(int(sum(map(ord, name))))
-        stem, net = start_of(name, self.held_out, stems, met) if stems else (None, VoiceNet())
+        begun = (None, VoiceNet.begun(form))
+        stem, net = start_of(name, self.held_out, stems, met) if stems else begun
         self.stem = f"{stem.name}, {stem.steps} steps" if stem else ""
         self.folds = stem.folds if stem else {}
         if stem:

@@ -11,6 +11,9 @@ from edge_emo.types import CATEGORIES
 
 CHANNELS = (24, 48, 64, 112, 144)
 """Of the layers of convolutions, the last a multiple of the heads of attention."""
+ELDER_CHANNELS = (24, 48, 96, 128, 160)
+"""The same of the elder form, which the packages' first network has."""
+FORMS = ("later", "elder")
 LAYERS = ("body.0", "body.2", "body.4", "body.7", "body.10")
 """Which convolution first has each of these numbers of channels."""
 EXPERT = 0.2
@@ -94,6 +97,11 @@ class VoiceNet(torch.nn.Module):
         net = cls(channels=channels, elder=state["body.0.0.weight"].shape[1] == 1)
         net.load_state_dict({name: value.float() for name, value in state.items()})
         return net
+
+    @classmethod
+    def begun(cls, form: str) -> VoiceNet:
+        """Return an untrained network of one of ``FORMS``."""
+        return cls(channels=ELDER_CHANNELS, elder=True) if form == "elder" else cls()
 
     def forward(self, logmel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the logits of the categories, arousal and valence, the logits of the kinds."""
