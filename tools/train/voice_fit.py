@@ -39,6 +39,16 @@ the package is of is told by ``--met``. A narrower descendant is a good second b
         --windows MORE VARIED PLAIN --held 4096 --pool 96 --again 64 --frames 176 \
         --groups b --runs research --peak 2e-3 --met emogator noise --start CUT2/voice-b.pt
 
+Folds of a network of the elder form, such as that one, begin with stems too; a run may have a
+folder of its own, whose file is then put beside the others:
+
+    python voice_fit.py --data DATA --out HALF0 --budget 1900 --half --batch 96 \
+        --windows MORE VARIED PLAIN --held 4096 --pool 96 --again 64 --frames 176 \
+        --groups stems-a --runs half0 --form elder
+    python voice_fit.py --data DATA --out FOLD0 --budget 2200 --half --batch 96 \
+        --windows MORE VARIED PLAIN --held 4096 --pool 96 --again 64 --frames 176 \
+        --groups a --runs fold0 --peak 2.5e-3 --start HALF0/voice-stems-a.pt
+
 Group c begins from chance, with windows of its own and an expert; its runs may be shared by two
 processes:
 
