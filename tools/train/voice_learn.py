@@ -171,8 +171,9 @@ class Run:
         self.allowed = torch.tensor([s.name not in hidden for s in sounds], device=device)
         self.steps, self.clips, self.frames = 0, int(self.allowed.sum()), LENGTH
         torch.manual_seed(int(sum(map(ord, name))))
-        begun = (None, VoiceNet.begun(form))
-        stem, net = start_of(name, self.held_out, stems, met) if stems else begun
+        stem, net = (
+            start_of(name, self.held_out, stems, met) if stems else (None, VoiceNet.begun(form))
+        )
         self.stem = f"{stem.name}, {stem.steps} steps" if stem else ""
         self.folds = stem.folds if stem else {}
         if stem:
