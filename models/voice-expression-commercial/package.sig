@@ -1,7 +1,7 @@
 edge_emo package signature 1
 package voice-expression-commercial
-sha256 d1e09ff4bf7d188bb0a22a71ee911f45bc6797d02932e3821d12b778b641a181  card.md
-sha256 0cfb18405eacee9fe90263b755c758f87cfcf7bac1a29bd0e3b68645b8125bc0  metrics.json
+sha256 0f6763d52041243932261759428e04df880e0f67ea783232e76177e9779ad1bb  card.md
+sha256 68576fa97e84766748e1b1c715c139c81fab90a33f2f27b46c91c120eb2f6b9e  metrics.json
 sha256 28c1387c73a2af50e235e5c33585b20236efd30c79bbaa6e9a7e55c5f19e4419  model.int8.bin
 sha256 94665c3a44ba758e3c201a5e933f556666676cc9f55881f7d0cd92cccbdb6e25  model.int8.tflite
 sha256 153d444aa157b4631d87093d5ce8fac08a44b0a05fd2cd620b7a333c8bfb0f05  model.int8.xml
@@ -9,4 +9,4 @@ sha256 4d32c2f0f231121406a325d55c17767bd2b61ad3ca45660e6efbd9a0ecdca98e  model.o
 sha256 9d28bfe35c53c57d0c0b1cb1bdcce80db0ced98e50e3ceba5bc7dd2f6c3b5d7b  model.toml
 sha256 44d1f9a8ccf61f431f4c318d49790003cd0d333209a2bca92a725c583d4bb8a5  model.trt.int8.onnx
 key 3aab3c747c2ffa10
-signature iW8lVkpQ+Yew+goru/d9Lxmk8ZE1XG0Jys2v0bYGXqjqSWYP059wmDu5l9EyToIlp0jyx6KWsgDW0ykgMeY/Aw==
+signature Ayv44/xq0H9LFHQbWOSw/r7saGIPkbSCy3gRSux1I+hAQbqC7z1/Dh6PBLXyjC63nHAsKN4BT0e+WqTmMd4NAQ==
