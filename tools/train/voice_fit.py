@@ -39,6 +39,13 @@ the package is of is told by ``--met``. A narrower descendant is a good second b
         --windows MORE VARIED PLAIN --held 4096 --pool 96 --again 64 --frames 176 \
         --groups b --runs research --peak 2e-3 --met emogator noise --start CUT2/voice-b.pt
 
+Cut once more, it fits beside ``ELDER`` into 1.0 MB; ``voice.py --weights ELDER LAST`` joins them:
+
+    python voice_narrow.py --weights HEIR --windows VARIED --out CUT3 --channels 72 88
+    python voice_fit.py --data DATA --out LAST --budget 2700 --half --batch 96 \
+        --windows MORE VARIED PLAIN --held 4096 --pool 96 --again 64 --frames 176 \
+        --groups b --runs research --peak 2e-3 --met emogator noise --start CUT3/voice-b.pt
+
 Folds of a network of the elder form, such as that one, begin with stems too; a run may have a
 folder of its own, whose file is then put beside the others:
 
