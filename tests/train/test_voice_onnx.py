@@ -62,6 +62,54 @@ def test_a_network_comes_back(tools: SimpleNamespace, tmp_path: Path, elder: boo
         np.testing.assert_allclose(mine.numpy(), theirs, atol=1e-5)
 
 
+@pytest.mark.parametrize("elder", [True, False])
+def test_a_network_that_came_back_says_the_same_when_it_is_trained(
+    tools: SimpleNamespace, elder: bool
+) -> None:
+    import torch
+
+    torch.manual_seed(1)
+    net = tools.voice_net.VoiceNet(channels=(8, 12, 16, 20, 24), dropout=0.0, elder=elder)
+    windows = torch.randn(256, 1, 298, 64)
+    with torch.no_grad():
+        net.train()(3.0 * windows)
+        said = net.eval()(windows)
+        settled = tools.voice_net.VoiceNet.of(tools.voice_onnx.settled(net, windows))
+        assert all(bool(torch.isfinite(value).all()) for value in settled.state_dict().values())
+        kept = settled.eval()(windows)
+        _without_dropout(settled.train())
+        trained = settled(windows)
+    for mine, again, theirs in zip(said, kept, trained, strict=True):
+        torch.testing.assert_close(again, mine, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(theirs, mine, atol=1e-3, rtol=1e-3)
+
+
+def _without_dropout(net: object) -> None:
+    for layer in net.modules():  # type: ignore[attr-defined]  # PyTorch is not there to name it
+        if hasattr(layer, "p"):
+            layer.p = 0.0
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_each_of_two_networks_comes_back(tools: SimpleNamespace, tmp_path: Path, part: int) -> None:
+    import torch
+
+    torch.manual_seed(1)
+    nets = [tools.voice_net.VoiceNet(channels=(8, 12, 16, 20, 24), elder=True) for _ in range(2)]
+    for net in nets:
+        net.train()(torch.randn(8, 1, 298, 64))  # statistics that are not those of a new network
+        net.eval()
+    window = torch.randn(1, 1, 298, 64)
+    with torch.no_grad():
+        said = nets[part](window)
+        joined = tools.voice_net.Joined(nets, None, tools.voice_net.CATEGORIES).eval()
+        write_onnx(joined, tmp_path / "model.onnx")
+        state = tools.voice_onnx.state_of(tmp_path / "model.onnx", part)
+        found = tools.voice_net.VoiceNet.of(state).eval()(window)
+    for mine, theirs in zip(found, said, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)
+
+
 def test_another_network_is_refused(tools: SimpleNamespace) -> None:
     with pytest.raises(SystemExit, match="not one network of convolutions"):
         tools.voice_onnx.state_of(MODELS / "eeg-load-small" / "model.onnx")

@@ -38,14 +38,14 @@ def main() -> None:
         for name, run in content["runs"].items():
             hidden = held_out(name, sounds)
             allowed = torch.tensor([s.name not in hidden for s in sounds])
-            windows = _some(made, allowed)
+            windows = some_windows(made, allowed)
             net = VoiceNet.of(run["state"]).eval()
             run["state"] = narrowed(net, windows, *given.channels)
             print(file.name, name, flush=True)
         torch.save(content, given.out / file.name)
 
 
-def _some(made: Made, allowed: torch.Tensor) -> torch.Tensor:
+def some_windows(made: Made, allowed: torch.Tensor) -> torch.Tensor:
     """Return windows of clips that are allowed, as many as ``WINDOWS``."""
     places = allowed[made.rows].nonzero()[:, 0]
     chosen = places[torch.randperm(len(places))[:WINDOWS]].sort().values

@@ -1,18 +1,22 @@
 """Read a voice network back from a package of which nothing else is left: its ONNX file.
 
-    python voice_onnx.py --package PACKAGE --run research --out OUT
+    python voice_onnx.py --package PACKAGE --run research --windows VARIED --out OUT
 
-``PACKAGE`` is the folder of a package that holds one network of convolutions, such as an earlier
-revision's. ``OUT/voice-<run>.pt`` is as ``voice_fit.py`` writes it, so that ``voice.py export
+``PACKAGE`` is the folder of a package of networks of convolutions, ``--part`` the number of one of
+several. ``OUT/voice-<run>.pt`` is as ``voice_fit.py`` writes it, so that ``voice.py export
 --weights OUT OTHER`` puts the network beside others. Whom it held out is what the package's card
 says. What the card tells of its folds, whose files are gone, and of noise comes along.
+
+The file holds no statistics of what each layer gives, which training replaces by a batch's. They
+are taken anew from ``VARIED`` windows (``voice_windows.py``) that the run may see; else the first
+step of ``voice_fit.py`` would be one of another network.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +24,16 @@ import onnx
 import torch
 from onnx import numpy_helper
 from voice_corpora import CORPORA
+from voice_corpora import held_out as held_out_of
+from voice_held import Made, clips_of
+from voice_narrow import some_windows
 from voice_net import VoiceNet
+from voice_stream import sounds_of
 
 EPSILON = 1e-5
 """Of the normalisation of batches, which the file holds within its convolutions."""
+PIECE = 128
+"""Windows that are watched at a time."""
 
 
 def main() -> None:
@@ -31,8 +41,10 @@ def main() -> None:
     given = _parser().parse_args()
     metrics = json.loads((given.package / "metrics.json").read_text("utf-8"))
     told, training = metrics["words"]["split"], metrics["training"]
+    torch.manual_seed(1)
+    net = VoiceNet.of(state_of(given.package / "model.onnx", given.part - 1))
     entry = {
-        "state": state_of(given.package / "model.onnx"),
+        "state": settled(net.eval(), windows_of(given.run, given.windows)),
         "held_out": held_out(told),
         "clips": training["clips"],
         "steps": training["steps"],
@@ -52,16 +64,20 @@ def main() -> None:
     print(f"{given.run}: {entry['steps']} steps, held out {', '.join(entry['held_out'])}")
 
 
-def state_of(file: Path) -> dict[str, torch.Tensor]:
+def state_of(file: Path, part: int = 0) -> dict[str, torch.Tensor]:
     """Return the weights of a network of convolutions, as its module names them.
 
+    Args:
+        file: Of a package.
+        part: Number of the network, where the file holds several; from 0 on.
+
     Raises:
-        SystemExit: The file holds another network, or more than one.
+        SystemExit: The file holds another network.
     """
     held = {i.name: numpy_helper.to_array(i) for i in onnx.load(file).graph.initializer}
     arrays = {name.removeprefix("net."): torch.from_numpy(a.copy()) for name, a in held.items()}
     state: dict[str, torch.Tensor] = {}
-    for name, value in arrays.items():
+    for name, value in _alone(arrays, part).items():
         if name.endswith(".weight_bias"):
             state |= _normalised(name.removesuffix("0.weight_bias"), value)
         elif name.partition(".")[0] in ("body", "score", "emotion", "affect", "kind"):
@@ -70,6 +86,74 @@ def state_of(file: Path) -> dict[str, torch.Tensor]:
         return dict(VoiceNet.of(state).state_dict())
     except (KeyError, RuntimeError) as error:
         raise SystemExit(f"{file}: not one network of convolutions alone: {error}") from error
+
+
+def _alone(arrays: Mapping[str, torch.Tensor], part: int) -> dict[str, torch.Tensor]:
+    """Return the arrays of one network of several, its share of the logits taken back."""
+    numbers = {name.split(".")[1] for name in arrays if name.startswith("convolutions.")}
+    if not numbers:
+        return dict(arrays)
+    prefix = f"convolutions.{part}."
+    own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+    return {name: a * len(numbers) if "emotion" in name else a for name, a in own.items()}
+
+
+def windows_of(run: str, folder: Path) -> torch.Tensor:
+    """Return some windows that a run may see."""
+    names = clips_of(folder)
+    made, hidden = Made(folder, names), held_out_of(run, sounds_of(names))
+    return some_windows(made, torch.tensor([name not in hidden for name in names]))
+
+
+@torch.no_grad()
+def settled(net: VoiceNet, windows: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the weights of a network that says the same, each layer normalised as windows ask.
+
+    Each channel of a convolution gets a deviation of 1, and its normalisation the rest, so that a
+    batch's statistics are close to those that are kept.
+
+    Args:
+        net: Whose normalisations may hold any statistics; in evaluation.
+        windows: Shape (n, 1, frames, bands).
+    """
+    state = dict(net.state_dict())
+    for block, (mean, deviation) in _statistics(net, windows).items():
+        factor = state[f"{block}.1.weight"] / (state[f"{block}.1.running_var"] + EPSILON).sqrt()
+        state[f"{block}.1.bias"] += factor * (mean - state[f"{block}.1.running_mean"])
+        state[f"{block}.1.weight"] = factor * deviation
+        state[f"{block}.1.running_mean"] = mean / deviation
+        state[f"{block}.1.running_var"] = torch.full_like(mean, 1.0 - EPSILON)
+        state[f"{block}.0.weight"] = state[f"{block}.0.weight"] / deviation[:, None, None, None]
+    return state
+
+
+def _statistics(
+    net: VoiceNet, windows: torch.Tensor
+) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Return mean and deviation of each convolution's channels before they are normalised."""
+    sums: dict[str, list[torch.Tensor]] = {}
+
+    def watch(block: str) -> Callable[[torch.nn.Module, tuple[torch.Tensor, ...], object], None]:
+        def add(_: torch.nn.Module, given: tuple[torch.Tensor, ...], __: object) -> None:
+            x = given[0].double().transpose(0, 1).flatten(1)
+            sums.setdefault(block, []).append(torch.stack([x.mean(1), x.square().mean(1)]))
+
+        return add
+
+    hooks = [
+        layer.register_forward_hook(watch(name.removesuffix(".1")))
+        for name, layer in net.named_modules()
+        if isinstance(layer, torch.nn.BatchNorm2d)
+    ]
+    for part in windows.split(PIECE):
+        net(part)
+    for hook in hooks:
+        hook.remove()
+    means = {block: torch.stack(parts).mean(0) for block, parts in sums.items()}
+    return {
+        block: (mean.float(), (square - mean.square()).clamp_min(1e-6).sqrt().float())
+        for block, (mean, square) in means.items()
+    }
 
 
 def _normalised(block: str, bias: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -115,6 +199,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--package", type=Path, required=True)
     parser.add_argument("--run", default="research", help="that the network was trained as")
+    parser.add_argument("--part", type=int, default=1, help="which network, where it holds several")
+    parser.add_argument("--windows", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     return parser
 
