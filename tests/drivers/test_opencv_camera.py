@@ -14,6 +14,7 @@ import pytest
 
 from edge_emo.clock import ManualClock, MonotonicClock, ReplayClock
 from edge_emo.drivers.base import Driver
+from edge_emo.drivers.camera import videocapture
 from edge_emo.drivers.camera.live import LiveSource
 from edge_emo.drivers.camera.opencv import OpenCvCamera
 from edge_emo.drivers.camera.v4l2 import list_nodes
@@ -248,6 +249,12 @@ def test_a_stream_is_described_without_its_secrets():
         assert "secret" not in info.device
         assert (info.rate_hz, info.live) == (50.0, True)
         assert server.requests == ["/video.mjpg?token=secret"]
+
+
+@pytest.mark.parametrize("login", ["user:hidden", "user:a@hidden", "user:a/hidden", "u?hidden"])
+def test_no_part_of_a_password_is_told(login):
+    told = videocapture.words(f"rtsp://{login}@camera.local/live?token=hidden")
+    assert told == "rtsp://camera.local/live"
 
 
 def test_mjpeg_states_no_rate_and_frames_carry_numbers_and_colours():

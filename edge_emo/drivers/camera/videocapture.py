@@ -101,10 +101,14 @@ def size_words(image: Image) -> str:
 
 
 def words(target: str) -> str:
-    """Return the target without a URL's password and query, which may hold a secret."""
+    """Return the target without a URL's password and query, which may hold a secret.
+
+    A password may hold what else ends one, as ``/``, ``?`` and ``@``: all up to the last ``@``
+    goes.
+    """
     if "://" not in target:
         return target
-    return re.sub(r"(://)[^/@]*@", r"\1", target).partition("?")[0]
+    return re.sub(r"(://).*@", r"\1", target, flags=re.DOTALL).partition("?")[0]
 
 
 def camera_info(device: str, rate_hz: float, *, live: bool = True) -> StreamInfo:
