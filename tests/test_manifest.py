@@ -288,6 +288,14 @@ def test_a_folder_that_does_not_exist_is_a_configuration_error(tmp_path: Path) -
         list_packages([tmp_path / "nowhere"])
 
 
+def test_a_package_is_no_folder_of_packages(tmp_path: Path) -> None:
+    write(tmp_path)
+    (package,) = (path.parent for path in tmp_path.rglob("model.toml"))
+    with pytest.raises(ConfigError, match="is a package itself") as caught:
+        list_packages([package])
+    assert "the folder that holds the packages" in caught.value.hint
+
+
 def test_a_package_without_manifest_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match=r"model\.toml"):
         read_package(tmp_path)

@@ -149,14 +149,19 @@ def check_license_policy(package: ModelPackage, policy: str) -> None:
         )
 
 
+_PARENT = "name the folder that holds the packages, not a package itself"
+
+
 def _search_path(extra_dirs: Sequence[str | Path]) -> tuple[Path, ...]:
     own = tuple(Path(place) for place in extra_dirs)
     for place in own:
         if not place.is_dir():
             raise ConfigError(
                 f"model folder {place} does not exist",
-                hint="name the folder that holds the packages, not a package itself",
+                hint=_PARENT,
             )
+        if (place / MANIFEST).exists():
+            raise ConfigError(f"model folder {place} is a package itself", hint=_PARENT)
     return (*own, *default_dirs())
 
 
