@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,8 @@ from edge_emo.recording.formats.wav import read_wav
 from edge_emo.recording.header import Header, read_header
 from edge_emo.recording.values import prediction_from_json, state_from_json
 from edge_emo.types import Chunk, EmotionState, Kind, Prediction, StreamInfo
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -120,4 +123,5 @@ class Recording:
             crashed = isinstance(error, TruncatedError) and not self.header.closed
             if not (crashed or self._repair):
                 raise
+            _log.warning("%s; what came before is read", error)
             self.damage.append(str(error))

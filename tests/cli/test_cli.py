@@ -55,6 +55,19 @@ def test_a_damaged_recording_is_told_and_can_be_repaired(
     assert main(["replay", str(folder), "--json", "--repair"]) == 0
 
 
+def test_a_recording_that_a_crash_cut_is_replayed_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "session"
+    assert main(["record", str(folder), "--raw", "--eeg", EEG, "--states", "20", "--json"]) == 0
+    header = folder / "session.json"
+    header.write_text(header.read_text().replace('"closed": true', '"closed": false'))
+    (folder / "eeg.csv").write_bytes((folder / "eeg.csv").read_bytes()[:-10])
+    assert main(["replay", str(folder), "--json"]) == 0
+    assert "eeg.csv ends early" in caplog.text
+    assert "what came before is read" in caplog.text
+
+
 def test_devices_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["devices", "--json"]) == 0
     listed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
