@@ -18,10 +18,12 @@ class Adapter(ABC):
 
     Attributes:
         name: Name of the corpus.
-        needs_columns: Whether it reads nothing without a column-mapping file.
+        takes_columns: Whether it can read by a column-mapping file.
+        needs_columns: Whether it reads nothing without one.
     """
 
     name: ClassVar[str]
+    takes_columns: ClassVar[bool] = False
     needs_columns: ClassVar[bool] = False
 
     def __init__(self, columns: Path | None = None) -> None:
@@ -59,7 +61,8 @@ def make_adapter(name: str, columns: str | Path | None = None) -> Adapter:
     """Return the adapter of a corpus.
 
     Raises:
-        ConfigError: No such corpus, or it needs a column-mapping file and none is given.
+        ConfigError: No such corpus, or it needs a column-mapping file and none is given, or one is
+            given and it reads none.
     """
     known = ADAPTERS.names()
     kind: type[Adapter] = ADAPTERS.load(name if name in known else corpus_of(name).name)
@@ -67,6 +70,11 @@ def make_adapter(name: str, columns: str | Path | None = None) -> Adapter:
         raise ConfigError(
             f"{name} needs a column-mapping file, since its layout is not public in detail",
             hint=f"--columns FILE; docs/datasets/{name}.md shows one",
+        )
+    if columns is not None and not (kind.takes_columns or kind.needs_columns):
+        raise ConfigError(
+            f"{name} is read in its published layout, not by a column-mapping file",
+            hint="leave --columns out",
         )
     return kind(Path(columns) if columns is not None else None)
 

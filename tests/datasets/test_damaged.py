@@ -14,7 +14,7 @@ from datasets.trees.plant import put
 from edge_emo.datasets.adapter import Adapter, make_adapter
 from edge_emo.datasets.arrays import open_npz
 from edge_emo.datasets.tree import Item, Tree
-from edge_emo.errors import EdgeEmoError
+from edge_emo.errors import ConfigError, EdgeEmoError
 
 SHAPES = ([], {}, 3, None, "x", [1], [[1]], [[{"emotion": 1, "utterance": 2, "speaker": 3}]])
 MOST = 12  # cells of a row that are changed
@@ -202,3 +202,10 @@ def test_an_archive_that_was_written_again_is_read_again(tmp_path: Path) -> None
     for number in (1, 22):
         np.savez(tmp_path / "a.npz", x=np.full(number, number))
         assert open_npz(tmp_path / "a.npz")["x"].tolist() == [number] * number
+
+
+@pytest.mark.parametrize("name", ["emobank", "meld"])
+def test_a_mapping_file_that_would_not_be_read_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="published layout") as caught:
+        make_adapter(name, tmp_path / "columns.toml")
+    assert "--columns" in caught.value.hint

@@ -16,6 +16,7 @@ class Unidata(Adapter):
     """The public sample; a bought delivery by a column-mapping file."""
 
     name = "unidata"
+    takes_columns = True
 
     def items(self, tree: Tree) -> Iterator[Item]:
         """Yield one clip a file, or a row of the mapped table."""
