@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -244,6 +247,19 @@ def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
             read_private_key(tmp_path / name)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_keys([tmp_path / "absent.pub"])
+
+
+def test_a_key_that_could_not_be_written_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int, mode: str) -> BinaryIO:
+        os.close(handle)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("edge_emo.manifest.keys.os.fdopen", full)
+    with pytest.raises(ConfigError, match="No space left"):
+        write_key_pair(tmp_path / "full.key")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_line_makes_keys_signs_and_verifies(

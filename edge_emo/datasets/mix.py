@@ -202,23 +202,25 @@ def write_parts(manifest: str | Path, out: str | Path) -> Counter[str]:
     counts: Counter[str] = Counter()
     before, after = manifest.parent.resolve(), out.resolve()
     files: dict[Path, IO[str]] = {}
-    with ExitStack() as stack:
-        for clip, about in with_about(manifest):
-            target = out / f"{_part_of(clip, manifest)}.jsonl"
-            lines = {target: clip_line(rebased(clip, before, after), clip.clip)}
-            if about:
-                row = json.dumps({"clip": clip.clip, **about}, ensure_ascii=False)
-                lines[about_path(target)] = f"{row}\n"
-            for path, line in lines.items():
-                if path not in files:
-                    file = path.with_suffix(".part").open("w", encoding="utf-8")
-                    files[path] = stack.enter_context(file)
-                files[path].write(line)
-            counts[target.stem] += 1
-    for part in counts:
-        about_path(out / f"{part}.jsonl").unlink(missing_ok=True)  # of a former run
-    for path in files:
-        path.with_suffix(".part").replace(path)
+    with ExitStack() as undo:
+        with ExitStack() as stack:
+            for clip, about in with_about(manifest):
+                target = out / f"{_part_of(clip, manifest)}.jsonl"
+                lines = {target: clip_line(rebased(clip, before, after), clip.clip)}
+                if about:
+                    row = json.dumps({"clip": clip.clip, **about}, ensure_ascii=False)
+                    lines[about_path(target)] = f"{row}\n"
+                for path, line in lines.items():
+                    if path not in files:
+                        undo.callback(path.with_suffix(".part").unlink, missing_ok=True)
+                        file = path.with_suffix(".part").open("w", encoding="utf-8")
+                        files[path] = stack.enter_context(file)
+                    files[path].write(line)
+                counts[target.stem] += 1
+        for part in counts:
+            about_path(out / f"{part}.jsonl").unlink(missing_ok=True)  # of a former run
+        for path in files:
+            path.with_suffix(".part").replace(path)
     return counts
 
 

@@ -140,8 +140,11 @@ def write_key_pair(path: Path) -> PublicKey:
 def _write_new(path: Path, content: bytes, mode: int) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        with contextlib.ExitStack() as undo:
+            undo.callback(path.unlink, missing_ok=True)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            undo.pop_all()
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}", hint=_NEW) from error
 

@@ -137,10 +137,11 @@ def test_parts_lie_behind_a_link_and_paths_hold(tmp_path: Path) -> None:
 
 
 def test_a_part_is_no_way_out_of_the_folder(tmp_path: Path) -> None:
-    write_clips(tmp_path / "m.jsonl", [Clip("a", "text", text="x", split="../train")])
+    clips = [Clip(f"a{part}", "text", text="x", split=part) for part in ("test", "../train")]
+    write_clips(tmp_path / "m.jsonl", clips)
     with pytest.raises(DatasetError, match=r"part '\.\./train'"):
         write_parts(tmp_path / "m.jsonl", tmp_path / "deep")
-    assert not list((tmp_path).glob("*.part"))
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_instruction_rows_carry_licence_and_source(tmp_path: Path) -> None:
