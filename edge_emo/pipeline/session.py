@@ -18,7 +18,7 @@ from edge_emo.pipeline.hub import Hub
 from edge_emo.pipeline.lane import Lane, close_lanes
 from edge_emo.pipeline.mute import Mutes
 from edge_emo.pipeline.trace import Trace
-from edge_emo.sinks.base import SinkRunner
+from edge_emo.sinks.base import Sink, SinkRunner
 from edge_emo.sync.align import LatestJoin, ReproducibleJoin
 from edge_emo.sync.delivery import Bell, Mailbox, Policy
 from edge_emo.types import Face, Kind, Modality, Prediction, StreamInfo
@@ -71,13 +71,15 @@ class Session:
         return self._engine
 
     def open(self) -> None:
-        """Open devices and models; on failure close what was opened.
+        """Open devices and models; on failure close what was opened, and leave no file.
 
         Raises:
             EdgeEmoError: The first thing that failed.
         """
         with contextlib.ExitStack() as undo:
-            undo.callback(self.close)
+            for runner in self._runners:
+                undo.callback(runner.discard)
+            undo.callback(self._stop)
             self._open()
             undo.pop_all()
 
@@ -92,6 +94,11 @@ class Session:
         with contextlib.ExitStack() as last:
             for runner in reversed(self._runners):
                 last.callback(runner.close)
+            last.callback(self._stop, timeout_s)
+
+    def _stop(self, timeout_s: float = 5.0) -> None:
+        """Stop what gives the sinks anything."""
+        with contextlib.ExitStack() as last:
             last.callback(self._close_models)
             self.hub.end()
             if self._engine is not None:
@@ -110,6 +117,10 @@ class Session:
         found += [runner.error for runner in self._runners]
         found += [self._engine.failure] if self._engine else []
         return [error for error in found if error]
+
+    def failed_sinks(self) -> list[Sink]:
+        """Return the sinks that take nothing more."""
+        return [runner.sink for runner in self._runners if runner.error]
 
     def packages(self) -> dict[Modality, str]:
         """Return the model package of each modality that is estimated."""

@@ -22,7 +22,7 @@ class ContentError(RecordingError):
 
 
 class DurableFile:
-    """A new file that is only appended to.
+    """A new file that is only appended to, and that its owner alone may read.
 
     Args:
         path: Where; must not exist.
@@ -36,7 +36,7 @@ class DurableFile:
         self.size_bytes = 0
         self._dirty = False
         try:
-            self._file = path.open("xb")
+            self._file = _open_new(path)
         except OSError as error:
             raise write_error(path, error) from error
 
@@ -92,6 +92,14 @@ class DurableFile:
             self._file.close()
         except OSError as error:
             raise write_error(self.path, error) from error
+
+
+def _open_new(path: Path) -> BinaryIO:
+    return open(path, "xb", opener=_owned)
+
+
+def _owned(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def write_error(path: Path, error: OSError) -> RecordingError:

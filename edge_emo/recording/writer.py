@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import threading
@@ -70,8 +71,9 @@ class Writer:
 
     ``chunk``, ``prediction``, ``state`` and ``event`` never wait for the disk: they put the
     item into a queue of bounded size, and what does not fit is counted and told of in
-    ``events.jsonl``. ``stream`` always fits. Everything reaches the disk within a second of the
-    session clock. After the disk failed, each call raises the error and nothing more is written.
+    ``events.jsonl``; with ``waits`` they wait for room instead. ``stream`` always fits.
+    Everything reaches the disk within a second of the session clock. After the disk failed, each
+    call raises the error and nothing more is written.
 
     Args:
         folder: A folder that does not exist, or is empty.
@@ -80,6 +82,7 @@ class Writer:
         raw: Keep pictures, sound, signals and words too; otherwise chunks are ignored.
         consent: Who agreed to be recorded, in words.
         queue_bytes: Size of the queue.
+        waits: Hold the caller back rather than lose an item; for what is not live.
 
     Attributes:
         folder: The session folder.
@@ -96,6 +99,7 @@ class Writer:
         raw: bool = False,
         consent: str = "",
         queue_bytes: int = 64 << 20,
+        waits: bool = False,
     ) -> None:
         self.folder = Path(folder)
         self.dropped = 0
@@ -104,6 +108,8 @@ class Writer:
         self._header = Header(started, dict(streams), raw, consent)
         self._clock = clock
         self._queue = _Queue(queue_bytes)
+        self._waits = waits
+        self._begun = self._new = False
         self._left_out: set[str] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -115,11 +121,36 @@ class Writer:
             RecordingError: The folder is not empty, or cannot be written.
             UnavailableError: OpenCV is missing and a camera is recorded.
         """
-        _create(self.folder)
+        self._new = _create(self.folder)
+        self._begun = True
         write_header(self.folder, self._header)
         self._files = _Files(self.folder, self._header)
         self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait to be written."""
+        return len(self._queue)
+
+    def discard(self) -> None:
+        """Close, and remove the session as if it had never been opened.
+
+        Raises:
+            RecordingError: The folder cannot be emptied.
+        """
+        if not self._begun:
+            return
+        self._begun = False
+        with contextlib.suppress(RecordingError):  # what cannot be written need not be
+            self.close()
+        try:
+            for path in self.folder.iterdir():
+                path.unlink()
+            if self._new:
+                self.folder.rmdir()
+        except OSError as error:
+            raise write_error(self.folder, error) from error
 
     def stream(self, name: str, info: StreamInfo) -> None:
         """Take up a stream that was opened after the session began, before its first chunk.
@@ -170,7 +201,7 @@ class Writer:
         if self._thread is None:
             raise ClosedError(f"the recording {self.folder} is not open")
         with self._lock:
-            if not self._queue.put(item):
+            if not self._queue.put(item, waits=self._waits):
                 self.dropped += 1
 
     def _run(self) -> None:
@@ -240,7 +271,7 @@ class _End:
 
 
 class _Queue:
-    """A queue of bounded size in bytes whose producers never wait."""
+    """A queue of bounded size in bytes whose producers need not wait."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -249,17 +280,25 @@ class _Queue:
         self._ended = False
         self._changed = threading.Condition()
 
-    def put(self, item: Item) -> bool:
-        """Add an item; False when there is no room."""
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: Item, *, waits: bool = False) -> bool:
+        """Add an item; False when there is no room, or nobody takes any more."""
         size = _size_bytes(item)
-        must = isinstance(item, _Joined)
         with self._changed:
-            if not must and self._items and self._held_bytes + size > self._limit_bytes:
+            if waits:
+                self._changed.wait_for(lambda: self._ended or self._fits(item, size))
+            if self._ended or not self._fits(item, size):
                 return False
             self._items.append(item)
             self._held_bytes += size
-            self._changed.notify()
+            self._changed.notify_all()
         return True
+
+    def _fits(self, item: Item, size_bytes: int) -> bool:
+        room = self._held_bytes + size_bytes <= self._limit_bytes
+        return room or not self._items or isinstance(item, _Joined)
 
     def take(self, timeout_s: float) -> Item | _End | None:
         """Return the oldest item, None when there is none in time, or the end."""
@@ -268,6 +307,7 @@ class _Queue:
             if self._items:
                 item = self._items.popleft()
                 self._held_bytes -= _size_bytes(item)
+                self._changed.notify_all()
                 return item
             return _End() if self._ended else None
 
@@ -275,7 +315,7 @@ class _Queue:
         """Say that nothing more comes."""
         with self._changed:
             self._ended = True
-            self._changed.notify()
+            self._changed.notify_all()
 
 
 class _Files:
@@ -344,9 +384,11 @@ class _Files:
         return writer
 
 
-def _create(folder: Path) -> None:
+def _create(folder: Path) -> bool:
+    """Make a folder that its owner alone may enter; return whether it was not there."""
+    new = not folder.exists()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         occupied = any(folder.iterdir())
     except OSError as error:
         raise write_error(folder, error) from error
@@ -355,6 +397,7 @@ def _create(folder: Path) -> None:
         raise RecordingError(
             f"{folder} already holds {what}", hint="record to a folder that does not exist"
         )
+    return new
 
 
 def _size_bytes(item: Item) -> int:

@@ -22,9 +22,18 @@ class Sink(ABC):
 
     Attributes:
         wants_all: True to be given chunks and predictions too, as a recorder is.
+        prints: True when it writes on stdout.
+        lossless: Set before it is opened: it may hold the session back, and shall lose nothing.
     """
 
     wants_all = False
+    prints = False
+    lossless = False
+
+    @property
+    def waiting(self) -> int:
+        """Items that it took and has not written yet."""
+        return 0
 
     @abstractmethod
     def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
@@ -61,6 +70,10 @@ class Sink(ABC):
     def close(self) -> None:
         """Finish writing; idempotent."""
 
+    def discard(self) -> None:
+        """Close, and remove what :meth:`open` made: the session could not begin."""
+        self.close()
+
 
 Item = EmotionState | Chunk | Prediction | Mapping[str, Any]
 
@@ -79,7 +92,7 @@ class SinkRunner:
     def __init__(self, sink: Sink, *, lossless: bool = False) -> None:
         self.sink = sink
         self.error: EdgeEmoError | None = None
-        self._lossless = lossless
+        self._lossless = sink.lossless = lossless
         self._streams: dict[str, StreamInfo] = {}
         self._told: set[str] = set()
         policy = Policy.LOSSLESS if lossless else Policy.DROP_OLDEST
@@ -90,13 +103,13 @@ class SinkRunner:
         )
 
     def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
-        """Open the sink and start its thread; a sink that cannot be opened is closed.
+        """Open the sink and start its thread; of a sink that cannot be opened nothing is left.
 
         Raises:
             EdgeEmoError: As :meth:`Sink.open`, or whatever else it raised, in words.
         """
         with contextlib.ExitStack() as undo:
-            undo.callback(self._attempt, self.sink.close)
+            undo.callback(self._attempt, self.sink.discard)
             self._streams, self._told = dict(streams), set(streams)
             self._open_sink(streams, clock)
             self._thread.start()
@@ -129,15 +142,25 @@ class SinkRunner:
         self._box.end()
         if self._thread.ident is None:
             return
-        waiting = len(self._box)
+        waiting = self._waiting
         self._thread.join(timeout_s)
-        while self._lossless and self._thread.is_alive() and len(self._box) < waiting:
-            waiting = len(self._box)
+        while self._lossless and self._thread.is_alive() and self._waiting < waiting:
+            waiting = self._waiting
             self._thread.join(timeout_s)
         if self.drops:
             _log.warning("%s was too slow: %d items never reached it", self.name, self.drops)
         if self._thread.is_alive():
             self._fail(EdgeEmoError(f"{self.name} did not finish within {timeout_s:g} s"))
+
+    def discard(self) -> None:
+        """Close a sink to which nothing was given, and remove what it made."""
+        self.close()
+        if self._thread.ident is not None and not self._thread.is_alive():
+            self._attempt(self.sink.discard)
+
+    @property
+    def _waiting(self) -> int:
+        return len(self._box) + self.sink.waiting
 
     def _open_sink(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
         try:

@@ -28,6 +28,12 @@ class RecordSink(Sink):
         self._raw = raw
         self._consent = consent
         self._writer: Writer | None = None
+        self._made: Writer | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Items in the recorder's queue."""
+        return 0 if self._made is None else self._made.waiting
 
     def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
         """Create the folder.
@@ -35,7 +41,14 @@ class RecordSink(Sink):
         Raises:
             RecordingError: The folder is not empty, or cannot be written.
         """
-        self._writer = Writer(self._target, streams, clock, raw=self._raw, consent=self._consent)
+        self._writer = self._made = Writer(
+            self._target,
+            streams,
+            clock,
+            raw=self._raw,
+            consent=self._consent,
+            waits=self.lossless,
+        )
         self._writer.open()
 
     def state(self, state: EmotionState) -> None:
@@ -63,6 +76,12 @@ class RecordSink(Sink):
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
+
+    def discard(self) -> None:
+        """Remove the folder, or what was written into it."""
+        self._writer = None
+        if self._made is not None:
+            self._made.discard()
 
     @property
     def _open_writer(self) -> Writer:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TextIO
 
 from edge_emo.clock import Clock
@@ -23,6 +26,8 @@ class TextSink(Sink):
     def __init__(self, target: str) -> None:
         self._target = target
         self._file: TextIO | None = None
+        self._made = False
+        self.prints = target == "-"
 
     def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
         """Create the file.
@@ -31,11 +36,20 @@ class TextSink(Sink):
             ConfigError: The file exists or cannot be created.
         """
         self._file = open_text(self._target)
+        self._made = not self.prints
 
     def close(self) -> None:
         """Close the file."""
         close_text(self._file)
         self._file = None
+
+    def discard(self) -> None:
+        """Close and remove the file, if it was made."""
+        try:
+            self.close()
+        finally:
+            if self._made:
+                Path(self._target).unlink(missing_ok=True)
 
     def write(self, text: str) -> None:
         """Write and flush, so that a reader at the other end sees it at once."""
@@ -51,6 +65,7 @@ def open_text(target: str) -> TextIO:
         ConfigError: It exists already or cannot be created.
     """
     if target == "-":
+        _begin_line(sys.stdout)
         return sys.stdout
     try:
         return open(target, "x", encoding="utf-8", newline="", opener=_at_the_end)
@@ -60,6 +75,17 @@ def open_text(target: str) -> TextIO:
         ) from None
     except OSError as error:
         raise ConfigError(f"cannot write {target}: {error}") from error
+
+
+def _begin_line(out: TextIO) -> None:
+    """End the line that a full disk or a power cut left in the file that stdout goes to."""
+    with contextlib.suppress(OSError, ValueError):  # no file, or none that can be read
+        handle = out.fileno()
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            with Path(f"/proc/self/fd/{handle}").open("rb") as file:
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":
+                    out.write("\n")
 
 
 def _at_the_end(path: str, flags: int) -> int:

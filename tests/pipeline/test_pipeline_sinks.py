@@ -13,6 +13,7 @@ import pytest
 from edge_emo import EmotionState, Pipeline
 from edge_emo.clock import Clock
 from edge_emo.drivers.text.push import PushedText
+from edge_emo.errors import DeviceNotFoundError, EdgeEmoError
 from edge_emo.recording import Recording
 from edge_emo.sinks.base import Sink
 from edge_emo.types import StreamInfo
@@ -105,3 +106,31 @@ def test_a_sink_that_fails_while_closing_is_told_after_the_session() -> None:
         next(iter(pipeline))
         assert pipeline.failures == []
     assert "Input/output error" in str(pipeline.failures[0])
+
+
+class Refused(Kept):
+    """A destination that is not there."""
+
+    def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
+        raise DeviceNotFoundError("nobody listens")
+
+
+@pytest.mark.parametrize("address", ["jsonl:{}", "csv:{}", "record:{}", "record:{}?raw=true"])
+def test_a_session_that_could_not_begin_leaves_no_file(address: str, tmp_path: Path) -> None:
+    place = tmp_path / "made"
+    for _ in range(2):
+        with pytest.raises(DeviceNotFoundError):
+            Pipeline(eeg=EEG, sinks=[address.format(place), Refused()]).open()
+        assert not place.exists()
+    place.mkdir()
+    with pytest.raises(DeviceNotFoundError):
+        Pipeline(eeg=EEG, sinks=[f"record:{place}", Refused()]).open()
+    assert not list(place.iterdir())
+
+
+@pytest.mark.parametrize("address", ["jsonl:{}/kept", "csv:{}/kept", "record:{}"])
+def test_what_was_there_before_is_never_removed(address: str, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("mine")
+    with pytest.raises(EdgeEmoError, match="already"):
+        Pipeline(eeg=EEG, sinks=[address.format(tmp_path)]).open()
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]

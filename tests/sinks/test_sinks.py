@@ -201,6 +201,34 @@ def test_a_sink_that_breaks_is_closed_whatever_it_raises(
     assert ("Traceback" in caplog.text) == isinstance(error, ValueError)
 
 
+class Finishing(Broken):
+    """Has taken everything, and writes the last of it each time that somebody asks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.finished = 4, threading.Event()
+
+    @property
+    def waiting(self) -> int:
+        self.left -= 1
+        if not self.left:
+            self.finished.set()
+        return self.left
+
+    def close(self) -> None:
+        self.finished.wait(30)
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+def test_a_lossless_sink_may_write_what_it_took_as_long_as_that_gets_less(lossless: bool) -> None:
+    sink = Finishing()
+    runner = SinkRunner(sink, lossless=lossless)
+    runner.open({}, ManualClock())
+    runner.close(timeout_s=0.01)
+    assert (runner.error is None) == lossless
+    sink.finished.set()
+
+
 def test_a_sink_that_fails_to_finish_in_any_way_says_so(caplog: pytest.LogCaptureFixture) -> None:
     class Unfinished(Broken):
         def close(self) -> None:
