@@ -26,5 +26,5 @@ def run(arguments: argparse.Namespace) -> int:
     config = dataclasses.replace(
         session.configuration(arguments), streams=demo_streams(arguments.seed)
     )
-    sinks = [session.output_sink(arguments), *arguments.sink]
+    sinks = [*session.output_sinks(arguments, config), *arguments.sink]
     return session.run_states(Pipeline(config=config, sinks=sinks), arguments)

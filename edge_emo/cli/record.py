@@ -6,6 +6,7 @@ import argparse
 
 from edge_emo.cli import session
 from edge_emo.pipeline import Pipeline
+from edge_emo.sinks.record import RecordSink
 from edge_emo.types import KINDS
 
 HELP = "record a session folder"
@@ -26,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the verb."""
     streams = {kind: getattr(arguments, kind) for kind in KINDS}
-    raw = "true" if arguments.raw else "false"
-    recorder = f"record:{arguments.folder}?raw={raw}"
-    sinks = [session.output_sink(arguments), recorder, *arguments.sink]
-    pipeline = Pipeline(**streams, config=session.configuration(arguments), sinks=sinks)
-    return session.run_states(pipeline, arguments)
+    recorder = RecordSink(arguments.folder, raw=arguments.raw)
+    config = session.configuration(arguments)
+    sinks = [*session.output_sinks(arguments, config), recorder, *arguments.sink]
+    pipeline = Pipeline(**streams, config=config, sinks=sinks)
+    return session.run_states(pipeline, arguments, needed=[recorder])

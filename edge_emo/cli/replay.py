@@ -25,11 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the verb."""
+    config = session.configuration(arguments)
     pipeline = Pipeline.replay(
         arguments.folder,
         speed=arguments.speed,
         repair=arguments.repair,
-        config=session.configuration(arguments),
-        sinks=[session.output_sink(arguments), *arguments.sink],
+        config=config,
+        sinks=[*session.output_sinks(arguments, config), *arguments.sink],
     )
     return session.run_states(pipeline, arguments)

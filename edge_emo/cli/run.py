@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the verb."""
     streams = {kind: getattr(arguments, kind) for kind in KINDS}
-    sinks = [session.output_sink(arguments), *arguments.sink]
-    pipeline = Pipeline(**streams, config=session.configuration(arguments), sinks=sinks)
+    config = session.configuration(arguments)
+    sinks = [*session.output_sinks(arguments, config), *arguments.sink]
+    pipeline = Pipeline(**streams, config=config, sinks=sinks)
     return session.run_states(pipeline, arguments)

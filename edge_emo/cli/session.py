@@ -18,8 +18,10 @@ from edge_emo.errors import ClosedError, ConfigError, EdgeEmoError
 from edge_emo.imaging import use_one_thread
 from edge_emo.pipeline import Pipeline
 from edge_emo.say import leave, say
+from edge_emo.sinks.base import Sink
 from edge_emo.types import KINDS
 
+_STDOUT = ("console:", "jsonl:-", "csv:-")
 BACKEND_HELP = "litert, onnx, openvino, openvino-gpu, openvino-npu, tensorrt; no fallback"
 
 
@@ -55,12 +57,16 @@ def add_state_arguments(parser: argparse.ArgumentParser) -> None:
         "--baseline", type=seconds, metavar="S", help="first take S seconds of the person's rest"
     )
     parser.add_argument("--backend", metavar="NAME", help=BACKEND_HELP)
-    parser.add_argument("--states", type=count, metavar="N", help="stop after N states")
-    parser.add_argument("--seconds", type=seconds, metavar="S", help="stop after S seconds")
+    parser.add_argument(
+        "--states", type=count, metavar="N", help="stop after N states, those of rest not counted"
+    )
+    parser.add_argument(
+        "--seconds", type=seconds, metavar="S", help="stop after S seconds, rest not counted"
+    )
 
 
 def configuration(arguments: argparse.Namespace) -> Config:
-    """Return the configuration that the options describe.
+    """Return the configuration that the options describe; with ``--json`` no sink of it prints.
 
     Raises:
         ConfigError: The file is wrong, or the rate is none.
@@ -76,48 +82,76 @@ def configuration(arguments: argparse.Namespace) -> Config:
         states = dataclasses.replace(states, wait_for_devices=True)
     if arguments.backend is not None:
         models = dataclasses.replace(models, backend=arguments.backend)
-    return dataclasses.replace(config, states=states, models=models)
+    sinks = config.sinks
+    if arguments.json:  # other text would stand among the lines
+        sinks = tuple(sink for sink in sinks if not _prints(sink))
+    return dataclasses.replace(config, states=states, models=models, sinks=sinks)
 
 
-def output_sink(arguments: argparse.Namespace) -> str:
-    """Return the address of the sink that prints on stdout."""
-    return "jsonl:-" if arguments.json else "console:"
+def output_sinks(arguments: argparse.Namespace, config: Config) -> list[str]:
+    """Return the address of the sink that prints on stdout, unless the configuration has one."""
+    if any(map(_prints, config.sinks)):
+        return []
+    return ["jsonl:-" if arguments.json else "console:"]
 
 
-def run_states(pipeline: Pipeline, arguments: argparse.Namespace) -> int:
+def _prints(address: str) -> bool:
+    return address.partition("?")[0] in _STDOUT
+
+
+def run_states(
+    pipeline: Pipeline, arguments: argparse.Namespace, needed: Sequence[Sink] = ()
+) -> int:
     """Run until the streams end, the limits are reached, or the process is told to stop.
+
+    It ends too when what prints on stdout fails, or a sink without which there is no sense in
+    going on: a service is started again then, one that prints nothing would not be.
+
+    Args:
+        pipeline: Not open yet.
+        arguments: ``states``, ``seconds`` and ``baseline``.
+        needed: Of its sinks, those without which it ends.
 
     Returns:
         1 when a stream or a sink failed for good, which is said on stderr; else 0.
     """
-    limit = arguments.states
     use_one_thread()
     with pipeline:
         stop = _stop_on_signals(pipeline)
+        first = 0
+        if arguments.baseline is not None:
+            first = _take_baseline(pipeline, arguments.baseline, stop)
         if arguments.seconds is not None:
             timer = threading.Timer(arguments.seconds, pipeline.finish)
             timer.daemon = True
             timer.start()
-        if arguments.baseline is not None:
-            _take_baseline(pipeline, arguments.baseline, stop)
         for state in pipeline:
-            if stop.is_set() or (limit is not None and state.seq + 1 >= limit):
+            if stop.is_set() or _enough(arguments.states, state.seq - first + 1):
                 break
             if _reader_left(pipeline.failures):
                 return _leave_stdout()
+            if any(sink.prints or sink in needed for sink in pipeline.failed_sinks):
+                break
     failures = pipeline.failures  # closing completes the recorders' files, or fails to
     for error in failures:
         say(f"edge-emo: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
     return 1 if failures else 0
 
 
-def _take_baseline(pipeline: Pipeline, rest_s: float, stop: threading.Event) -> None:
+def _enough(limit: int | None, count: int) -> bool:
+    return limit is not None and count >= limit
+
+
+def _take_baseline(pipeline: Pipeline, rest_s: float, stop: threading.Event) -> int:
+    """Return the number of the first state after the rest."""
     say(f"sit still and rest for {rest_s:g} s")
     try:
         pipeline.calibrate(seconds=rest_s)
     except ClosedError:
         if not stop.is_set():
             raise
+    state = pipeline.latest
+    return 0 if state is None else state.seq + 1
 
 
 def _reader_left(failures: Sequence[EdgeEmoError]) -> bool:

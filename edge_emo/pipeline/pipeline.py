@@ -429,6 +429,11 @@ class Pipeline:
         return self._failed if self._session is None else self._session.failures()
 
     @property
+    def failed_sinks(self) -> list[Sink]:
+        """The sinks of an open session that failed and take nothing more; the session goes on."""
+        return self._live().failed_sinks()
+
+    @property
     def device_cpu_ns(self) -> int:
         """Processor time spent inside the drivers' ``read`` so far."""
         return sum(capture.read_cpu_ns for capture in self._live().captures.values())

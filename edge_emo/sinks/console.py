@@ -27,6 +27,8 @@ class ConsoleSink(Sink):
         table: Redraw a table; None decides by whether stdout is a terminal.
     """
 
+    prints = True
+
     def __init__(self, target: str = "", *, table: bool | None = None) -> None:
         del target
         self._out: TextIO = sys.stdout
