@@ -33,6 +33,12 @@ A device that opens and is lost within the last one is tried no more often than 
 """
 
 
+_BLOCKS = 3
+"""Blocks after which a silent device counts as lost."""
+_BLOCK = 40
+"""Samples in the longest block of a slow device; a message of the bridge holds no more."""
+
+
 class Status(enum.Enum):
     """Where a capture is in its life."""
 
@@ -82,7 +88,8 @@ class Capture:
         ended: Called once, when nothing more will come.
         patient: A device that is missing at the start is waited for like a lost one.
         read_timeout_s: How long one read waits.
-        silence_s: A live device that delivers nothing for this long counts as lost.
+        silence_s: A live device that delivers nothing for this long counts as lost; one whose
+            samples come in long blocks, after three of them.
         back_off_s: Waits between attempts to reconnect; the last one repeats.
     """
 
@@ -166,9 +173,9 @@ class Capture:
         while not self._stop.is_set():
             opened_ns: int | None = None
             try:
-                self.info = self._open()
+                info = self._open()
                 opened_ns = self._clock.now_ns()
-                self._read_all(self.info)
+                self._read_all(info)
             except Exception as error:  # whatever a driver raises, its stream says so
                 self.error = self._explained(error)
                 if not self._may_retry(self.error):
@@ -187,7 +194,7 @@ class Capture:
 
     def _open(self) -> StreamInfo:
         info = self.driver.open(self._clock)
-        self.status, self.error = Status.OPEN, None
+        self.info, self.status, self.error = info, Status.OPEN, None
         self._settled.set()
         return info
 
@@ -226,28 +233,35 @@ class Capture:
         self._stop.wait(self._back_off_s[min(attempt, len(self._back_off_s) - 1)])
 
     def _read_all(self, info: StreamInfo) -> None:
-        newest_ns = self._clock.now_ns()
+        newest_ns, patience_ns = self._clock.now_ns(), _first_block_ns(info)
         while not self._stop.is_set():
             before_ns = time.thread_time_ns()
             try:
                 chunk = self.driver.read(self._read_timeout_s)
             except DeviceTimeoutError:
-                self._check_silence(info, newest_ns)
+                self._check_silence(info, newest_ns, patience_ns)
                 continue
             if chunk is None:
                 self.status = Status.ENDED
                 return
             self.read_cpu_ns += time.thread_time_ns() - before_ns
             newest_ns = self._clock.now_ns()
+            patience_ns = _BLOCKS * (chunk.end_ns - chunk.t_ns)
             dropped = self.driver.dropped
             delivery = Delivery(chunk, info, self.reconnects, dropped, newest_ns)
             if not self._deliver(delivery):
                 return
 
-    def _check_silence(self, info: StreamInfo, newest_ns: int) -> None:
+    def _check_silence(self, info: StreamInfo, newest_ns: int, least_ns: int) -> None:
         silent_ns = self._clock.now_ns() - newest_ns
-        if info.live and info.kind != "text" and silent_ns > self._silence_ns:
+        longest_ns = max(self._silence_ns, least_ns)
+        if info.live and info.kind != "text" and silent_ns > longest_ns:
             raise DeviceLostError(
                 f"{info.device} delivered nothing for {silent_ns / 1e9:.1f} s",
                 hint="check its cable; it is opened again by itself",
             )
+
+
+def _first_block_ns(info: StreamInfo) -> int:
+    """Return how long the first block of a stream of samples may be; 0 of frames."""
+    return round(_BLOCK * 1e9 / info.rate_hz) if info.channels and info.rate_hz > 0 else 0

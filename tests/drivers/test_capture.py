@@ -289,3 +289,52 @@ def test_a_live_device_that_stays_silent_counts_as_lost() -> None:
     capture.start()
     assert done.wait(10)
     assert [delivery.generation for delivery in taken] == [0, 1]
+
+
+class Slow(ScriptedEeg):
+    """A sensor that sends 16 samples every four seconds."""
+
+    def __init__(self, clock: ManualClock, blocks: int) -> None:
+        super().__init__([])
+        self.clock, self.left = clock, blocks * 8
+
+    def open(self, clock: Clock) -> StreamInfo:
+        super().open(clock)
+        return StreamInfo("physio", 4.0, ("eda",), "us", "slow", live=True)
+
+    def read(self, timeout_s: float) -> Chunk | None:
+        self.left -= 1
+        self.clock.advance(0.5)
+        if self.left % 8:
+            raise DeviceTimeoutError("nothing yet")
+        t_ns = self.clock.now_ns() - 4_000_000_000
+        return Chunk("physio", 0, t_ns, 4.0, np.zeros((16, 1), np.float32)) if self.left else None
+
+
+def test_a_live_device_with_long_blocks_is_not_lost_between_them() -> None:
+    clock, done, taken = ManualClock(), threading.Event(), list[Delivery]()
+
+    def take(delivery: Delivery) -> bool:
+        taken.append(delivery)
+        return True
+
+    capture = Capture(Slow(clock, 5), clock, take, done.set)
+    capture.start()
+    assert done.wait(10)
+    assert [delivery.generation for delivery in taken] == [0, 0, 0, 0]
+
+
+def test_who_waits_for_a_device_finds_its_description() -> None:
+    found: list[StreamInfo | None] = []
+
+    class Noted(threading.Event):
+        def set(self) -> None:
+            found.append(capture.info)
+            super().set()
+
+    capture = Capture(ScriptedEeg([None]), ManualClock(), lambda _: True, lambda: None)
+    capture._settled = Noted()
+    capture.start()
+    capture.wait_open(10)
+    assert found[0] is not None
+    assert capture.stop()
