@@ -138,7 +138,18 @@ class Dejitter:
             self._late_since_ns, self._late_chunks = arrival_ns, 0
         self._late_chunks += 1
         lasting = arrival_ns - self._late_since_ns > _CONFIRM_NS
-        return lasting and self._late_chunks >= _CONFIRM_CHUNKS
+        if not lasting or self._late_chunks < _CONFIRM_CHUNKS:
+            return False
+        return not self._is_slow(end_seq, arrival_ns)
+
+    def _is_slow(self, end_seq: int, arrival_ns: int) -> bool:
+        """Tell whether a device that seems late is slower than its rate; the line rises then."""
+        before_ns = self._time_ns(end_seq)
+        if not self._line.fit_early() or arrival_ns - self._time_ns(end_seq) > JUMP_NS:
+            return False
+        self._carry_ns += before_ns - self._time_ns(end_seq)
+        self._late_since_ns = None
+        return True
 
     def _learn(self, seq: int, end_seq: int, arrival_ns: int) -> None:
         x_ns, first_ns = self._position_ns(end_seq), self._position_ns(seq)
@@ -169,6 +180,7 @@ class _Envelope:
     block_ns = 1e9
     blocks = 60
     settle_ns = 8e9
+    early_ns = 1e9
 
     def __init__(self) -> None:
         self.slope = 0.0
@@ -189,11 +201,23 @@ class _Envelope:
             self._lowest = (x_ns, y_ns)
         self._height_ns -= max(0.0, self.at(x_ns) - y_ns)
 
+    def fit_early(self) -> bool:
+        """Fit a line that has not settled; False where it has, or too little is known."""
+        settled = self._span_ns >= self.settle_ns
+        if settled or self._span_ns < self.early_ns:
+            return False
+        self._fit()
+        return True
+
+    @property
+    def _span_ns(self) -> float:
+        return self._minima[-1][0] - self._minima[0][0] if self._minima else 0.0
+
     def _close_block(self, x_ns: float, y_ns: float) -> None:
         self._minima.append(self._lowest)
         self._lowest = (x_ns, y_ns)
         self._block_end_ns = x_ns + self.block_ns
-        if self._minima[-1][0] - self._minima[0][0] >= self.settle_ns:
+        if self._span_ns >= self.settle_ns:
             self._fit()
 
     def _fit(self) -> None:

@@ -216,6 +216,16 @@ def test_a_rate_far_from_nominal_is_followed() -> None:
     assert dejitter.drift_ppm == pytest.approx(-5000, abs=60)
 
 
+@pytest.mark.parametrize("percent", [-3, -5, -9, 9])
+def test_a_device_far_slower_than_it_says_is_no_device_that_jumps(percent: int) -> None:
+    link = Link(250, 10, drift_ppm=percent * 10_000, minutes=3)
+    dejitter = Dejitter(250)
+    errors_s = np.abs(link.errors_s(dejitter))
+    assert dejitter.restarts <= 1  # where packets are held back before the rate is known
+    assert errors_s[link.after(30.0)].max() < 0.01
+    assert dejitter.drift_ppm == pytest.approx(percent * 10_000, abs=200)
+
+
 def test_leaves_samples_alone() -> None:
     data = np.arange(6, dtype=np.float32).reshape(3, 2)
     chunk = Chunk("eeg", 30, 5, 100.0, data)
