@@ -102,3 +102,15 @@ def test_a_reader_that_stalls_loses_blocks_and_sees_it() -> None:
     assert device.intake.dropped == 3 * BLOCK
     device.deliver(0.020)
     assert [seq for seq, _ in read_all(device.intake)] == [5 * BLOCK]
+
+
+@pytest.mark.parametrize("step_s", [-0.3, -1.0, -1.9])
+def test_a_stream_clock_that_is_set_back_is_followed_within_blocks(step_s: float) -> None:
+    device, behind_s = Device(), 0.0
+    for number in range(60):
+        behind_s = step_s if number >= 30 else 0.0
+        now_s = EPOCH_S + behind_s + device.clock.now_ns() / 1e9
+        device.intake.take(bytes(2 * BLOCK), BLOCK, now_s - 0.035, now_s, overflow=False)
+        device.pass_time()
+    (_, t_ns) = read_all(device.intake)[-1]
+    assert t_ns == pytest.approx(device.clock.now_ns() - BLOCK_NS - 35_000_000, abs=1000)

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from edge_emo.clock import Clock
 
 _OFFSETS = 100
+_RECENT = 10
+_STEP_NS = 200_000_000
+"""What no callback waits for the interpreter ten times in a row: a clock was set back."""
 _OLDEST_NS = 2_000_000_000
 
 
@@ -88,13 +91,22 @@ class Intake:
         truth. The first sample is at least as old as the block is long.
         """
         latest_ns = now_ns - self._length_ns(n_samples)
-        self._offsets_ns.append(now_ns - round(current_s * 1e9))
-        mapped_ns = round(adc_s * 1e9) + min(self._offsets_ns)
+        mapped_ns = round(adc_s * 1e9) + self._offset_ns(now_ns - round(current_s * 1e9))
         plausible = adc_s > 0 and now_ns - _OLDEST_NS <= mapped_ns <= now_ns
         t_ns = min(mapped_ns, latest_ns) if plausible else latest_ns
         if self._end_ns is None:
             return t_ns
         return max(t_ns, self._end_ns - self._length_ns(n_samples))
+
+    def _offset_ns(self, newest_ns: int) -> int:
+        """Return the smallest of the last offsets; those before a step of a clock are forgotten."""
+        self._offsets_ns.append(newest_ns)
+        least_ns = min(self._offsets_ns)
+        recent = list(self._offsets_ns)[-_RECENT:]
+        if len(recent) == _RECENT and min(recent) > least_ns + _STEP_NS:
+            self._offsets_ns = deque(recent, maxlen=_OFFSETS)
+            return min(recent)
+        return least_ns
 
     def _missing_before(self, t_ns: int) -> int:
         """Return how many samples fit into the gap; at least 1, as PortAudio does not say."""
