@@ -90,6 +90,15 @@ class Estimator(ABC):
         """Every face that is followed; empty for modalities without faces. Any thread may ask."""
         return ()
 
+    def require_rest(self) -> None:
+        """Do nothing where the model knows a baseline.
+
+        Raises:
+            ConfigError: This model knows no baseline of a person.
+        """
+        if type(self).rest is Estimator.rest:
+            raise self._impersonal()
+
     def windows_of(self, chunk: Chunk) -> list[Features]:
         """Return the features of each window of a clip, for :meth:`rest`.
 

@@ -159,10 +159,11 @@ class Lane:
         It takes the place of one that is being taken.
 
         Raises:
-            ConfigError: No model estimates the stream.
+            ConfigError: No model estimates the stream, or it knows no baseline.
         """
         if self._estimator is None:
             raise ConfigError(f"no model package estimates {self.modality}")
+        self._estimator.require_rest()
         rest = Rest(self._estimator, seconds, valid_s)
         with self._asking:
             replaced, self._rest_asked = self._rest_asked, rest

@@ -77,7 +77,19 @@ def lane() -> Lane:
     return Lane(capture, Fussy("eeg", "eeg"), Trace())
 
 
-class Fussy(EchoEstimator):
+class Keeping(EchoEstimator):
+    """Keeps the baseline that it is given."""
+
+    kept: Baseline | None = None
+
+    def rest(self, windows: Sequence[Features], valid_s: float = 1.0) -> Baseline:
+        return Baseline("eeg", self.model_id, (0.0,), (1.0,), len(windows), expiry(valid_s))
+
+    def adopt(self, baseline: Baseline | None) -> None:
+        self.kept = baseline
+
+
+class Fussy(Keeping):
     """Takes the stream as it was opened first, and no other."""
 
     def start(self, info: StreamInfo) -> None:
@@ -105,18 +117,6 @@ def test_one_who_asks_for_a_baseline_is_told_when_another_one_does() -> None:
         with pytest.raises(ClosedError, match="another baseline of eeg"):
             rest.result()
     assert not third.done
-
-
-class Keeping(EchoEstimator):
-    """Keeps the baseline that it is given."""
-
-    kept: Baseline | None = None
-
-    def rest(self, windows: Sequence[Features], valid_s: float = 1.0) -> Baseline:
-        return Baseline("eeg", self.model_id, (0.0,), (1.0,), len(windows), expiry(valid_s))
-
-    def adopt(self, baseline: Baseline | None) -> None:
-        self.kept = baseline
 
 
 def test_a_baseline_that_is_erased_while_it_is_taken_is_never_used() -> None:
@@ -179,6 +179,8 @@ def test_a_stream_without_a_baseline_is_refused() -> None:
             running.calibrate(seconds=1.0)
         with pytest.raises(ConfigError, match="no stream gives eeg"):
             running.calibrate("eeg", seconds=1.0)
+        with pytest.raises(ConfigError, match="knows no baseline"):
+            running.calibrate("text", seconds=1.0)
 
 
 WAV = DEMO.with_name("demo_voice.wav")
