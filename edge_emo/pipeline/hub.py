@@ -101,39 +101,14 @@ class Hub:
 
     def read(self) -> Iterator[EmotionState]:
         """Iterate over states; raises the engine's error where the states end."""
-        box = self._open_box(Bell())
-
-        def states() -> Iterator[EmotionState]:
-            try:
-                while (state := box.wait_take()) is not None:
-                    yield state
-                self.check()
-            finally:
-                self._close_box(box)
-
-        return states()
+        return _Reader(self, self._open_box(Bell()))
 
     def read_async(self) -> AsyncIterator[EmotionState]:
         """Iterate asynchronously; cancelling the task or leaving the loop ends the reader."""
         import asyncio  # slow; whoever reads in this way has it already
 
         bell = _LoopBell(asyncio.get_running_loop(), asyncio.Event())
-        box = self._open_box(bell)
-
-        async def states() -> AsyncIterator[EmotionState]:
-            try:
-                while True:
-                    bell.event.clear()
-                    while (state := box.take()) is not None:
-                        yield state
-                    if box.finished:
-                        break
-                    await bell.event.wait()
-                self.check()
-            finally:
-                self._close_box(box)
-
-        return states()
+        return _AsyncReader(self, self._open_box(bell), bell.event)
 
     def _open_box(self, bell: Bell) -> Mailbox[EmotionState]:
         box: Mailbox[EmotionState] = Mailbox(self._policy, 64, bell)
@@ -143,8 +118,58 @@ class Hub:
                 box.end()
         return box
 
-    def _close_box(self, box: Mailbox[EmotionState]) -> None:
+    def close_box(self, box: Mailbox[EmotionState]) -> None:
+        """Forget a reader's mailbox; nothing more is put into it."""
         with self._lock:
             if box in self._boxes:
                 self._boxes.remove(box)
         box.end()
+
+
+class _Reader(Iterator[EmotionState]):
+    """One reader; its mailbox goes with it, also where it never read."""
+
+    def __init__(self, hub: Hub, box: Mailbox[EmotionState]) -> None:
+        self._hub, self._box = hub, box
+
+    def __next__(self) -> EmotionState:
+        try:
+            state = self._box.wait_take()
+        except BaseException:  # such as Ctrl-C, which ends the loop
+            self._hub.close_box(self._box)
+            raise
+        if state is None:
+            self._hub.close_box(self._box)
+            self._hub.check()
+            raise StopIteration
+        return state
+
+    def __del__(self) -> None:
+        self._hub.close_box(self._box)
+
+
+class _AsyncReader(AsyncIterator[EmotionState]):
+    """The same for asyncio."""
+
+    def __init__(self, hub: Hub, box: Mailbox[EmotionState], event: asyncio.Event) -> None:
+        self._hub, self._box, self._event = hub, box, event
+
+    async def __anext__(self) -> EmotionState:
+        try:
+            return await self._next()
+        except BaseException:  # such as a task that is cancelled
+            self._hub.close_box(self._box)
+            raise
+
+    async def _next(self) -> EmotionState:
+        while True:
+            self._event.clear()
+            if (state := self._box.take()) is not None:
+                return state
+            if self._box.finished:
+                self._hub.check()
+                raise StopAsyncIteration
+            await self._event.wait()
+
+    def __del__(self) -> None:
+        self._hub.close_box(self._box)

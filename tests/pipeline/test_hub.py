@@ -167,3 +167,18 @@ def test_an_asynchronous_reader_whose_loop_closes_does_not_end_the_engine() -> N
     loop.looked_at = False
     assert hub.latest == state(0)
     del reader
+
+
+def test_readers_that_never_read_leave_nothing() -> None:
+    hub = Hub(lossless=True)
+    for _ in range(3):
+        hub.read()
+
+    async def forget() -> None:
+        hub.read_async()
+
+    asyncio.run(forget())
+    for seq in range(200):
+        hub.publish(state(seq))
+    assert hub.latest is not None
+    assert hub.latest.seq == 199
