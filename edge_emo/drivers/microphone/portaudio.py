@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 
 from edge_emo.clock import Clock
 from edge_emo.drivers.base import DeviceEntry, Driver
+from edge_emo.drivers.microphone.absence import Absence
 from edge_emo.drivers.microphone.intake import Block, Intake
 from edge_emo.drivers.microphone.pcm import channel_names, decode
 from edge_emo.drivers.microphone.quiet import quiet_stderr
@@ -99,15 +100,21 @@ class PortAudioMicrophone(Driver):
         self._lock = threading.Lock()
         self._session: _Session | None = None
         self._dropped = 0
+        self._absence = Absence()
 
     def open(self, clock: Clock) -> StreamInfo:
         """Open the device and start recording; see :meth:`Driver.open`."""
         self.close()
         pyaudio = load("pyaudio")
         self._clock = clock
+        if self._absence.lasts(clock.now_ns()):
+            raise DeviceNotFoundError(
+                f"there is still no input {self._target!r}", hint="see: edge-emo devices"
+            )
         session = _exclusively(
             lambda: self._start(pyaudio, clock), _tear_down, self._open_timeout_s
         )
+        self._absence.end()
         with self._lock:
             self._session = session
         return StreamInfo(
@@ -170,10 +177,17 @@ class PortAudioMicrophone(Driver):
         library = _initialise(pyaudio)
         with contextlib.ExitStack() as undo:
             undo.callback(library.terminate)
-            number = _choose(library, self._target)
+            number = self._search(library, clock)
             session = self._open_stream(pyaudio, library, number, clock)
             undo.pop_all()
         return session
+
+    def _search(self, library: Any, clock: Clock) -> int:
+        try:
+            return _choose(library, self._target)
+        except DeviceNotFoundError:
+            self._absence.note(clock.now_ns())
+            raise
 
     def _open_stream(self, pyaudio: Any, library: Any, number: int, clock: Clock) -> _Session:
         """Open at the rate asked for, or at the device's own when it refuses that."""
