@@ -120,19 +120,27 @@ class FaceTracker:
             frame: RGB uint8 (height, width, 3).
             t_ns: Its originating time; not before the last one's.
         """
+        keep_ns = round(self._settings.keep_s * 1e9)
         if self._is_due(t_ns):
             self._detected_ns = t_ns
+            self._forget(t_ns - keep_ns - self._interval_ns)  # no frame may have come meanwhile
             self._faces = self._matched(self._detector.detect(frame), t_ns)
-        keep_ns = round(self._settings.keep_s * 1e9)
-        self._faces = [face for face in self._faces if t_ns - face.last_ns <= keep_ns]
+        self._forget(t_ns - keep_ns)
         self._now = tuple(_expected(face, t_ns) for face in self._faces)
         height, width = frame.shape[:2]
         self._chooser.choose(self._now, (height, width), t_ns)
         return self._now
 
+    def _forget(self, before_ns: int) -> None:
+        """Forget the faces that were last seen before a time."""
+        self._faces = [face for face in self._faces if face.last_ns >= before_ns]
+
     def _is_due(self, t_ns: int) -> bool:
-        interval_ns = round(self._settings.detect_interval_s * 1e9)
-        return self._detected_ns is None or t_ns - self._detected_ns >= interval_ns
+        return self._detected_ns is None or t_ns - self._detected_ns >= self._interval_ns
+
+    @property
+    def _interval_ns(self) -> int:
+        return round(self._settings.detect_interval_s * 1e9)
 
     def _matched(self, found: list[DetectedFace], t_ns: int) -> list[TrackedFace]:
         expected = [_expected(face, t_ns) for face in self._faces]

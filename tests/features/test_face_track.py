@@ -98,6 +98,17 @@ def test_who_stays_away_too_long_is_somebody_new() -> None:
     assert steps[-1][0][0].id == 2
 
 
+@pytest.mark.parametrize(("gap_s", "ids"), [(1.0, [1]), (2.0, [2]), (3600.0, [2])])
+def test_who_comes_after_a_time_without_frames_is_somebody_new(
+    gap_s: float, ids: list[int]
+) -> None:
+    tracker = FaceTracker(Scripted([[face(300, 200)]] * 2), TrackSettings(keep_s=1.0))
+    tracker.update(FRAME, 0)
+    tracks = tracker.update(FRAME, round(gap_s * 1e9))
+    assert [track.id for track in tracks] == ids
+    assert tracks[0].first_ns == (0 if ids == [1] else round(gap_s * 1e9))
+
+
 def test_a_face_of_another_size_is_another_person() -> None:
     steps = play([[face(300, 200, 40)], [face(300, 200, 160)]])
     assert {t.id for t in steps[1][0] if t.seen} == {2}
