@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edge_emo.errors import ModelError
+from edge_emo.errors import ModelError, UnavailableError
 from edge_emo.manifest import ModelPackage, TensorSpec
 from edge_emo.runtime.base import LoadedModel, Tensors
 from edge_emo.runtime.choose import Candidate, candidates, load_candidate
@@ -89,7 +89,7 @@ def _begin(
     began_ns = time.perf_counter_ns()
     try:
         model = load_candidate(package, candidate, threads)
-    except ModelError as error:
+    except (ModelError, UnavailableError) as error:
         return replace(row, reason=error.message)
     try:
         model.run(inputs)

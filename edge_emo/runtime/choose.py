@@ -243,7 +243,7 @@ def _try(package: ModelPackage, candidate: Candidate, threads: int) -> LoadedMod
         return load_candidate(package, candidate, threads)
     except (ModelIntegrityError, ModelMismatchError):
         raise
-    except ModelError as error:
+    except (ModelError, UnavailableError) as error:
         logger.warning("%s", error.message)
         return replace(candidate, reason=error.message, hint=error.hint)
 

@@ -16,7 +16,9 @@ from edge_emo.errors import (
     UnavailableError,
 )
 from edge_emo.manifest import ModelPackage
+from edge_emo.runtime.autotune import autotune
 from edge_emo.runtime.choose import candidates, explain, load_model
+from edge_emo.runtime.onnx import OnnxBackend
 from edge_emo.runtime.probe import probe_backend, probe_backends
 
 MakePackage = Callable[..., ModelPackage]
@@ -199,3 +201,22 @@ def test_threads_that_cannot_be_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=f"{threads} threads"):
         load_model(make_package({"tiny.onnx": tiny_onnx}), threads=threads)
+
+
+def test_a_backend_that_cannot_be_had_just_now_leaves_the_others(
+    make_package: MakePackage, tiny_onnx: bytes, tiny_tflite: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs("litert")
+    needs("onnx")
+
+    def busy(*_: object, **__: object) -> None:
+        raise UnavailableError("the accelerator is busy")
+
+    monkeypatch.setattr(OnnxBackend, "load", busy)
+    package = make_package({"m.onnx": tiny_onnx, "m.tflite": tiny_tflite})
+    times = {("onnx", "m.onnx"): 0.1, ("litert", "m.tflite"): 0.2}
+    assert load_model(package, measured_ms=times).backend == "litert"
+    (row,) = [one for one in autotune(package, threads=(1,)).rows if one.backend == "onnx"]
+    assert row.reason == "the accelerator is busy"
+    with pytest.raises(UnavailableError, match="busy"):
+        load_model(package, backend="onnx")
