@@ -207,7 +207,7 @@ def construct(factory: Callable[..., T], address: Address) -> T:
     """
     adopt = getattr(factory, "adopt", None)
     address = adopt(address) if adopt else address
-    known = _option_types(factory)
+    known = _option_names(factory)
     unknown = sorted(set(address.options) - set(known))
     if unknown:
         raise ConfigError(
@@ -215,18 +215,31 @@ def construct(factory: Callable[..., T], address: Address) -> T:
             hint=f"its options: {', '.join(known) or 'none'}",
         )
     arguments = {
-        key: convert(value, known[key], f"{address.name}:?{key}")
+        key: convert(value, _option_type(factory, key), f"{address.name}:?{key}")
         for key, value in address.options.items()
     }
     return factory(address.rest, **arguments)
 
 
-def _option_types(factory: Callable[..., Any]) -> dict[str, Any]:
+def _option_names(factory: Callable[..., Any]) -> list[str]:
+    return list(inspect.signature(factory).parameters)[1:]
+
+
+def _option_type(factory: Callable[..., Any], name: str) -> Any:
+    """Return the type of one option; None where it has none that can be found out.
+
+    The others are not looked at: they may be of types that are imported for type checkers alone.
+    """
     is_class = inspect.isclass(factory)
     function = inspect.getattr_static(factory, "__init__") if is_class else factory
-    hints = typing.get_type_hints(function)
-    parameters = list(inspect.signature(factory).parameters.values())[1:]
-    return {parameter.name: hints[parameter.name] for parameter in parameters}
+    function = inspect.unwrap(function)
+    annotation = function.__annotations__.get(name)
+    alone = types.FunctionType((lambda: None).__code__, function.__globals__)
+    alone.__annotations__ = {name: annotation}
+    try:
+        return typing.get_type_hints(alone)[name]
+    except NameError:
+        return None
 
 
 _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

@@ -117,3 +117,24 @@ def test_a_plugin_that_does_not_load_says_so_whatever_it_raises(
     monkeypatch.setattr(registry, "_entry_points", lambda group: (point,))
     with pytest.raises(UnavailableError, match=r"'eeg\.toaster' \(toaster_lib:Eeg\)"):
         DRIVERS.load("eeg.toaster")
+
+
+class Vendored:
+    """As a plug-in's author may write it: one option without a type, one of a vendor's."""
+
+    def __init__(
+        self,
+        target: str = "",
+        rate_hz=100.0,  # type: ignore[no-untyped-def]
+        port: Serial | None = None,  # type: ignore[name-defined]  # noqa: F821 - what is tested
+        seed: int = 0,
+    ) -> None:
+        self.values = (target, rate_hz, port, seed)
+
+
+def test_options_that_no_address_can_give_do_not_hinder_the_others() -> None:
+    assert construct(Vendored, Address.parse("x:here")).values == ("here", 100.0, None, 0)
+    assert construct(Vendored, Address.parse("x:?seed=3")).values == ("", 100.0, None, 3)
+    for option in ("rate_hz", "port"):
+        with pytest.raises(ConfigError, match=f"{option} cannot be written in an address"):
+            construct(Vendored, Address.parse(f"x:?{option}=3"))

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_emo.cli import datasets_make as make
-from edge_emo.datasets.adapter import ADAPTERS, make_adapter
-from edge_emo.datasets.catalogue import Corpus, corpora, corpus_of, find
+from edge_emo.datasets.adapter import ADAPTERS, known_corpus, make_adapter
+from edge_emo.datasets.catalogue import Corpus, corpora, find
 from edge_emo.datasets.check import check_manifests, table
 from edge_emo.datasets.index import read_index
 from edge_emo.datasets.prepare import Options, Summary, prepare
@@ -106,7 +106,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    corpus = corpus_of(arguments.name)
+    corpus = known_corpus(arguments.name)
     if arguments.json:
         print(json.dumps(_plain(corpus)))
         return 0

@@ -79,6 +79,18 @@ def make_adapter(name: str, columns: str | Path | None = None) -> Adapter:
     return kind(Path(columns) if columns is not None else None)
 
 
+def known_corpus(name: str) -> Corpus:
+    """Return the row of a corpus: the catalogue's, or what its plug-in gives.
+
+    Raises:
+        ConfigError: There is no such corpus.
+    """
+    if name in corpora() or name not in ADAPTERS.names():
+        return corpus_of(name)
+    kind: type[Adapter] = ADAPTERS.load(name)
+    return kind().corpus
+
+
 def open_tree(adapter: Adapter, root: Path, labels: Mapping[str, str] | None = None) -> Tree:
     """Return the tree that an adapter reads, at a folder that is the corpus's own."""
     return Tree(root, adapter.corpus, labels=labels)
