@@ -44,6 +44,9 @@ from edge_emo.version import __version__
 
 GREET_NS = 250_000_000
 """Between two HostHello."""
+BOOT_NS = 1_500_000_000
+"""A board that restarts when its port is opened is not greeted again before this, or before it says
+a good word: what arrives in this time holds the bootloader of an Arduino Mega for ever."""
 PING_NS = 500_000_000
 """Between two Ping; the first :data:`FIRST_PINGS` follow each other ten times as fast."""
 FIRST_PINGS = 8
@@ -151,6 +154,8 @@ class HostSession:
         self._hello: WireMessage | None = None
         self._streams: dict[int, SensorStream] = {}
         self._greet_ns = now_ns
+        self._booted_ns = now_ns + BOOT_NS
+        self._announced_by = ""
         self._heard_ns = now_ns
         self._ping_ns = now_ns
         self._pings = 0
@@ -224,7 +229,7 @@ class HostSession:
         if now_ns >= self._deadline_ns:
             self.fail(self._no_answer())
         elif now_ns >= self._greet_ns:
-            self._greet_ns = now_ns + GREET_NS
+            self._greet_ns = max(now_ns + GREET_NS, self._booted_ns)
             self._send(message("host_hello", session=self._session, sdk=__version__[:15]))
 
     def _no_answer(self) -> DeviceError:
@@ -233,6 +238,12 @@ class HostSession:
                 f"{self._hello.board} on {self._where} announced {len(self._streams)} of its "
                 f"{self._hello.streams} streams",
                 hint="the line is noisy or the firmware is broken; flash it again",
+            )
+        if self._announced_by:
+            return DeviceError(
+                f"{self._announced_by} on {self._where} announces itself and does not hear this "
+                "host",
+                hint="check the wire to its RX",
             )
         if self._seen:
             return DeviceError(
@@ -364,6 +375,10 @@ class HostSession:
         if hello.session == self._session:
             self._hello = hello
             return self._come_up(now_ns)
+        self._announced_by = hello.board
+        self._booted_ns = now_ns
+        if self.phase is Phase.GREETING and self._greet_ns - now_ns > GREET_NS:
+            self._greet_ns = now_ns
         if self.phase is Phase.UP:
             self.fail(
                 DeviceLostError(
@@ -393,7 +408,8 @@ class HostSession:
 
     def _acknowledged(self, ack: WireMessage, now_ns: int) -> list[Event]:
         box, config = self._outbox, self._config
-        sent_ns = box.sent.pop(ack.sequence, None)
+        waits = ack.sequence not in config.sequences  # a state of that number is long forgotten
+        sent_ns = box.sent.pop(ack.sequence, None) if waits else None
         if sent_ns is not None:
             if ack.sequence == box.sequence:
                 box.sequence = None

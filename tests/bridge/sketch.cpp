@@ -40,7 +40,7 @@ size_t TwoWire::write(uint8_t byte) {
 }
 uint8_t TwoWire::endTransmission(bool) { return answers ? 0 : 2; }
 uint8_t TwoWire::requestFrom(uint8_t, uint8_t length) { return answers ? length : 0; }
-int TwoWire::read() { return asked == 0xFF ? 0x15 : asked == 0x04 ? 1 : 0; }
+int TwoWire::read() { return asked == 0xFF ? 0x15 : asked == 0x04 && answers == 1 ? 1 : 0; }
 
 Adafruit_NeoPixel::Adafruit_NeoPixel(uint16_t, int16_t, uint16_t) {}
 void Adafruit_NeoPixel::begin() {}

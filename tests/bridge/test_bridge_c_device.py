@@ -78,6 +78,8 @@ def test_a_second_greeting_begins_anew(greeted: CDevice, host: Host) -> None:
     answer = sent(greeted.exchange(host.frame("host_hello", session=5), 30))
     assert answer[0].device_hello.session == 5
     assert not greeted.wants(0)
+    assert greeted.lines() == ["up"]  # another host, who was told nothing yet
+    greeted.exchange(host.frame("host_hello", session=5), 40)
     assert greeted.lines() == []
 
 
@@ -207,6 +209,14 @@ def test_unknown_and_unreadable_messages_are_refused(greeted: CDevice, host: Hos
 def test_a_device_that_hears_itself_stays_quiet(greeted: CDevice, host: Host) -> None:
     echo = host.frame("pong", id=1) + host.frame("ack", sequence=3) + host.frame("log", text="x")
     assert greeted.exchange(echo, 20) == b""
+
+
+def test_an_echo_is_no_sign_of_a_host(greeted: CDevice, host: Host) -> None:
+    greeted.lines()
+    for number, body in enumerate(("pong", "ack", "samples", "log", "error", "sensor_stream")):
+        greeted.exchange(host.frame(body), 10 + number)
+    greeted.poll(11 + HOST_TIMEOUT_US)
+    assert greeted.lines() == ["down"]
 
 
 def test_nothing_is_obeyed_before_a_greeting(device: CDevice, host: Host) -> None:

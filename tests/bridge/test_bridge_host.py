@@ -10,7 +10,7 @@ from bridge.c_library import CDevice, Library
 from bridge.world import Device, PythonDevice, World, a_state, make_device
 
 from edge_emo.bridge.framing import FrameParser, pack
-from edge_emo.bridge.host import Phase
+from edge_emo.bridge.host import HostSession, Phase
 from edge_emo.bridge.messages import Acknowledged, BoardText, LinkChange, SampleBlock
 from edge_emo.bridge.schema import message, parse
 from edge_emo.errors import (
@@ -376,3 +376,39 @@ def test_sample_times_are_right_at_once_after_the_session_s_clock_stood_still(
     world.measure(0, world.now_ns, [1, 2])
     (block,) = [event for event in world.run(0.1) if isinstance(event, SampleBlock)]
     assert abs(block.t_ns - (world.now_ns - 100_000_000)) < 2_000_000
+
+
+MS = 1_000_000
+
+
+def greetings(host: HostSession, said: dict[int, bytes], until_ms: int = 3000) -> list[int]:
+    """Return when it greets, in milliseconds, while the board says something at some times."""
+    found = []
+    for t_ms in range(0, until_ms, 10):
+        host.receive(said.get(t_ms, b""), t_ms * MS)
+        host.poll(t_ms * MS)
+        if host.take_output():
+            found.append(t_ms)
+    return found
+
+
+def hello(session: int) -> bytes:
+    wire = message("device_hello", protocol=1, board="ring", session=session)
+    return pack(wire.SerializeToString(), 7)
+
+
+def test_a_board_that_may_be_starting_is_left_alone() -> None:
+    times_ms = greetings(HostSession("a port", 5, 0), {})
+    assert times_ms == [0, *range(1500, 3000, 250)]
+
+
+def test_a_board_that_has_started_is_greeted_at_once() -> None:
+    times_ms = greetings(HostSession("a port", 5, 0), {1030: hello(0)}, 2000)
+    assert times_ms == [0, 1030, 1280, 1530, 1780]
+    assert greetings(HostSession("a port", 5, 0), {10: hello(5)}, 500)[:2] == [0, 10]  # a ping
+
+
+def test_a_board_that_does_not_hear_its_host_is_named() -> None:
+    host = HostSession("a port", 5, 0)
+    greetings(host, {t_ms: hello(0) for t_ms in range(1000, 3000, 1000)}, 3020)
+    assert str(host.failure) == "ring on a port announces itself and does not hear this host"

@@ -145,3 +145,30 @@ def test_a_sensor_that_never_answered_is_told_to_every_host(pulse: Sketch) -> No
     pulse.say("host_hello", session=8)
     pulse.run(50)
     assert len(pulse.heard("error")) == 1
+
+
+def test_a_sensor_that_restarted_and_measures_nothing_is_told_and_begun_anew(
+    pulse: Sketch,
+) -> None:
+    pulse.run(100)
+    pulse.lib.sketch_sensor(2)  # it answers, and has nothing new
+    pulse.run(150)
+    assert not pulse.heard("error")
+    pulse.run(100)
+    assert len(pulse.heard("error")) == 1
+    pulse.lib.sketch_sensor(1)
+    pulse.run(1100)
+    pulse.lib.sketch_sensor(0)
+    pulse.run(50)
+    assert len(pulse.heard("error")) == 1
+
+
+def test_a_sensor_that_never_answered_is_told_to_a_host_that_took_the_place_of_another(
+    pulse: Sketch,
+) -> None:
+    pulse.lib.sketch_sensor(0)
+    pulse.run(50)
+    assert len(pulse.heard("error")) == 1
+    pulse.say("host_hello", session=8)
+    pulse.run(50)
+    assert len(pulse.heard("error")) == 1

@@ -124,13 +124,13 @@ static void hang_up(ee_bridge *bridge) {
 }
 
 static void greet(ee_bridge *bridge, uint16_t sequence) {
-    bool was_up = bridge->up;
+    bool is_new = !bridge->up || bridge->session != bridge->message.body.host_hello.session;
     bridge->session = bridge->message.body.host_hello.session;
     bridge->rx_sequence = sequence;
     bridge->active_streams = 0;
     bridge->up = true;
     bridge->announce = ANNOUNCE_DEVICE;
-    if (!was_up && bridge->handlers.link != NULL) {
+    if (is_new && bridge->handlers.link != NULL) {
         bridge->handlers.link(bridge->handlers.context, true);
     }
 }
@@ -167,7 +167,23 @@ static void answer_ping(ee_bridge *bridge) {
     (void)send(bridge, edge_emo_Message_pong_tag);
 }
 
-/* Obeys a fresh message of the greeted host. What only devices send is ignored: it is an echo. */
+/* Tells whether only devices send the message: then it is an echo, and no sign of a host. */
+static bool is_echo(const ee_bridge *bridge) {
+    switch (bridge->message.which_body) {
+    case edge_emo_Message_device_hello_tag:
+    case edge_emo_Message_sensor_stream_tag:
+    case edge_emo_Message_pong_tag:
+    case edge_emo_Message_ack_tag:
+    case edge_emo_Message_samples_tag:
+    case edge_emo_Message_log_tag:
+    case edge_emo_Message_error_tag:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Obeys a fresh message of the greeted host. */
 static void obey(ee_bridge *bridge, uint16_t sequence) {
     switch (bridge->message.which_body) {
     case edge_emo_Message_ping_tag:
@@ -182,10 +198,8 @@ static void obey(ee_bridge *bridge, uint16_t sequence) {
     case edge_emo_Message_goodbye_tag:
         hang_up(bridge);
         break;
-    case 0:
+    default: /* one that this device does not know */
         acknowledge(bridge, sequence, edge_emo_ErrorCode_UNSUPPORTED);
-        break;
-    default:
         break;
     }
 }
@@ -214,7 +228,7 @@ static void take_frame(ee_bridge *bridge, const ee_received *frame) {
         greet(bridge, frame->sequence);
         return;
     }
-    if (!bridge->up) {
+    if (!bridge->up || (readable && is_echo(bridge))) {
         return;
     }
     bridge->heard_us = bridge->now_us;

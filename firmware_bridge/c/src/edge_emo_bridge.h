@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
     void (*state)(void *context, const edge_emo_State *state);
     edge_emo_ErrorCode (*config)(void *context, const edge_emo_Config *config);
-    void (*link)(void *context, bool up); /* a host came, or is gone */
+    void (*link)(void *context, bool up); /* a host came, or another one, or it is gone */
     void *context;
 } ee_handlers;
 

@@ -13,6 +13,7 @@ static const uint8_t PART_ID = 0xFF, PART = 0x15;
 static const uint32_t PERIOD_US = 10000;
 static const uint32_t RETRY_US = 1000000;
 static const uint8_t CHUNK = 10, CHANNELS = 2;
+static const uint8_t EMPTY_PERIODS = 20;         // without a new count: the sensor restarted
 static const uint8_t SKIN_PIN = A0;
 static const int32_t FULL_SCALE = 1023;          // of the converter; 4095 on an ESP32
 static const int32_t DIVIDER_US_1000 = 10000;    // 1 / 100 kOhm, in thousandths of a microsiemens
@@ -77,9 +78,15 @@ static bool begin_pulse() {
 
 // The newest infrared count; blood absorbs, so less light is more blood: the sign is turned.
 static bool read_pulse(int32_t *pulse) {
+    static uint8_t empty;
     uint8_t raw[6];
     uint8_t written = 0, read = 0;
     if (!get(FIFO_WRITE, &written, 1) || !get(FIFO_READ, &read, 1)) {
+        return false;
+    }
+    empty = written == read ? empty + 1 : 0;
+    if (empty >= EMPTY_PERIODS) {
+        empty = 0;
         return false;
     }
     for (uint8_t waiting = (written - read) & 31; waiting > 0; waiting--) {
