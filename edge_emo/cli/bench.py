@@ -13,7 +13,7 @@ from edge_emo.cli.numbers import seconds
 from edge_emo.cli.refuse import refuse
 from edge_emo.config import Streams
 from edge_emo.demo import demo_streams
-from edge_emo.errors import EdgeEmoError
+from edge_emo.errors import EdgeEmoError, RecordingError
 from edge_emo.manifest import list_packages, open_package
 from edge_emo.recording import Recording
 from edge_emo.runtime.autotune import autotune
@@ -110,4 +110,8 @@ def _as_table(package: str, record: Record) -> str:
 
 def _recorded(folder: str) -> Streams:
     kinds = Recording(folder).raw_kinds
+    if not kinds:
+        raise RecordingError(
+            f"{folder} was recorded without raw data", hint="record with: edge-emo record --raw"
+        )
     return Streams(**dict.fromkeys(kinds, f"replay:{folder}?"))  # a ? of the folder is its own

@@ -66,10 +66,12 @@ def add_state_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def configuration(arguments: argparse.Namespace) -> Config:
-    """Return the configuration that the options describe; with ``--json`` no sink of it prints.
+    """Return the configuration that the options describe.
+
+    Where an option asks for something on stdout, no sink of the configuration prints there.
 
     Raises:
-        ConfigError: The file is wrong, or the rate is none.
+        ConfigError: The file is wrong, the rate is none, or two options ask for stdout.
     """
     path = getattr(arguments, "config", None)
     config = read_config(path) if path else Config()
@@ -83,16 +85,30 @@ def configuration(arguments: argparse.Namespace) -> Config:
     if arguments.backend is not None:
         models = dataclasses.replace(models, backend=arguments.backend)
     sinks = config.sinks
-    if arguments.json:  # other text would stand among the lines
+    if _asked_for_stdout(arguments):  # other text would stand among the lines
         sinks = tuple(sink for sink in sinks if not _prints(sink))
     return dataclasses.replace(config, states=states, models=models, sinks=sinks)
 
 
 def output_sinks(arguments: argparse.Namespace, config: Config) -> list[str]:
-    """Return the address of the sink that prints on stdout, unless the configuration has one."""
-    if any(map(_prints, config.sinks)):
+    """Return the address of the sink that prints on stdout, unless one that is named does."""
+    if any(map(_prints, [*config.sinks, *_sinks(arguments)])):
         return []
     return ["jsonl:-" if arguments.json else "console:"]
+
+
+def _asked_for_stdout(arguments: argparse.Namespace) -> bool:
+    asked = [f"--sink {address}" for address in _sinks(arguments) if _prints(address)]
+    asked += ["--json"] if arguments.json else []
+    if len(asked) > 1:
+        raise ConfigError(
+            f"{asked[0]} and {asked[1]} would both print on stdout", hint="leave one of them out"
+        )
+    return bool(asked)
+
+
+def _sinks(arguments: argparse.Namespace) -> list[str]:
+    return getattr(arguments, "sink", [])  # a verb that only measures has none
 
 
 def _prints(address: str) -> bool:

@@ -53,6 +53,28 @@ def test_with_json_there_is_nothing_else_on_stdout(
     assert [state["seq"] for state in states] == list(range(len(states)))
 
 
+@pytest.mark.parametrize(
+    "words", [["--json", "--sink", "csv:-"], ["--sink", "console:", "--sink", "jsonl:-"]]
+)
+def test_two_that_would_print_on_stdout_are_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "--eeg", EEG, *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "would both print on stdout" in err
+
+
+def test_a_sink_of_the_command_line_prints_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f'sinks = ["console:"]\n[streams]\neeg = "{EEG}"\n')
+    words = ["run", "--config", str(config), "--sink", "jsonl:-", "--states", "3"]
+    assert main(words) == 0
+    assert all(line.startswith("{") for line in capsys.readouterr().out.splitlines())
+
+
 def test_a_configured_sink_that_prints_takes_the_place_of_the_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,3 +126,22 @@ def test_a_recording_is_for_its_owner_alone(tmp_path: Path) -> None:
     kept = [tmp_path / "s", *(tmp_path / "s").iterdir()]
     assert len(kept) > 4
     assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in kept} == {0}
+
+
+def test_only_a_full_disk_is_told_to_be_emptied(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["record", str(tmp_path / "file"), "--eeg", EEG]) == 1
+    told = capsys.readouterr().err
+    assert "File exists" in told
+    assert "record to another folder" in told
+    assert "free space" not in told
+
+
+def test_what_was_recorded_without_raw_data_cannot_be_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["record", str(tmp_path / "s"), "--eeg", EEG, "--states", "2"]) == 0
+    assert main(["bench", str(tmp_path / "s")]) == 1
+    assert "recorded without raw data" in capsys.readouterr().err
