@@ -15,6 +15,7 @@ import pytest
 
 from edge_emo.cli.app import build_parser
 from edge_emo.config import parse_config
+from edge_emo.datasets.columns import read_mapping
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md"]
@@ -62,8 +63,11 @@ def test_commands_are_understood(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", blocks("toml"))
-def test_configuration_is_valid(code: str) -> None:
-    if "entry-points" not in code and "[[inputs]]" not in code:  # that is a model.toml
+def test_configuration_is_valid(code: str, tmp_path: Path) -> None:
+    if "[columns]" in code:
+        (tmp_path / "mapping.toml").write_text(code)
+        assert read_mapping(tmp_path / "mapping.toml").columns
+    elif "entry-points" not in code and "[[inputs]]" not in code:  # that is a model.toml
         parse_config(code, "example")
 
 

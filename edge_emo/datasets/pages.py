@@ -7,6 +7,21 @@ from pathlib import Path
 
 from edge_emo.datasets.catalogue import Corpus, corpora
 
+_MAPPED = ("nexdata", "unidata")
+"""Corpora that can be read by a column-mapping file."""
+_MAPPING = """\
+table = "dataset_info.csv"      # relative to ROOT; without it nexdata goes by the names of files
+delimiter = ";"                 # sniffed when absent
+
+[columns]                       # what is read: the table's column
+path = "file"
+label = "emotion"
+speaker = "set_id"
+text = "text"                   # gender, age, language and split may be named too
+
+[labels]                        # a cell, or the code behind T: the corpus's label
+"0001" = "happy"
+"""
 _NOTE = (
     "<!-- Made by tools/dataset_pages.py from edge_emo/datasets/corpora; edit those, not this. -->"
 )
@@ -82,6 +97,13 @@ def _lines(corpus: Corpus) -> Iterator[str]:
         yield f"| {key} | {value} |"
     yield from ("", "## Layout", "", "```", *corpus.layout.strip("\n").split("\n"), "```", "")
     yield from _labels(corpus)
+    if corpus.name in _MAPPED:
+        yield from (
+            "## Column-mapping file",
+            "",
+            "How a delivery is laid out:",
+        )
+        yield from ("", "```toml", *_MAPPING.split("\n")[:-1], "```", "")
     yield from _listed("## Traps, and what the adapter does", corpus.traps)
     yield from _listed("## Not confirmed by a public source", corpus.unverified)
     yield from ("## Citation", "", corpus.citation)
