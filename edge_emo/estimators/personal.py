@@ -122,7 +122,13 @@ class PersonalEstimator(KeepingEstimator):
 
 def _check_shape(package: ModelPackage, count: int) -> None:
     shape, wanted = package.inputs[0].shape, (1, 4 * count)
-    if shape != wanted or package.dimensions.source != "mapping":
+    if package.dimensions.source != "mapping":
+        raise ModelMismatchError(
+            f"{package.id} gives dimensions by {package.dimensions.source!r}, which no "
+            f"{package.modality} model may",
+            hint='set [dimensions] source = "mapping" and give each label its values',
+        )
+    if shape != wanted:
         raise ModelMismatchError(
             f"{package.id} is not made for these features: its input {package.inputs[0].name} "
             f"has shape {shape}, wanted {wanted}",

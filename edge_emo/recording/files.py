@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,9 +105,10 @@ def _owned(path: str, flags: int) -> int:
 
 def write_error(path: Path, error: OSError) -> RecordingError:
     """Return the error that says why ``path`` cannot be written."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return RecordingError(
         f"{path} cannot be written: {error.strerror or error}",
-        hint="free space on the disk, or record to another folder",
+        hint=f"{'free space on the disk, or ' if full else ''}record to another folder",
     )
 
 

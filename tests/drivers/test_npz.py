@@ -223,3 +223,10 @@ def test_a_bare_array_is_refused(tmp_path: Path) -> None:
 def test_refuses_blocks_of_no_length() -> None:
     with pytest.raises(ConfigError, match="block_s"):
         NpzEeg("any.npz", block_s=0.0)
+
+
+def test_a_file_of_text_is_said_to_be_no_archive(tmp_path: Path) -> None:
+    (tmp_path / "notes.npz").write_text("a list of electrodes")
+    with pytest.raises(DeviceError, match=r"it is no \.npz archive") as caught:
+        NpzEeg(str(tmp_path / "notes.npz")).open(ManualClock())
+    assert "pickle" not in str(caught.value)

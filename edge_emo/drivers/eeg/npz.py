@@ -53,7 +53,9 @@ def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     except DeviceError:
         raise
     except _BROKEN as error:
-        raise _unusable(path, f"it cannot be read: {error}") from error
+        pickled = isinstance(error, ValueError) and "contains pickled" in str(error)
+        words = "it is no .npz archive" if pickled else f"it cannot be read: {error}"
+        raise _unusable(path, words) from error
 
 
 def _named_arrays(path: Path, archive: Any) -> dict[str, npt.NDArray[Any]]:
