@@ -82,7 +82,7 @@ class ClosedError(StreamError):
 
 
 class StaleError(StreamError):
-    """The newest value is older than the caller accepts."""
+    """The time of a baseline is over."""
 
 
 class RecordingError(EdgeEmoError):

@@ -430,7 +430,7 @@ def test_a_manifest_of_a_later_form_asks_for_a_later_version(tmp_path: Path) -> 
     assert package.version == "1.2.3"
     with pytest.raises(ModelError, match="manifest = 2, and this edge_emo reads 1") as caught:
         read_package(write(tmp_path / "later", "manifest = 2\n" + GOOD))
-    assert "pip install --upgrade" in caught.value.hint
+    assert "install a newer edge_emo" in caught.value.hint
 
 
 def test_a_file_may_have_a_target_and_a_temperature_of_its_own(tmp_path: Path) -> None:

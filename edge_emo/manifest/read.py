@@ -97,7 +97,7 @@ def _read_manifest(top: Table, folder: Path, digest: str) -> ModelPackage:
 
 FORM = 1
 """The form of manifest that is read here; the key ``manifest`` may tell it."""
-_UPDATE = "pip install --upgrade edge-emo, or ask for a package made for this version"
+_UPDATE = "install a newer edge_emo, or ask for a package made for this version"
 _NO_DIMENSIONS = DimensionTable("mapping")
 
 

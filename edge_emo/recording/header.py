@@ -82,7 +82,7 @@ def read_header(folder: Path) -> Header:
     if value.get("version") != VERSION:
         raise RecordingError(
             f"{path}: version {value.get('version')!r} of the format is not known, {VERSION} is",
-            hint="pip install --upgrade edge-emo",
+            hint="install a newer edge_emo; in a checkout: git pull",
         )
     return _header(path, value)
 

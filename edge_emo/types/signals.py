@@ -109,7 +109,7 @@ class Chunk:
     """Consecutive samples as a driver delivered them.
 
     Attributes:
-        stream: Name of the stream, equal to its kind unless the user named it.
+        stream: Name of the stream, equal to its kind.
         seq: Number of the first sample (of the frame, for video) since the driver was opened.
             The next chunk continues at ``seq + n_samples``; a jump is a loss.
         t_ns: Originating time of the first sample: when it happened in the world.
