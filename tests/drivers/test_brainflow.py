@@ -128,6 +128,17 @@ def test_a_senders_clock_that_is_elsewhere_is_shifted_once() -> None:
     np.testing.assert_allclose(ages.of(np.array([50.100]), 1000.120), [24e6], atol=1e3)
 
 
+@pytest.mark.parametrize("behind_s", [-4.9, -1.0, 1.0, 4.9, 40.0])
+def test_a_senders_clock_that_is_seconds_off_ages_no_sample(behind_s: float) -> None:
+    ages = SampleAges()
+    for second in range(1000, 1200):
+        lateness_s = 0.02 if second % 10 else 0.0
+        drift_s = (second - 1000) * 1e-3
+        stamp = np.array([second - behind_s - drift_s - lateness_s])
+        (age,) = ages.of(stamp, float(second))
+    assert age == pytest.approx(20e6, abs=61e6)  # it drifts by 60 ms in the minute that is known
+
+
 def test_a_stamp_of_the_future_is_of_now() -> None:
     np.testing.assert_array_equal(SampleAges().of(np.array([1000.001]), 1000.0), [0])
 
