@@ -103,12 +103,16 @@ def size_words(image: Image) -> str:
 def words(target: str) -> str:
     """Return the target without a URL's password and query, which may hold a secret.
 
-    A password may hold what else ends one, as ``/``, ``?`` and ``@``: all up to the last ``@``
-    goes.
+    Where a ``/`` or ``?`` comes before an ``@``, nobody knows what belongs to a password: then the
+    scheme alone is told.
     """
-    if "://" not in target:
+    scheme, mark, rest = target.partition("://")
+    if not mark:
         return target
-    return re.sub(r"(://).*@", r"\1", target, flags=re.DOTALL).partition("?")[0]
+    host = re.split("[/?]", rest, maxsplit=1)[0]
+    if rest.rfind("@") >= len(host):
+        return f"{scheme}://…"
+    return f"{scheme}://{rest[host.rfind('@') + 1 :].partition('?')[0]}"
 
 
 def camera_info(device: str, rate_hz: float, *, live: bool = True) -> StreamInfo:
