@@ -101,6 +101,8 @@ class FaceTracker:
         self._faces: list[TrackedFace] = []
         self._now: tuple[TrackedFace, ...] = ()
         self._detected_ns: int | None = None
+        self._frame_ns: int | None = None
+        self._gap_ns = 0
         self._chooser.reset()
 
     @property
@@ -121,9 +123,13 @@ class FaceTracker:
             t_ns: Its originating time; not before the last one's.
         """
         keep_ns = round(self._settings.keep_s * 1e9)
+        usual_ns = self._gap_ns
+        self._gap_ns = 0 if self._frame_ns is None else t_ns - self._frame_ns
+        self._frame_ns = t_ns
         if self._is_due(t_ns):
             self._detected_ns = t_ns
-            self._forget(t_ns - keep_ns - self._interval_ns)  # no frame may have come meanwhile
+            # A time without frames, as behind a mute; a slow camera's are as far apart as before.
+            self._forget(t_ns - keep_ns - self._interval_ns - 2 * usual_ns)
             self._faces = self._matched(self._detector.detect(frame), t_ns)
         self._forget(t_ns - keep_ns)
         self._now = tuple(_expected(face, t_ns) for face in self._faces)

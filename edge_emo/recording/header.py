@@ -46,7 +46,7 @@ def write_header(folder: Path, header: Header) -> None:
     Raises:
         RecordingError: It cannot be written.
     """
-    path, draft = folder / NAME, folder / f"{NAME}.new"
+    path, draft = header_files(folder)
     file = DurableFile(draft)
     try:
         file.append(_dump(header).encode())
@@ -57,6 +57,11 @@ def write_header(folder: Path, header: Header) -> None:
         draft.replace(path)
     except OSError as error:
         raise write_error(path, error) from error
+
+
+def header_files(folder: Path) -> tuple[Path, Path]:
+    """Return the header of a session, and what it is called until it is whole."""
+    return folder / NAME, folder / f"{NAME}.new"
 
 
 def close_header(folder: Path, header: Header) -> None:

@@ -20,7 +20,13 @@ from edge_emo.recording.formats.csv import CsvWriter
 from edge_emo.recording.formats.jsonl import JsonLinesWriter, TextWriter, dump_line
 from edge_emo.recording.formats.mjpeg import MjpegWriter
 from edge_emo.recording.formats.wav import WavWriter
-from edge_emo.recording.header import NAME, Header, close_header, write_header
+from edge_emo.recording.header import (
+    NAME,
+    Header,
+    close_header,
+    header_files,
+    write_header,
+)
 from edge_emo.recording.values import prediction_to_json, state_to_json
 from edge_emo.types import Chunk, EmotionState, Kind, Prediction, StreamInfo
 
@@ -110,6 +116,7 @@ class Writer:
         self._queue = _Queue(queue_bytes)
         self._waits = waits
         self._begun = self._new = False
+        self._files = _Files(self.folder, raw=raw)
         self._left_out: set[str] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -124,7 +131,7 @@ class Writer:
         self._new = _create(self.folder)
         self._begun = True
         write_header(self.folder, self._header)
-        self._files = _Files(self.folder, self._header)
+        self._files.open(self._header.streams)
         self._thread = threading.Thread(target=self._run, name="recording", daemon=True)
         self._thread.start()
 
@@ -134,7 +141,7 @@ class Writer:
         return len(self._queue)
 
     def discard(self) -> None:
-        """Close, and remove the session as if it had never been opened.
+        """Close, and remove what was written, and the folder if it was made and is empty then.
 
         Raises:
             RecordingError: The folder cannot be emptied.
@@ -145,12 +152,13 @@ class Writer:
         with contextlib.suppress(RecordingError):  # what cannot be written need not be
             self.close()
         try:
-            for path in self.folder.iterdir():
-                path.unlink()
-            if self._new:
-                self.folder.rmdir()
+            for path in (*self._files.paths, *header_files(self.folder)):
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise write_error(self.folder, error) from error
+        if self._new:
+            with contextlib.suppress(OSError):  # somebody else put something there
+                self.folder.rmdir()
 
     def stream(self, name: str, info: StreamInfo) -> None:
         """Take up a stream that was opened after the session began, before its first chunk.
@@ -321,17 +329,25 @@ class _Queue:
 class _Files:
     """The open files of a session folder; used by one thread."""
 
-    def __init__(self, folder: Path, header: Header) -> None:
+    def __init__(self, folder: Path, *, raw: bool) -> None:
         self._folder = folder
-        self._raw = header.raw
+        self._raw = raw
         self._streams: dict[str, StreamWriter] = {}
         self._infos: dict[str, StreamInfo] = {}
         self._all: list[DurableFile] = []
+
+    @property
+    def paths(self) -> list[Path]:
+        """Every file that was made."""
+        return [file.path for file in self._all]
+
+    def open(self, streams: Mapping[str, StreamInfo]) -> None:
+        """Make the files of a session; on failure close those that were made."""
         try:
-            self._predictions = self._lines(folder / "predictions.jsonl")
-            self._states = self._lines(folder / "states.jsonl")
-            self._events = self._lines(folder / "events.jsonl")
-            for name, info in header.streams.items():
+            self._predictions = self._lines(self._folder / "predictions.jsonl")
+            self._states = self._lines(self._folder / "states.jsonl")
+            self._events = self._lines(self._folder / "events.jsonl")
+            for name, info in streams.items():
                 self._open(name, info)
         except EdgeEmoError:
             self.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_emo.clock import ManualClock
+from edge_emo.drivers.capture import BACK_OFF_S
 from edge_emo.drivers.microphone import absence
 from edge_emo.drivers.microphone.portaudio import PortAudioMicrophone
 from edge_emo.errors import DeviceNotFoundError
@@ -62,8 +63,31 @@ def test_it_is_looked_for_every_ten_seconds_for_a_minute_then_every_five(
             microphone.open(clock)
         told.add(caught.value.message)
         clock.advance(10)
-    assert library.started == 6 + 11
+    assert library.started == 10 + 11
     assert f"there is still no input '{target}'" in told
+
+
+def test_it_is_looked_for_in_the_minute_in_which_a_session_tries_most(
+    library: EmptyPyAudio,
+) -> None:
+    microphone, clock = PortAudioMicrophone(), ManualClock()
+    for wait_s in (0.0, *BACK_OFF_S, *[BACK_OFF_S[-1]] * 3):
+        clock.advance(wait_s)
+        with pytest.raises(DeviceNotFoundError):
+            microphone.open(clock)
+    assert library.started == 9
+    assert clock.now_ns() < 60e9
+
+
+def test_it_is_looked_for_in_a_session_of_another_clock(library: EmptyPyAudio) -> None:
+    microphone, clock = PortAudioMicrophone(), ManualClock(3_600_000_000_000)
+    for _ in range(20):
+        with pytest.raises(DeviceNotFoundError):
+            microphone.open(clock)
+    before = library.started
+    with pytest.raises(DeviceNotFoundError):
+        microphone.open(ManualClock())
+    assert library.started == before + 1
 
 
 @pytest.mark.parametrize("change", ["another card", "another mode"])

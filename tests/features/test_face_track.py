@@ -109,6 +109,14 @@ def test_who_comes_after_a_time_without_frames_is_somebody_new(
     assert tracks[0].first_ns == (0 if ids == [1] else round(gap_s * 1e9))
 
 
+@pytest.mark.parametrize("rate_hz", [0.9, 0.5, 0.1])
+def test_a_slow_camera_keeps_a_face(rate_hz: float) -> None:
+    tracker = FaceTracker(Scripted([[face(300, 200)]] * 10), TrackSettings(detect_interval_s=0.0))
+    times = (round((k / rate_hz + 0.1 * (k % 2)) * 1e9) for k in range(10))
+    ids = [tracker.update(FRAME, t_ns)[0].id for t_ns in times]
+    assert len(set(ids[1:])) == 1  # how slow it is shows in the second frame
+
+
 def test_a_face_of_another_size_is_another_person() -> None:
     steps = play([[face(300, 200, 40)], [face(300, 200, 160)]])
     assert {t.id for t in steps[1][0] if t.seen} == {2}

@@ -128,6 +128,24 @@ def test_a_session_that_could_not_begin_leaves_no_file(address: str, tmp_path: P
     assert not list(place.iterdir())
 
 
+class Meddling(Refused):
+    """Puts a file of its own beside the recorder's before it fails."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
+        (self.folder / "mine").touch()
+        super().open(streams, clock)
+
+
+def test_files_of_others_stay_where_a_session_could_not_begin(tmp_path: Path) -> None:
+    place = tmp_path / "made"
+    with pytest.raises(DeviceNotFoundError):
+        Pipeline(eeg=EEG, sinks=[f"record:{place}?raw=true", Meddling(place)]).open()
+    assert [path.name for path in place.iterdir()] == ["mine"]
+
+
 @pytest.mark.parametrize("address", ["jsonl:{}/kept", "csv:{}/kept", "record:{}"])
 def test_what_was_there_before_is_never_removed(address: str, tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("mine")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-_FREELY = 6
-"""Searches in vain after which one is saved where nothing changed."""
+_FREELY = 10
+"""Searches in vain after which one is saved where nothing changed: those of a minute."""
 _REST_NS = 300_000_000_000
 """After this long it is looked for anyway: whoever kept it busy may have gone."""
 _DEVICES = Path("/dev/snd")
@@ -39,8 +39,8 @@ class Absence:
 
     def lasts(self, now_ns: int) -> bool:
         """Tell whether a search would be in vain, as far as can be known without one."""
-        if self._count < _FREELY or now_ns - self._searched_ns >= _REST_NS:
-            return False
+        if self._count < _FREELY or not 0 <= now_ns - self._searched_ns < _REST_NS:
+            return False  # a session clock may have begun anew
         return _devices(self._folder) == self._devices
 
 
