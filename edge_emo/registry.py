@@ -233,12 +233,11 @@ def _option_type(factory: Callable[..., Any], name: str) -> Any:
     is_class = inspect.isclass(factory)
     function = inspect.getattr_static(factory, "__init__") if is_class else factory
     function = inspect.unwrap(function)
-    annotation = function.__annotations__.get(name)
-    alone = types.FunctionType((lambda: None).__code__, function.__globals__)
-    alone.__annotations__ = {name: annotation}
+    alone = types.FunctionType((lambda: None).__code__, getattr(function, "__globals__", {}))
+    alone.__annotations__ = {name: getattr(function, "__annotations__", {}).get(name)}
     try:
         return typing.get_type_hints(alone)[name]
-    except NameError:
+    except (NameError, AttributeError, TypeError, SyntaxError):  # what its words may raise
         return None
 
 

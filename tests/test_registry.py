@@ -127,6 +127,7 @@ class Vendored:
         target: str = "",
         rate_hz=100.0,  # type: ignore[no-untyped-def]
         port: Serial | None = None,  # type: ignore[name-defined]  # noqa: F821 - what is tested
+        kind: registry.Missing = 0,  # type: ignore[name-defined]  # what is tested
         seed: int = 0,
     ) -> None:
         self.values = (target, rate_hz, port, seed)
@@ -135,6 +136,6 @@ class Vendored:
 def test_options_that_no_address_can_give_do_not_hinder_the_others() -> None:
     assert construct(Vendored, Address.parse("x:here")).values == ("here", 100.0, None, 0)
     assert construct(Vendored, Address.parse("x:?seed=3")).values == ("", 100.0, None, 3)
-    for option in ("rate_hz", "port"):
+    for option in ("rate_hz", "port", "kind"):
         with pytest.raises(ConfigError, match=f"{option} cannot be written in an address"):
             construct(Vendored, Address.parse(f"x:?{option}=3"))

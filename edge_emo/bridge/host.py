@@ -46,7 +46,8 @@ GREET_NS = 250_000_000
 """Between two HostHello."""
 BOOT_NS = 1_500_000_000
 """A board that restarts when its port is opened is not greeted again before this, or before it says
-a good word: what arrives in this time holds the bootloader of an Arduino Mega for ever."""
+a good word: what arrives in this time holds the bootloader of an Arduino Mega for ever. It is half
+the time that a board may take, where that is shorter."""
 PING_NS = 500_000_000
 """Between two Ping; the first :data:`FIRST_PINGS` follow each other ten times as fast."""
 FIRST_PINGS = 8
@@ -154,7 +155,7 @@ class HostSession:
         self._hello: WireMessage | None = None
         self._streams: dict[int, SensorStream] = {}
         self._greet_ns = now_ns
-        self._booted_ns = now_ns + BOOT_NS
+        self._booted_ns = now_ns + min(BOOT_NS, round(timeout_s * 5e8))
         self._announced_by = ""
         self._heard_ns = now_ns
         self._ping_ns = now_ns

@@ -21,7 +21,7 @@ from edge_emo.say import leave, say
 from edge_emo.sinks.base import Sink
 from edge_emo.types import KINDS
 
-_STDOUT = ("console:", "jsonl:-", "csv:-")
+_STDOUT = ("jsonl:-", "csv:-")
 BACKEND_HELP = "litert, onnx, openvino, openvino-gpu, openvino-npu, tensorrt; no fallback"
 
 
@@ -112,7 +112,7 @@ def _sinks(arguments: argparse.Namespace) -> list[str]:
 
 
 def _prints(address: str) -> bool:
-    return address.partition("?")[0] in _STDOUT
+    return address.startswith("console:") or address.partition("?")[0] in _STDOUT
 
 
 def run_states(

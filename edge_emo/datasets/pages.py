@@ -7,10 +7,13 @@ from pathlib import Path
 
 from edge_emo.datasets.catalogue import Corpus, corpora
 
-_MAPPED = ("nexdata", "unidata")
-"""Corpora that can be read by a column-mapping file."""
+_MAPPED = {
+    "nexdata": '"0001" = "happy"              # without a table: the code behind T',
+    "unidata": '"glad" = "joyfully"',
+}
+"""Corpora that can be read by a column-mapping file: a row of its labels."""
 _MAPPING = """\
-table = "dataset_info.csv"      # relative to ROOT; without it nexdata goes by the names of files
+table = "dataset_info.csv"      # relative to ROOT
 delimiter = ";"                 # sniffed when absent
 
 [columns]                       # what is read: the table's column
@@ -19,8 +22,7 @@ label = "emotion"
 speaker = "set_id"
 text = "text"                   # gender, age, language and split may be named too
 
-[labels]                        # a cell, or the code behind T: the corpus's label
-"0001" = "happy"
+[labels]                        # a cell: the corpus's label
 """
 _NOTE = (
     "<!-- Made by tools/dataset_pages.py from edge_emo/datasets/corpora; edit those, not this. -->"
@@ -103,7 +105,7 @@ def _lines(corpus: Corpus) -> Iterator[str]:
             "",
             "How a delivery is laid out:",
         )
-        yield from ("", "```toml", *_MAPPING.split("\n")[:-1], "```", "")
+        yield from ("", "```toml", *_MAPPING.split("\n")[:-1], _MAPPED[corpus.name], "```", "")
     yield from _listed("## Traps, and what the adapter does", corpus.traps)
     yield from _listed("## Not confirmed by a public source", corpus.unverified)
     yield from ("## Citation", "", corpus.citation)

@@ -30,9 +30,8 @@ class Sink(ABC):
     prints = False
     lossless = False
 
-    @property
-    def waiting(self) -> int:
-        """Items that it took and has not written yet."""
+    def unwritten(self) -> int:
+        """Return how many items it took and has not written yet; any thread may ask."""
         return 0
 
     @abstractmethod
@@ -160,7 +159,7 @@ class SinkRunner:
 
     @property
     def _waiting(self) -> int:
-        return len(self._box) + self.sink.waiting
+        return len(self._box) + self.sink.unwritten()
 
     def _open_sink(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from edge_emo.clock import Clock
 from edge_emo.say import say
 from edge_emo.sinks.base import Sink
+from edge_emo.sinks.textfile import begin_line
 from edge_emo.types import Affect, EmotionState, Prediction, StreamHealth, StreamInfo
 
 _BAR = 20
@@ -37,6 +38,7 @@ class ConsoleSink(Sink):
 
     def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
         """Say on stderr what the session reads."""
+        begin_line(self._out)
         for name, info in streams.items():
             rate = f", {info.rate_hz:g} Hz" if info.rate_hz else ""
             say(f"{name}: {info.device}{rate}")

@@ -30,9 +30,8 @@ class RecordSink(Sink):
         self._writer: Writer | None = None
         self._made: Writer | None = None
 
-    @property
-    def waiting(self) -> int:
-        """Items in the recorder's queue."""
+    def unwritten(self) -> int:
+        """Return how many items are in the recorder's queue."""
         return 0 if self._made is None else self._made.waiting
 
     def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:

@@ -65,7 +65,7 @@ def open_text(target: str) -> TextIO:
         ConfigError: It exists already or cannot be created.
     """
     if target == "-":
-        _begin_line(sys.stdout)
+        begin_line(sys.stdout)
         return sys.stdout
     try:
         return open(target, "x", encoding="utf-8", newline="", opener=_at_the_end)
@@ -77,7 +77,7 @@ def open_text(target: str) -> TextIO:
         raise ConfigError(f"cannot write {target}: {error}") from error
 
 
-def _begin_line(out: TextIO) -> None:
+def begin_line(out: TextIO) -> None:
     """End the line that a full disk or a power cut left in the file that stdout goes to."""
     with contextlib.suppress(OSError, ValueError):  # no file, or none that can be read
         handle = out.fileno()

@@ -400,6 +400,8 @@ def hello(session: int) -> bytes:
 def test_a_board_that_may_be_starting_is_left_alone() -> None:
     times_ms = greetings(HostSession("a port", 5, 0), {})
     assert times_ms == [0, *range(1500, 3000, 250)]
+    hasty = HostSession("a port", 5, 0, timeout_s=1.0)
+    assert greetings(hasty, {}, 1000) == [0, 500, 750]
 
 
 def test_a_board_that_has_started_is_greeted_at_once() -> None:

@@ -42,7 +42,7 @@ def test_record_ends_with_an_error_when_its_recorder_fails(
     assert "RecordSink cannot write: [Errno 28]" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("sink", ["console:", "jsonl:-", "csv:-"])
+@pytest.mark.parametrize("sink", ["console:", "console:x", "jsonl:-", "csv:-"])
 def test_with_json_there_is_nothing_else_on_stdout(
     sink: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,16 +104,17 @@ def test_a_rest_longer_than_the_limit_is_taken(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("form", "begins"), [(["--json"], '{"'), ([], " ")])
 @pytest.mark.parametrize(("before", "between"), [("", ""), ("{}\n", ""), ('{"cut', "\n")])
 def test_a_line_that_was_cut_is_ended_before_the_next(
-    before: str, between: str, tmp_path: Path
+    before: str, between: str, form: list[str], begins: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "states.jsonl"
     path.write_text(before)
     with path.open("ab") as file:
-        words = [*COMMAND, "run", "--eeg", EEG, "--json", "--states", "1"]
+        words = [*COMMAND, "run", "--eeg", EEG, *form, "--states", "1"]
         subprocess.run(words, stdout=file, check=True, timeout=60)
-    assert path.read_text().startswith(before + between + '{"')
+    assert path.read_text().startswith(before + between + begins)
 
 
 def test_a_recording_is_for_its_owner_alone(tmp_path: Path) -> None:

@@ -208,8 +208,7 @@ class Finishing(Broken):
         super().__init__()
         self.left, self.finished = 4, threading.Event()
 
-    @property
-    def waiting(self) -> int:
+    def unwritten(self) -> int:
         self.left -= 1
         if not self.left:
             self.finished.set()
