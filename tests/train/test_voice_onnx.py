@@ -74,7 +74,9 @@ def test_a_network_that_came_back_says_the_same_when_it_is_trained(
     with torch.no_grad():
         net.train()(3.0 * windows)
         said = net.eval()(windows)
+        before = {name: value.clone() for name, value in net.state_dict().items()}
         settled = tools.voice_net.VoiceNet.of(tools.voice_onnx.settled(net, windows))
+        assert all(torch.equal(before[name], now) for name, now in net.state_dict().items())
         assert all(bool(torch.isfinite(value).all()) for value in settled.state_dict().values())
         kept = settled.eval()(windows)
         _without_dropout(settled.train())
@@ -113,6 +115,23 @@ def test_each_of_two_networks_comes_back(tools: SimpleNamespace, tmp_path: Path,
 def test_another_network_is_refused(tools: SimpleNamespace) -> None:
     with pytest.raises(SystemExit, match="not one network of convolutions"):
         tools.voice_onnx.state_of(MODELS / "eeg-load-small" / "model.onnx")
+
+
+def test_how_each_of_two_networks_was_trained_is_read_from_the_card(
+    tools: SimpleNamespace,
+) -> None:
+    package = MODELS / "voice-expression-small" / "metrics.json"
+    training = json.loads(package.read_text("utf-8"))["training"]
+    found = [tools.voice_onnx.stage_of(training, part) for part in (1, 2)]
+    assert [(one["steps"], one["batch"]) for one in found] == [(6070, 192), (9091, 96)]
+    assert [one["device"] for one in found] == ["NVIDIA H200", "cpu"]
+    assert [one["log"] for one in found] == training["log"]
+    with pytest.raises(SystemExit, match="--part 3"):
+        tools.voice_onnx.stage_of(training, 3)
+    alone = {"steps": 7, "batch": 8, "device": "cpu", "log": [],
+             "seconds, shared with the other runs": 9.0}  # fmt: skip
+    one = tools.voice_onnx.stage_of(alone, 1)
+    assert (one["steps"], one["batch"], one["seconds"]) == (7, 8, 9.0)
 
 
 def test_whom_it_held_out_is_what_the_card_says(tools: SimpleNamespace) -> None:

@@ -5,7 +5,8 @@
 ``PACKAGE`` is the folder of a package of networks of convolutions, ``--part`` the number of one of
 several. ``OUT/voice-<run>.pt`` is as ``voice_fit.py`` writes it, so that ``voice.py export
 --weights OUT OTHER`` puts the network beside others. Whom it held out is what the package's card
-says. What the card tells of its folds, whose files are gone, and of noise comes along.
+says. What the card of one network tells of its folds, whose files are gone, and of noise comes
+along; of one of several it tells no folds of its own.
 
 The file holds no statistics of what each layer gives, which training replaces by a batch's. They
 are taken anew from ``VARIED`` windows (``voice_windows.py``) that the run may see; else the first
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,8 @@ from voice_stream import sounds_of
 
 EPSILON = 1e-5
 """Of the normalisation of batches, which the file holds within its convolutions."""
+_STAGE = re.compile(r"(\d+) steps of (\d+) on .*, ([\d.]+) s of (.+?) shared with")
+"""How ``voice.py`` tells of one of several networks."""
 PIECE = 128
 """Windows that are watched at a time."""
 
@@ -41,27 +45,53 @@ def main() -> None:
     given = _parser().parse_args()
     metrics = json.loads((given.package / "metrics.json").read_text("utf-8"))
     told, training = metrics["words"]["split"], metrics["training"]
+    stage = stage_of(training, given.part)
     torch.manual_seed(1)
     net = VoiceNet.of(state_of(given.package / "model.onnx", given.part - 1))
     entry = {
         "state": settled(net.eval(), windows_of(given.run, given.windows)),
         "held_out": held_out(told),
         "clips": training["clips"],
-        "steps": training["steps"],
+        "steps": stage["steps"],
         "stem": "",
     }
     words = {
-        "seconds": training["seconds, shared with the other runs"],
-        "device": training["device"],
-        "options": {"batch": training["batch"]},
-        "log": training["log"],
-        "folds": folds(metrics["evaluations"]),
-        "noise": " ".join(sentence for sentence in told if "noise" in sentence),
+        "seconds": stage["seconds"],
+        "device": stage["device"],
+        "options": {"batch": stage["batch"]},
+        "log": stage["log"],
     }
+    if "steps" in training:
+        words["folds"] = folds(metrics["evaluations"])
+        words["noise"] = " ".join(sentence for sentence in told if "noise" in sentence)
     given.out.mkdir(parents=True, exist_ok=True)
     content = {"runs": {given.run: entry}, "words": json.dumps(words)}
     torch.save(content, given.out / f"voice-{given.run}.pt")
     print(f"{given.run}: {entry['steps']} steps, held out {', '.join(entry['held_out'])}")
+
+
+def stage_of(training: Mapping[str, Any], part: int) -> dict[str, Any]:
+    """Return how a network was trained: steps, batch, seconds, device and log.
+
+    Args:
+        training: What a package's ``metrics.json`` tells.
+        part: Number of the network, from 1 on.
+
+    Raises:
+        SystemExit: It has no such network.
+    """
+    if "steps" in training:
+        seconds = training["seconds, shared with the other runs"]
+        return {**training, "seconds": seconds}
+    match = _STAGE.match(training.get(f"convolutions, {part}", ""))
+    if match is None:
+        raise SystemExit(f"--part {part}: the card tells of no such network")
+    steps, batch, seconds, device = match.groups()
+    log = training["log"][part - 1]
+    return {
+        "steps": int(steps), "batch": int(batch), "seconds": float(seconds),
+        "device": device, "log": log,
+    }  # fmt: skip
 
 
 def state_of(file: Path, part: int = 0) -> dict[str, torch.Tensor]:
@@ -119,7 +149,8 @@ def settled(net: VoiceNet, windows: torch.Tensor) -> dict[str, torch.Tensor]:
     state = dict(net.state_dict())
     for block, (mean, deviation) in _statistics(net, windows).items():
         factor = state[f"{block}.1.weight"] / (state[f"{block}.1.running_var"] + EPSILON).sqrt()
-        state[f"{block}.1.bias"] += factor * (mean - state[f"{block}.1.running_mean"])
+        moved = factor * (mean - state[f"{block}.1.running_mean"])
+        state[f"{block}.1.bias"] = state[f"{block}.1.bias"] + moved
         state[f"{block}.1.weight"] = factor * deviation
         state[f"{block}.1.running_mean"] = mean / deviation
         state[f"{block}.1.running_var"] = torch.full_like(mean, 1.0 - EPSILON)
