@@ -233,10 +233,10 @@ def _option_type(factory: Callable[..., Any], name: str) -> Any:
     is_class = inspect.isclass(factory)
     function = inspect.getattr_static(factory, "__init__") if is_class else factory
     function = inspect.unwrap(function)
-    alone = types.FunctionType((lambda: None).__code__, getattr(function, "__globals__", {}))
-    alone.__annotations__ = {name: getattr(function, "__annotations__", {}).get(name)}
+    annotation = getattr(function, "__annotations__", {}).get(name)
+    alone = types.SimpleNamespace(__annotations__={name: annotation})
     try:
-        return typing.get_type_hints(alone)[name]
+        return typing.get_type_hints(alone, getattr(function, "__globals__", {}))[name]
     except (NameError, AttributeError, TypeError, SyntaxError):  # what its words may raise
         return None
 

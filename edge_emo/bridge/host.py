@@ -377,9 +377,9 @@ class HostSession:
             self._hello = hello
             return self._come_up(now_ns)
         self._announced_by = hello.board
-        self._booted_ns = now_ns
-        if self.phase is Phase.GREETING and self._greet_ns - now_ns > GREET_NS:
+        if self._greet_ns == self._booted_ns:  # it has started; later greetings keep their time
             self._greet_ns = now_ns
+        self._booted_ns = now_ns
         if self.phase is Phase.UP:
             self.fail(
                 DeviceLostError(
@@ -409,24 +409,22 @@ class HostSession:
 
     def _acknowledged(self, ack: WireMessage, now_ns: int) -> list[Event]:
         box, config = self._outbox, self._config
-        waits = ack.sequence not in config.sequences  # a state of that number is long forgotten
-        sent_ns = box.sent.pop(ack.sequence, None) if waits else None
-        if sent_ns is not None:
-            if ack.sequence == box.sequence:
-                box.sequence = None
-            self.ack_ns = now_ns - sent_ns
-            self.counters.states_acknowledged += 1
-            self.counters.states_refused += ack.code != 0
-            self._send_state(now_ns)
-            return [Acknowledged(self.ack_ns, name_of(CODES, ack.code))]
-        if ack.sequence in config.sequences:
+        if ack.sequence in config.sequences:  # a state of that number is long forgotten
             if ack.code == _BUSY and len(config.sequences) < CONFIG_TRIES:
                 return []
             config.settled = True
-            if ack.code:
-                text = f"{name_of(CODES, ack.code)}: settings {config.settings}"
-                return [BoardText("error", text)]
-        return []
+            text = f"{name_of(CODES, ack.code)}: settings {config.settings}"
+            return [BoardText("error", text)] if ack.code else []
+        sent_ns = box.sent.pop(ack.sequence, None)
+        if sent_ns is None:
+            return []
+        if ack.sequence == box.sequence:
+            box.sequence = None
+        self.ack_ns = now_ns - sent_ns
+        self.counters.states_acknowledged += 1
+        self.counters.states_refused += ack.code != 0
+        self._send_state(now_ns)
+        return [Acknowledged(self.ack_ns, name_of(CODES, ack.code))]
 
 
 class _Config:

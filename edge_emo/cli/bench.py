@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--force", action="store_true", help="with --autotune: measure again what is known"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(sink=[])  # states go nowhere
 
 
 def run(arguments: argparse.Namespace) -> int:

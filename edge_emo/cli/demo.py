@@ -26,5 +26,5 @@ def run(arguments: argparse.Namespace) -> int:
     config = dataclasses.replace(
         session.configuration(arguments), streams=demo_streams(arguments.seed)
     )
-    sinks = [*session.output_sinks(arguments, config), *arguments.sink]
+    sinks = session.sinks(arguments, config)
     return session.run_states(Pipeline(config=config, sinks=sinks), arguments)

@@ -29,6 +29,6 @@ def run(arguments: argparse.Namespace) -> int:
     streams = {kind: getattr(arguments, kind) for kind in KINDS}
     recorder = RecordSink(arguments.folder, raw=arguments.raw)
     config = session.configuration(arguments)
-    sinks = [*session.output_sinks(arguments, config), recorder, *arguments.sink]
-    pipeline = Pipeline(**streams, config=config, sinks=sinks)
+    sinks = session.sinks(arguments, config)
+    pipeline = Pipeline(**streams, config=config, sinks=[*sinks, recorder])
     return session.run_states(pipeline, arguments, needed=[recorder])

@@ -31,6 +31,6 @@ def run(arguments: argparse.Namespace) -> int:
         speed=arguments.speed,
         repair=arguments.repair,
         config=config,
-        sinks=[*session.output_sinks(arguments, config), *arguments.sink],
+        sinks=session.sinks(arguments, config),
     )
     return session.run_states(pipeline, arguments)

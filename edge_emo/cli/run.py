@@ -21,6 +21,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the verb."""
     streams = {kind: getattr(arguments, kind) for kind in KINDS}
     config = session.configuration(arguments)
-    sinks = [*session.output_sinks(arguments, config), *arguments.sink]
+    sinks = session.sinks(arguments, config)
     pipeline = Pipeline(**streams, config=config, sinks=sinks)
     return session.run_states(pipeline, arguments)

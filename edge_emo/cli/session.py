@@ -84,31 +84,27 @@ def configuration(arguments: argparse.Namespace) -> Config:
         states = dataclasses.replace(states, wait_for_devices=True)
     if arguments.backend is not None:
         models = dataclasses.replace(models, backend=arguments.backend)
-    sinks = config.sinks
+    kept = config.sinks
     if _asked_for_stdout(arguments):  # other text would stand among the lines
-        sinks = tuple(sink for sink in sinks if not _prints(sink))
-    return dataclasses.replace(config, states=states, models=models, sinks=sinks)
+        kept = tuple(sink for sink in kept if not _prints(sink))
+    return dataclasses.replace(config, states=states, models=models, sinks=kept)
 
 
-def output_sinks(arguments: argparse.Namespace, config: Config) -> list[str]:
-    """Return the address of the sink that prints on stdout, unless one that is named does."""
-    if any(map(_prints, [*config.sinks, *_sinks(arguments)])):
-        return []
-    return ["jsonl:-" if arguments.json else "console:"]
+def sinks(arguments: argparse.Namespace, config: Config) -> list[str]:
+    """Return the addresses that the options name; one prints on stdout, unless the file's does."""
+    if any(map(_prints, [*config.sinks, *arguments.sink])):
+        return list(arguments.sink)
+    return ["jsonl:-" if arguments.json else "console:", *arguments.sink]
 
 
 def _asked_for_stdout(arguments: argparse.Namespace) -> bool:
-    asked = [f"--sink {address}" for address in _sinks(arguments) if _prints(address)]
+    asked = [f"--sink {address}" for address in arguments.sink if _prints(address)]
     asked += ["--json"] if arguments.json else []
     if len(asked) > 1:
         raise ConfigError(
             f"{asked[0]} and {asked[1]} would both print on stdout", hint="leave one of them out"
         )
     return bool(asked)
-
-
-def _sinks(arguments: argparse.Namespace) -> list[str]:
-    return getattr(arguments, "sink", [])  # a verb that only measures has none
 
 
 def _prints(address: str) -> bool:

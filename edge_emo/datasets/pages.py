@@ -8,7 +8,7 @@ from pathlib import Path
 from edge_emo.datasets.catalogue import Corpus, corpora
 
 _MAPPED = {
-    "nexdata": '"0001" = "happy"              # without a table: the code behind T',
+    "nexdata": '"0001" = "happy"                # without a table: the code behind T',
     "unidata": '"glad" = "joyfully"',
 }
 """Corpora that can be read by a column-mapping file: a row of its labels."""

@@ -123,9 +123,7 @@ class FaceTracker:
             t_ns: Its originating time; not before the last one's.
         """
         keep_ns = round(self._settings.keep_s * 1e9)
-        usual_ns = self._gap_ns
-        self._gap_ns = 0 if self._frame_ns is None else t_ns - self._frame_ns
-        self._frame_ns = t_ns
+        usual_ns = self._note_frame(t_ns)
         if self._is_due(t_ns):
             self._detected_ns = t_ns
             # A time without frames, as behind a mute; a slow camera's are as far apart as before.
@@ -136,6 +134,13 @@ class FaceTracker:
         height, width = frame.shape[:2]
         self._chooser.choose(self._now, (height, width), t_ns)
         return self._now
+
+    def _note_frame(self, t_ns: int) -> int:
+        """Return how far apart the last two frames were, before this one; 0 when unknown."""
+        usual_ns = self._gap_ns
+        self._gap_ns = 0 if self._frame_ns is None else t_ns - self._frame_ns
+        self._frame_ns = t_ns
+        return usual_ns
 
     def _forget(self, before_ns: int) -> None:
         """Forget the faces that were last seen before a time."""

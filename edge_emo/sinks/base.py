@@ -91,7 +91,7 @@ class SinkRunner:
     def __init__(self, sink: Sink, *, lossless: bool = False) -> None:
         self.sink = sink
         self.error: EdgeEmoError | None = None
-        self._lossless = sink.lossless = lossless
+        sink.lossless = lossless
         self._streams: dict[str, StreamInfo] = {}
         self._told: set[str] = set()
         policy = Policy.LOSSLESS if lossless else Policy.DROP_OLDEST
@@ -143,7 +143,7 @@ class SinkRunner:
             return
         waiting = self._waiting
         self._thread.join(timeout_s)
-        while self._lossless and self._thread.is_alive() and self._waiting < waiting:
+        while self.sink.lossless and self._thread.is_alive() and self._waiting < waiting:
             waiting = self._waiting
             self._thread.join(timeout_s)
         if self.drops:

@@ -28,11 +28,10 @@ class RecordSink(Sink):
         self._raw = raw
         self._consent = consent
         self._writer: Writer | None = None
-        self._made: Writer | None = None
 
     def unwritten(self) -> int:
         """Return how many items are in the recorder's queue."""
-        return 0 if self._made is None else self._made.waiting
+        return 0 if self._writer is None else self._writer.waiting
 
     def open(self, streams: Mapping[str, StreamInfo], clock: Clock) -> None:
         """Create the folder.
@@ -40,7 +39,7 @@ class RecordSink(Sink):
         Raises:
             RecordingError: The folder is not empty, or cannot be written.
         """
-        self._writer = self._made = Writer(
+        self._writer = Writer(
             self._target,
             streams,
             clock,
@@ -72,15 +71,13 @@ class RecordSink(Sink):
 
     def close(self) -> None:
         """Complete the files."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
     def discard(self) -> None:
         """Remove the folder, or what was written into it."""
-        self._writer = None
-        if self._made is not None:
-            self._made.discard()
+        if self._writer is not None:
+            self._writer.discard()
 
     @property
     def _open_writer(self) -> Writer:

@@ -414,3 +414,15 @@ def test_a_board_that_does_not_hear_its_host_is_named() -> None:
     host = HostSession("a port", 5, 0)
     greetings(host, {t_ms: hello(0) for t_ms in range(1000, 3000, 1000)}, 3020)
     assert str(host.failure) == "ring on a port announces itself and does not hear this host"
+
+
+def test_an_answer_to_settings_is_none_to_a_state_of_long_ago(up: World) -> None:
+    up.to_host = lambda data: b""
+    up.offer(a_state(1))
+    up.run(0.1)
+    number = next(iter(up.host._outbox.sent))
+    up.host._sequence = number  # as 65536 frames later
+    up.host.configure({"active_streams": 1}, up.now_ns)
+    ack = pack(message("ack", sequence=number).SerializeToString(), 2000)
+    assert up.host.receive(ack, up.now_ns) == []
+    assert up.host.counters.states_acknowledged == 0

@@ -1,6 +1,6 @@
 """How often PortAudio is started for an input that it does not list.
 
-Each start of PortAudio on ALSA costs some memory for good (V19.6: 13 kB). A microphone that is
+Each start of PortAudio on ALSA costs some memory for good (seen with V19.6). A microphone that is
 away for months must not use up the memory of a kiosk by being looked for every ten seconds.
 """
 

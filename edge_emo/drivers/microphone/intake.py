@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 
 from edge_emo.clock import Clock
 
@@ -102,11 +103,12 @@ class Intake:
         """Return the smallest of the last offsets; those before a step of a clock are forgotten."""
         self._offsets_ns.append(newest_ns)
         least_ns = min(self._offsets_ns)
-        recent = list(self._offsets_ns)[-_RECENT:]
-        if len(recent) == _RECENT and min(recent) > least_ns + _STEP_NS:
-            self._offsets_ns = deque(recent, maxlen=_OFFSETS)
-            return min(recent)
-        return least_ns
+        recent_ns = min(islice(reversed(self._offsets_ns), _RECENT))
+        if recent_ns <= least_ns + _STEP_NS:
+            return least_ns
+        while len(self._offsets_ns) > _RECENT:
+            self._offsets_ns.popleft()
+        return recent_ns
 
     def _missing_before(self, t_ns: int) -> int:
         """Return how many samples fit into the gap; at least 1, as PortAudio does not say."""
