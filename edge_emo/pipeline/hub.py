@@ -133,15 +133,13 @@ class _Reader(Iterator[EmotionState]):
         self._hub, self._box = hub, box
 
     def __next__(self) -> EmotionState:
-        try:
+        with contextlib.ExitStack() as ending:  # also by Ctrl-C
+            ending.callback(self._hub.close_box, self._box)
             state = self._box.wait_take()
-        except BaseException:  # such as Ctrl-C, which ends the loop
-            self._hub.close_box(self._box)
-            raise
-        if state is None:
-            self._hub.close_box(self._box)
-            self._hub.check()
-            raise StopIteration
+            if state is None:
+                self._hub.check()
+                raise StopIteration
+            ending.pop_all()
         return state
 
     def __del__(self) -> None:
@@ -155,11 +153,11 @@ class _AsyncReader(AsyncIterator[EmotionState]):
         self._hub, self._box, self._event = hub, box, event
 
     async def __anext__(self) -> EmotionState:
-        try:
-            return await self._next()
-        except BaseException:  # such as a task that is cancelled
-            self._hub.close_box(self._box)
-            raise
+        with contextlib.ExitStack() as ending:  # also of a task that is cancelled
+            ending.callback(self._hub.close_box, self._box)
+            state = await self._next()
+            ending.pop_all()
+        return state
 
     async def _next(self) -> EmotionState:
         while True:

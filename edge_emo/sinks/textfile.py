@@ -79,13 +79,19 @@ def open_text(target: str) -> TextIO:
 
 def begin_line(out: TextIO) -> None:
     """End the line that a full disk or a power cut left in the file that stdout goes to."""
-    with contextlib.suppress(OSError, ValueError):  # no file, or none that can be read
+    if _last_byte(out) not in (b"", b"\n"):
+        out.write("\n")
+
+
+def _last_byte(out: TextIO) -> bytes:
+    """Return the last byte of the file behind a stream; nothing of what is none, or is empty."""
+    with contextlib.suppress(OSError, ValueError):  # it has no number, or may not be read
         handle = out.fileno()
         if stat.S_ISREG(os.fstat(handle).st_mode):
             with Path(f"/proc/self/fd/{handle}").open("rb") as file:
                 file.seek(-1, os.SEEK_END)
-                if file.read() != b"\n":
-                    out.write("\n")
+                return file.read()
+    return b""
 
 
 def _at_the_end(path: str, flags: int) -> int:
